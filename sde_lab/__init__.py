@@ -1,0 +1,29 @@
+"""A laboratory for stochastic differential equations: paths and every derivative of every path."""
+
+from __future__ import annotations
+
+from sde_lab.custom import sdeint_jacobian
+from sde_lab.errors import ScenarioError
+from sde_lab.jacobian import ENGINES, Jacobian, jacobian
+from sde_lab.models import MODELS
+from sde_lab.noise import Noise
+from sde_lab.scenario import Scenario
+from sde_lab.schemes import SCHEMES
+from sde_lab.simulate import Paths, simulate
+from sde_lab.summary import Summary, summarise
+
+__all__ = [
+    "ENGINES",
+    "MODELS",
+    "SCHEMES",
+    "Jacobian",
+    "Noise",
+    "Paths",
+    "Scenario",
+    "ScenarioError",
+    "Summary",
+    "jacobian",
+    "sdeint_jacobian",
+    "simulate",
+    "summarise",
+]

@@ -1,0 +1,69 @@
+"""How much memory a scenario needs, and the refusal of one that needs too much."""
+
+from __future__ import annotations
+
+import math
+import os
+
+from sde_lab.errors import ScenarioError
+from sde_lab.scenario import Scenario
+
+VARIABLE = "SDE_LAB_MEMORY_GB"
+DEFAULT_GB = 2.0
+BLOCK_BYTES = 64e6
+"""Working memory of one block of the replay; see :mod:`sde_lab.engines.replay`."""
+
+
+def limit() -> float:
+    """The memory one run may take, in bytes: ``SDE_LAB_MEMORY_GB``, or 2 GB.
+
+    Raises:
+        ScenarioError: if the variable is not a positive number.
+    """
+    given = os.environ.get(VARIABLE, str(DEFAULT_GB))
+    try:
+        gigabytes = float(given)
+    except ValueError:
+        gigabytes = math.nan
+    if not 0.0 < gigabytes < math.inf:
+        raise ScenarioError(VARIABLE, given, "must be a positive number of gigabytes")
+    return gigabytes * 1e9
+
+
+def estimate(scenario: Scenario, *, jacobian: bool) -> float:
+    """Peak memory of simulating the scenario, with its Jacobian or without, in bytes."""
+    return BLOCK_BYTES + scenario.samples * _per_sample(scenario, jacobian=jacobian)
+
+
+def fitting_samples(scenario: Scenario, *, jacobian: bool) -> int:
+    """The largest number of samples with which the scenario fits; 0 if none does."""
+    return max(0, int((limit() - BLOCK_BYTES) / _per_sample(scenario, jacobian=jacobian)))
+
+
+def require(scenario: Scenario, *, jacobian: bool) -> None:
+    """Raise ScenarioError, saying what would fit, if the scenario is over the budget."""
+    needed, allowed = estimate(scenario, jacobian=jacobian), limit()
+    if needed <= allowed:
+        return
+    samples = fitting_samples(scenario, jacobian=jacobian)
+    task = "the paths and their derivatives need" if jacobian else "the paths need"
+    fits = (
+        f"{samples} samples fit at {scenario.steps} steps"
+        if samples
+        else f"fewer than {scenario.steps} steps would fit"
+    )
+    raise ScenarioError(
+        "samples",
+        scenario.samples,
+        f"{task} {needed / 1e9:.1f} GB, the budget is {allowed / 1e9:.1f} GB; {fits}",
+    )
+
+
+def _per_sample(scenario: Scenario, *, jacobian: bool) -> float:
+    """Bytes a sample adds: states (twice, while they are stacked), noise, derivatives."""
+    model = scenario.sde
+    state = len(model.components)
+    noise = model.channels * (2 if scenario.solver.levy_area else 1)
+    derivatives = state * (len(model.columns) + state) if jacobian else 0
+    numbers = (scenario.steps + 1) * (noise + max(2 * state, state + derivatives))
+    return float(numbers * (8 if scenario.dtype == "float64" else 4))

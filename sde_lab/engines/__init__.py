@@ -1,0 +1,1 @@
+"""Ways to get the Jacobian of every path, by name; replay is the one to use."""

@@ -1,0 +1,30 @@
+"""The one error a person can cause: a field that cannot work, and what would."""
+
+from __future__ import annotations
+
+
+class ScenarioError(ValueError):
+    """A field of a scenario cannot work.
+
+    The message names the field, the value it was given and what would work instead.
+
+    Attributes:
+        field: dotted name of the field, such as ``"steps"`` or ``"parameters.kappa"``.
+        value: what was given, as it was given.
+        hint: what would work.
+    """
+
+    def __init__(self, field: str, value: object, hint: str) -> None:
+        self.field = field
+        self.value = value
+        self.hint = hint
+        super().__init__(f"{field} = {_shown(value)}: {hint}")
+
+    def __reduce__(self) -> tuple[type[ScenarioError], tuple[str, object, str]]:
+        return type(self), (self.field, self.value, self.hint)
+
+
+def _shown(value: object, longest: int = 60) -> str:
+    """The value as text, shortened: what arrives in a link may be a megabyte."""
+    text = repr(value[:longest]) if isinstance(value, str) else repr(value)
+    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,0 +1,98 @@
+"""What every model declares: its equation, its knobs, its drift and diffusion, its truth."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from sde_lab.models.exact import Exact, ExactPaths, Grid
+
+NoiseType = Literal["diagonal", "additive", "scalar", "general"]
+Reading = Literal["ito", "stratonovich"]
+Values = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One knob: what it is called, where its slider runs, which values make sense.
+
+    ``low``, ``high`` and ``step`` draw the slider. ``minimum`` and ``maximum`` (inclusive) bound
+    what the equation accepts at all; a library user may leave the slider's range, not the domain.
+    """
+
+    name: str
+    symbol: str
+    latex: str
+    default: float
+    low: float
+    high: float
+    step: float
+    meaning: str
+    minimum: float = -math.inf
+    maximum: float = math.inf
+
+
+class Model(ABC):
+    """An SDE dX = drift dt + diffusion dW in D state components, driven by M Brownian motions.
+
+    A leaf class declares the facts below as class attributes and implements the methods; nobody
+    subclasses a leaf. Tensors run over rows: a row is one sample, or one step of one sample. Values
+    of parameters come as tensors of shape (1, 1) or (rows, 1), so plain arithmetic broadcasts.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    meaning: ClassVar[str]
+    equation: ClassVar[str]
+    """LaTeX, without dollar signs; one equation per state component, joined by ``\\\\``."""
+    components: ClassVar[tuple[str, ...]]
+    """Name of each state component, in the order of the state's last axis."""
+    initial: ClassVar[tuple[Parameter, ...]]
+    """Initial value of each component; its name (``x0``) heads the Jacobian's columns."""
+    parameters: ClassVar[tuple[Parameter, ...]]
+    noise_type: ClassVar[NoiseType]
+    channels: ClassVar[int]
+    reading: ClassVar[Reading] = "ito"
+    time_dependent: ClassVar[bool] = False
+    """Whether drift or diffusion read ``t``."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the Jacobian's columns: the initial state first, then the parameters."""
+        return tuple(knob.name for knob in (*self.initial, *self.parameters))
+
+    @abstractmethod
+    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        """Drift at time ``t`` (0-dimensional or (rows, 1)) and state ``x`` (rows, D): (rows, D)."""
+
+    @abstractmethod
+    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        """Diffusion, broadcastable to (rows, D) for diagonal noise, to (rows, D, M) otherwise."""
+
+    @abstractmethod
+    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        """½ Σ_jk g_jk ∂g_ik/∂x_j, broadcastable to (rows, D).
+
+        The Itô drift is the Stratonovich drift plus this term (Kloeden and Platen 1992, §4.9).
+        """
+
+    def exact(self, grid: Grid) -> Exact | None:
+        """The exact law of the state and of its sensitivities, or None where none is known."""
+        return None
+
+    def exact_paths(self, grid: Grid, increments: Tensor, areas: Tensor) -> ExactPaths | None:
+        """The exact solution on the Brownian path that drove the scheme, or None."""
+        return None
+
+
+def columns(*parts: Tensor) -> Tensor:
+    """Place (rows, 1) or (1, 1) parts side by side as (rows, D), broadcasting the short ones."""
+    rows = max(len(part) for part in parts)
+    return torch.cat([part.expand(rows, 1) for part in parts], dim=1)

@@ -1,0 +1,249 @@
+"""Everything the sliders say, as one frozen, hashable value, checked before any work starts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from numbers import Integral, Real
+from typing import Any, Literal, cast
+
+import torch
+
+from sde_lab.errors import ScenarioError
+from sde_lab.models import MODELS
+from sde_lab.models.base import Model, Parameter
+from sde_lab.schemes import SCHEMES, Scheme
+
+DType = Literal["float32", "float64"]
+DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "float64": torch.float64}
+LARGEST_STEPS = 1_000_000
+LARGEST_SAMPLES = 10_000_000
+LARGEST_HORIZON = 1e6
+LARGEST_SEED = 2**63 - 1
+
+
+class Settings(Mapping[str, float]):
+    """An immutable, hashable mapping from parameter names to numbers."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[str, float]) -> None:
+        self._items = dict(items)
+
+    def __getitem__(self, name: str) -> float:
+        return self._items[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One experiment: a model with its parameters, a grid, a scheme and a seed.
+
+    Attributes:
+        model: a name in :data:`sde_lab.MODELS`.
+        parameters: any of the model's parameters by name; the others take their defaults.
+        x0: initial state, a number or one per state component; None takes the model's default.
+            Kept as a tuple of floats.
+        horizon: final time T; time runs over [0, T].
+        steps: number of equal solver steps.
+        samples: number of independent paths.
+        scheme: a name in :data:`sde_lab.SCHEMES`.
+        seed: names the Brownian sheet.
+        dtype: "float32" or "float64".
+        device: "cpu", or "cuda" where there is one.
+
+    Raises:
+        ScenarioError: naming the first field that cannot work.
+    """
+
+    model: str = "ornstein_uhlenbeck"
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    x0: float | Sequence[float] | None = None
+    horizon: float = 1.0
+    steps: int = 100
+    samples: int = 1000
+    scheme: str = "euler"
+    seed: int = 0
+    dtype: DType = "float32"
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        model = MODELS[_choice("model", self.model, MODELS)]
+        settle = object.__setattr__
+        settle(self, "parameters", _parameters(model, self.parameters))
+        settle(self, "x0", _initial(model, self.x0))
+        settle(self, "horizon", _number("horizon", self.horizon, 0.0, LARGEST_HORIZON, strict=True))
+        settle(self, "steps", _integer("steps", self.steps, 1, LARGEST_STEPS))
+        settle(self, "samples", _integer("samples", self.samples, 1, LARGEST_SAMPLES))
+        settle(self, "seed", _integer("seed", self.seed, 0, LARGEST_SEED))
+        _choice("dtype", self.dtype, DTYPES)
+        _device(self.device)
+        scheme = SCHEMES[_choice("scheme", self.scheme, SCHEMES)]
+        scheme.require_noise(model.noise_type, model.name)
+
+    @property
+    def sde(self) -> Model:
+        """The model itself."""
+        return MODELS[self.model]
+
+    @property
+    def solver(self) -> Scheme:
+        """The scheme itself."""
+        return SCHEMES[self.scheme]
+
+    @property
+    def initial(self) -> tuple[float, ...]:
+        """Initial state, one number per component."""
+        return cast(tuple[float, ...], self.x0)
+
+    @property
+    def step(self) -> float:
+        """Length of one solver step."""
+        return self.horizon / self.steps
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """The precision as torch names it."""
+        return DTYPES[self.dtype]
+
+    def but(self, **changes: Any) -> Scenario:
+        """The same scenario with some fields changed; parameters given are merged in."""
+        if "parameters" in changes:
+            changes["parameters"] = {**self.parameters, **changes["parameters"]}
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The scenario as plain data, fit for JSON."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        plain["parameters"] = dict(self.parameters)
+        plain["x0"] = list(self.initial) if len(self.initial) > 1 else self.initial[0]
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Scenario:
+        """The scenario that :meth:`to_dict` described.
+
+        Raises:
+            ScenarioError: for a field that does not exist, or cannot work.
+        """
+        if not isinstance(plain, Mapping):
+            raise ScenarioError("scenario", plain, "must be a mapping from field names to values")
+        known = {f.name for f in fields(cls)}
+        for name in plain:
+            if name not in known:
+                raise ScenarioError(str(name), plain[name], f"no such field; {_listed(known)} are")
+        return cls(**plain)
+
+
+def _listed(names: object) -> str:
+    return ", ".join(sorted(map(str, cast(Any, names))))
+
+
+def _choice(name: str, value: object, choices: Mapping[str, object]) -> str:
+    if not isinstance(value, str) or value not in choices:
+        raise ScenarioError(name, value, f"must be one of {', '.join(choices)}")
+    return value
+
+
+def _number(
+    name: str,
+    value: object,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    strict: bool = False,
+) -> float:
+    """A finite number in [low, high], or in (low, high] if strict, or ScenarioError."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise ScenarioError(name, value, "must be a number")
+    number = _as_float(value)
+    if not math.isfinite(number):
+        raise ScenarioError(name, value, "must be a finite number")
+    if not low <= number <= high or (strict and number == low):
+        raise ScenarioError(name, value, _range(low, high, strict=strict))
+    return number
+
+
+def _as_float(value: Real) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _range(low: float, high: float, *, strict: bool) -> str:
+    above = f"above {low:g}" if strict else f"at least {low:g}"
+    if math.isinf(high):
+        return f"must be {above}"
+    if math.isinf(low):
+        return f"must be at most {high:g}"
+    return f"must be {above} and at most {high:g}"
+
+
+def _integer(name: str, value: object, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise ScenarioError(name, value, "must be a whole number")
+    if not low <= int(value) <= high:
+        raise ScenarioError(name, value, f"must be a whole number from {low} to {high}")
+    return int(value)
+
+
+def _within(name: str, value: object, knob: Parameter) -> float:
+    return _number(name, value, knob.minimum, knob.maximum)
+
+
+def _parameters(model: Model, given: object) -> Settings:
+    if not isinstance(given, Mapping):
+        raise ScenarioError("parameters", given, "must be a mapping from names to numbers")
+    known = [knob.name for knob in model.parameters]
+    for name in given:
+        if name not in known:
+            hint = f"no such parameter of {model.name}; it has {', '.join(known)}"
+            raise ScenarioError(f"parameters.{str(name)[:40]}", given[name], hint)
+    return Settings(
+        {
+            knob.name: _within(f"parameters.{knob.name}", given.get(knob.name, knob.default), knob)
+            for knob in model.parameters
+        }
+    )
+
+
+def _initial(model: Model, given: object) -> tuple[float, ...]:
+    knobs = model.initial
+    if given is None:
+        return tuple(knob.default for knob in knobs)
+    if isinstance(given, Real):
+        given = (given,)
+    if (
+        not isinstance(given, Sequence)
+        or isinstance(given, str | bytes)
+        or len(given) != len(knobs)
+    ):
+        names = ", ".join(knob.name for knob in knobs)
+        count = "one number" if len(knobs) == 1 else f"{len(knobs)} numbers"
+        raise ScenarioError("x0", given, f"must be {count}: {names}")
+    if len(knobs) == 1:
+        return (_within("x0", given[0], knobs[0]),)
+    return tuple(
+        _within(f"x0[{i}]", value, knob)
+        for i, (value, knob) in enumerate(zip(given, knobs, strict=True))
+    )
+
+
+def _device(device: object) -> None:
+    if device not in ("cpu", "cuda"):
+        raise ScenarioError("device", device, "must be cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ScenarioError("device", device, "torch finds no CUDA device here; cpu works")

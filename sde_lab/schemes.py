@@ -1,0 +1,130 @@
+"""The numerical schemes, each with the facts that decide what it can be used for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from sde_lab.errors import ScenarioError
+from sde_lab.models.base import NoiseType, Reading
+
+ANY_NOISE: tuple[NoiseType, ...] = ("diagonal", "additive", "scalar", "general")
+COMMUTATIVE: tuple[NoiseType, ...] = ("diagonal", "additive", "scalar")
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One-step map Φ of an SDE solver.
+
+    Attributes:
+        name: as it stands in a scenario.
+        title: as people read it.
+        reading: the stochastic integral whose solution it converges to.
+        method: the name torchsde knows it by.
+        noise_types: the noise structures it can be used with.
+        strong_order: strong order of convergence for each noise type.
+        levy_area: whether it asks for the space-time Lévy area of each step.
+        differentiates: whether torchsde takes derivatives inside the step (forward-mode automatic
+            differentiation cannot pass through those).
+        options: passed on to the solver.
+
+    Orders: Kloeden and Platen (1992), chapters 10 and 11; Rößler (2010) for srk.
+    """
+
+    name: str
+    title: str
+    reading: Reading
+    method: str
+    noise_types: tuple[NoiseType, ...]
+    strong_order: Mapping[NoiseType, float]
+    levy_area: bool = False
+    differentiates: bool = False
+    options: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
+
+    def require_noise(self, noise_type: NoiseType, model: str) -> None:
+        """Raise ScenarioError, naming the pair, if the scheme cannot drive this noise."""
+        if noise_type not in self.noise_types:
+            works = ", ".join(s.name for s in SCHEMES.values() if noise_type in s.noise_types)
+            raise ScenarioError(
+                "scheme",
+                self.name,
+                f"cannot be used with {model}, whose noise is {noise_type}; {works} can",
+            )
+
+
+def _orders(commutative: float, additive: float, general: float | None) -> dict[NoiseType, float]:
+    orders: dict[NoiseType, float] = {
+        "diagonal": commutative,
+        "scalar": commutative,
+        "additive": additive,
+    }
+    return orders if general is None else {**orders, "general": general}
+
+
+SCHEMES: Mapping[str, Scheme] = MappingProxyType(
+    {
+        scheme.name: scheme
+        for scheme in (
+            Scheme(
+                name="euler",
+                title="Euler–Maruyama",
+                reading="ito",
+                method="euler",
+                noise_types=ANY_NOISE,
+                strong_order=_orders(0.5, 1.0, 0.5),
+            ),
+            Scheme(
+                name="milstein",
+                title="Milstein",
+                reading="ito",
+                method="milstein",
+                noise_types=COMMUTATIVE,
+                strong_order=_orders(1.0, 1.0, None),
+                differentiates=True,
+            ),
+            Scheme(
+                name="milstein_grad_free",
+                title="Milstein, derivative-free",
+                reading="ito",
+                method="milstein",
+                noise_types=COMMUTATIVE,
+                strong_order=_orders(1.0, 1.0, None),
+                options=MappingProxyType({"grad_free": True}),
+            ),
+            Scheme(
+                name="srk",
+                title="Stochastic Runge–Kutta (Rößler)",
+                reading="ito",
+                method="srk",
+                noise_types=COMMUTATIVE,
+                strong_order=_orders(1.5, 1.5, None),
+                levy_area=True,
+            ),
+            Scheme(
+                name="heun",
+                title="Heun",
+                reading="stratonovich",
+                method="heun",
+                noise_types=ANY_NOISE,
+                strong_order=_orders(1.0, 1.0, 0.5),
+            ),
+            Scheme(
+                name="midpoint",
+                title="Midpoint",
+                reading="stratonovich",
+                method="midpoint",
+                noise_types=ANY_NOISE,
+                strong_order=_orders(1.0, 1.0, 0.5),
+            ),
+            Scheme(
+                name="euler_heun",
+                title="Euler–Heun",
+                reading="stratonovich",
+                method="euler_heun",
+                noise_types=ANY_NOISE,
+                strong_order=_orders(1.0, 1.0, 0.5),
+            ),
+        )
+    }
+)

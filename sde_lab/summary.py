@@ -1,0 +1,197 @@
+"""Paths and Jacobian → the small arrays that a page shows: means, bands, histograms, errors.
+
+All statistics leave out the samples that exploded (Inf or NaN anywhere); they are counted instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sde_lab.jacobian import Jacobian
+from sde_lab.scenario import Scenario
+from sde_lab.simulate import Paths
+
+Array = NDArray[np.floating]
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+DISPLAYED = 120
+SHOWN_PATHS = 30
+
+
+@dataclass(frozen=True)
+class Bands:
+    """One quantity over the displayed times.
+
+    Attributes:
+        mean: (T,)
+        std: sample standard deviation, (T,).
+        quantiles: (5, T) at LEVELS.
+        mean_error: standard error of the mean, (T,).
+        std_error: standard error of the standard deviation, (T,), from the fourth moment.
+    """
+
+    mean: Array
+    std: Array
+    quantiles: Array
+    mean_error: Array
+    std_error: Array
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Density histogram of one quantity at every displayed time.
+
+    Attributes:
+        edges: (T, bins + 1)
+        density: (T, bins); integrates to the share of samples between the edges.
+    """
+
+    edges: Array
+    density: Array
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a page shows of one scenario.
+
+    Attributes:
+        scenario: what was simulated.
+        indices: positions of the displayed times on the solver's grid, (T,).
+        times: (T,)
+        states: one Bands per state component.
+        histograms: one Histogram per state component.
+        sensitivities: column name → one Bands per state component.
+        paths: the first few samples, (T, S, D), those that exploded left out.
+        kept: number of samples in the statistics.
+        exploded: number of samples left out.
+    """
+
+    scenario: Scenario
+    indices: NDArray[np.intp]
+    times: Array
+    states: tuple[Bands, ...]
+    histograms: tuple[Histogram, ...]
+    sensitivities: Mapping[str, tuple[Bands, ...]]
+    paths: Array
+    kept: int
+    exploded: int
+
+    def nearest(self, fraction: float) -> int:
+        """Index of the displayed time nearest to ``fraction`` of the horizon."""
+        return int(np.abs(self.times - fraction * self.times[-1]).argmin())
+
+
+def displayed(steps: int) -> NDArray[np.intp]:
+    """Positions on a grid of ``steps`` steps that a page shows, both ends included."""
+    return np.linspace(0, steps, min(steps, DISPLAYED) + 1).round().astype(np.intp)
+
+
+def summarise(paths: Paths, jacobian: Jacobian | None = None) -> Summary:
+    """Reduce paths (and Jacobian) to what a page shows."""
+    indices = displayed(paths.scenario.steps)
+    values = _samples_last(paths.values, indices)
+    finite = _finite(paths.values)
+    everything = bool(finite.all())
+    sensitivities: dict[str, tuple[Bands, ...]] = {}
+    if jacobian is not None:
+        finite &= _finite(jacobian.values)
+        everything = bool(finite.all())
+        for column, name in enumerate(jacobian.names):
+            table = _samples_last(jacobian.values[..., column], indices)
+            sensitivities[name] = _per_component(table if everything else table[..., finite])
+    kept = values if everything else values[..., finite]
+    ordered = np.sort(kept, axis=-1)
+    return _frozen(
+        Summary(
+            scenario=paths.scenario,
+            indices=indices,
+            times=paths.times.numpy()[indices],
+            states=tuple(_bands(ordered[:, d]) for d in range(ordered.shape[1])),
+            histograms=tuple(_histogram(ordered[:, d]) for d in range(ordered.shape[1])),
+            sensitivities=sensitivities,
+            paths=np.moveaxis(kept[..., :SHOWN_PATHS], 2, 1).copy(),
+            kept=kept.shape[-1],
+            exploded=int(finite.size - finite.sum()),
+        )
+    )
+
+
+def _samples_last(table: Tensor, indices: NDArray[np.intp]) -> Array:
+    """The displayed times of a (T, N, D) table as a (T', D, N) array on the CPU."""
+    chosen = table if len(indices) == len(table) else table[indices]
+    return np.ascontiguousarray(chosen.detach().cpu().numpy().transpose(0, 2, 1))
+
+
+def _finite(table: Tensor) -> NDArray[np.bool_]:
+    """Which samples are finite at the end, (N,): what explodes stays so."""
+    last = table[-1].detach().flatten(1)
+    return np.asarray(last.isfinite().all(dim=1).cpu().numpy())
+
+
+def _per_component(table: Array) -> tuple[Bands, ...]:
+    ordered = np.sort(table, axis=-1)
+    return tuple(_bands(ordered[:, d]) for d in range(ordered.shape[1]))
+
+
+def _bands(ordered: Array) -> Bands:
+    """Statistics of a (T, N) array sorted along its samples."""
+    count = ordered.shape[-1]
+    if count == 0:
+        hole = np.full(len(ordered), np.nan)
+        return Bands(hole, hole, np.full((len(LEVELS), len(ordered)), np.nan), hole, hole)
+    mean = ordered.mean(axis=-1, dtype=np.float64)
+    centred = ordered - mean[:, None]
+    square = centred * centred
+    variance = square.mean(axis=-1) * (count / max(count - 1, 1))
+    fourth = np.einsum("tn,tn->t", square, square) / count
+    std = np.sqrt(variance)
+    spread = np.sqrt(np.maximum(fourth - variance**2, 0.0) / count)
+    std_error = np.divide(spread, 2.0 * std, out=np.zeros_like(std), where=std > 0.0)
+    return Bands(mean, std, _quantiles(ordered), std / math.sqrt(count), std_error)
+
+
+def _quantiles(ordered: Array) -> Array:
+    """Quantiles at LEVELS, (5, T), linear between order statistics (Hyndman and Fan, type 7)."""
+    place = np.array(LEVELS) * (ordered.shape[-1] - 1)
+    below = place.astype(np.intp)
+    above = np.minimum(below + 1, ordered.shape[-1] - 1)
+    share = (place - below).astype(ordered.dtype)
+    low, high = ordered[:, below], ordered[:, above]
+    return np.ascontiguousarray((low + share * (high - low)).T)
+
+
+def _histogram(ordered: Array) -> Histogram:
+    """Histograms of a (T, N) array sorted along its samples, one per time."""
+    times, count = ordered.shape
+    bins = int(min(60, max(10, round(2.0 * count ** (1.0 / 3.0)))))
+    if count == 0:
+        return Histogram(np.zeros((times, bins + 1)), np.zeros((times, bins)))
+    low, high = ordered[:, 0].astype(np.float64), ordered[:, -1].astype(np.float64)
+    if count >= 200:
+        tail = count // 1000
+        low, high = ordered[:, tail].astype(np.float64), ordered[:, -1 - tail].astype(np.float64)
+    high = np.where(high > low, high, low + np.maximum(1e-6, 1e-6 * np.abs(low)))
+    edges = low[:, None] + (high - low)[:, None] * np.linspace(0.0, 1.0, bins + 1)
+    below = np.stack([row.searchsorted(edge) for row, edge in zip(ordered, edges, strict=True)])
+    below[:, -1] = [
+        row.searchsorted(edge[-1], side="right") for row, edge in zip(ordered, edges, strict=True)
+    ]
+    width = (edges[:, 1:2] - edges[:, :1]) * count
+    return Histogram(edges, np.diff(below, axis=1) / width)
+
+
+def _frozen(summary: Summary) -> Summary:
+    """The same, its arrays read-only: a cache shares one summary between sessions."""
+    arrays = [summary.indices, summary.times, summary.paths]
+    for bands in (*summary.states, *(b for row in summary.sensitivities.values() for b in row)):
+        arrays += [bands.mean, bands.std, bands.quantiles, bands.mean_error, bands.std_error]
+    for histogram in summary.histograms:
+        arrays += [histogram.edges, histogram.density]
+    for array in arrays:
+        array.flags.writeable = False
+    return summary
