@@ -10,6 +10,8 @@ from sde_lab.scenario import Scenario
 
 VARIABLE = "SDE_LAB_MEMORY_GB"
 DEFAULT_GB = 2.0
+DISPLAYED = 120
+"""Steps between displayed times, at most."""
 BLOCK_BYTES = 64e6
 """Working memory of one block of the replay; see :mod:`sde_lab.engines.replay`."""
 
@@ -32,21 +34,32 @@ def limit() -> float:
 
 def estimate(scenario: Scenario, *, jacobian: bool) -> float:
     """Peak memory of simulating the scenario, with its Jacobian or without, in bytes."""
-    return BLOCK_BYTES + scenario.samples * _per_sample(scenario, jacobian=jacobian)
+    return BLOCK_BYTES + scenario.samples * per_sample(scenario, jacobian=jacobian)
 
 
 def fitting_samples(scenario: Scenario, *, jacobian: bool) -> int:
     """The largest number of samples with which the scenario fits; 0 if none does."""
-    return max(0, int((limit() - BLOCK_BYTES) / _per_sample(scenario, jacobian=jacobian)))
+    return max(0, int((limit() - BLOCK_BYTES) / per_sample(scenario, jacobian=jacobian)))
 
 
 def require(scenario: Scenario, *, jacobian: bool) -> None:
     """Raise ScenarioError, saying what would fit, if the scenario is over the budget."""
-    needed, allowed = estimate(scenario, jacobian=jacobian), limit()
+    task = "the paths and their derivatives need" if jacobian else "the paths need"
+    _require(scenario, per_sample(scenario, jacobian=jacobian), task)
+
+
+def require_survey(scenario: Scenario) -> None:
+    """The same for a survey, which keeps the displayed times only (:mod:`sde_lab.survey`)."""
+    model = scenario.sde
+    numbers = len(model.components) * (1 + len(model.columns)) + 6
+    _require(scenario, (DISPLAYED + 1) * numbers * _width(scenario), "the displayed times need")
+
+
+def _require(scenario: Scenario, per_sample: float, task: str) -> None:
+    needed, allowed = BLOCK_BYTES + scenario.samples * per_sample, limit()
     if needed <= allowed:
         return
-    samples = fitting_samples(scenario, jacobian=jacobian)
-    task = "the paths and their derivatives need" if jacobian else "the paths need"
+    samples = max(0, int((allowed - BLOCK_BYTES) / per_sample))
     fits = (
         f"{samples} samples fit at {scenario.steps} steps"
         if samples
@@ -59,11 +72,16 @@ def require(scenario: Scenario, *, jacobian: bool) -> None:
     )
 
 
-def _per_sample(scenario: Scenario, *, jacobian: bool) -> float:
-    """Bytes a sample adds: states (twice, while they are stacked), noise, derivatives."""
+def per_sample(scenario: Scenario, *, jacobian: bool) -> float:
+    """Bytes that one more sample takes: states (twice, while stacked), noise, derivatives."""
     model = scenario.sde
     state = len(model.components)
     noise = model.channels * (2 if scenario.solver.levy_area else 1)
     derivatives = state * (len(model.columns) + state) if jacobian else 0
     numbers = (scenario.steps + 1) * (noise + max(2 * state, state + derivatives))
-    return float(numbers * (8 if scenario.dtype == "float64" else 4))
+    return float(numbers * _width(scenario))
+
+
+def _width(scenario: Scenario) -> int:
+    """Bytes of a number."""
+    return 8 if scenario.dtype == "float64" else 4

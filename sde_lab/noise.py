@@ -53,6 +53,7 @@ def draw(
     channels: int = 1,
     *,
     areas: bool = False,
+    first: int = 0,
     dtype: torch.dtype = torch.float32,
     device: str = "cpu",
 ) -> Noise:
@@ -64,21 +65,27 @@ def draw(
         samples: number of independent paths.
         channels: number of independent Brownian motions per path.
         areas: whether to return the space-time Lévy areas as well.
+        first: number of the first sample wanted, a multiple of BLOCK.
         dtype: precision of the result.
         device: where the result lives.
 
     Returns:
         Noise with tensors of shape (steps, samples, channels).
 
+    Raises:
+        ValueError: if ``first`` is not a multiple of BLOCK.
+
     Source: the pair (W, H) as polynomial coefficients of a Brownian path: Foster, Lyons and
     Oberhauser (2020), An optimal polynomial approximation of Brownian motion.
     """
+    if first % BLOCK:
+        raise ValueError(f"first = {first}: must be a multiple of {BLOCK}")
     shape = (steps, samples, channels)
     increments = torch.empty(shape, dtype=dtype)
     levy = torch.empty(shape, dtype=dtype) if areas else None
     for channel in range(channels):
         for block, start in enumerate(range(0, samples, BLOCK)):
-            stream = _stream(seed, channel, block)
+            stream = _stream(seed, channel, first // BLOCK + block)
             span = slice(start, min(start + BLOCK, samples))
             target = None if levy is None else levy[:, span, channel]
             _fill(increments[:, span, channel], target, stream)

@@ -42,6 +42,11 @@ class Scheme:
     differentiates: bool = False
     options: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
 
+    @property
+    def reading_title(self) -> str:
+        """The stochastic integral as people write it."""
+        return "Itô" if self.reading == "ito" else "Stratonovich"
+
     def require_noise(self, noise_type: NoiseType, model: str) -> None:
         """Raise ScenarioError, naming the pair, if the scheme cannot drive this noise."""
         if noise_type not in self.noise_types:

@@ -52,14 +52,15 @@ def simulate(scenario: Scenario, noise: Noise | None = None) -> Paths:
     return Paths(scenario, times(scenario), values, noise)
 
 
-def brownian(scenario: Scenario) -> Noise:
-    """The Brownian increments that the scenario's seed names."""
+def brownian(scenario: Scenario, first: int = 0) -> Noise:
+    """The Brownian increments that the scenario's seed names, from sample ``first`` on."""
     return draw(
         scenario.seed,
         scenario.steps,
         scenario.samples,
         scenario.sde.channels,
         areas=scenario.solver.levy_area,
+        first=first,
         dtype=scenario.torch_dtype,
         device=scenario.device,
     )

@@ -6,20 +6,20 @@ All statistics leave out the samples that exploded (Inf or NaN anywhere); they a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sde_lab.budget import DISPLAYED
 from sde_lab.jacobian import Jacobian
 from sde_lab.scenario import Scenario
 from sde_lab.simulate import Paths
 
 Array = NDArray[np.floating]
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
-DISPLAYED = 120
 SHOWN_PATHS = 30
 
 
@@ -94,43 +94,47 @@ def displayed(steps: int) -> NDArray[np.intp]:
 def summarise(paths: Paths, jacobian: Jacobian | None = None) -> Summary:
     """Reduce paths (and Jacobian) to what a page shows."""
     indices = displayed(paths.scenario.steps)
-    values = _samples_last(paths.values, indices)
-    finite = _finite(paths.values)
-    everything = bool(finite.all())
-    sensitivities: dict[str, tuple[Bands, ...]] = {}
+    names = () if jacobian is None else jacobian.names
+    tables = [samples_last(paths.values, indices)]
     if jacobian is not None:
-        finite &= _finite(jacobian.values)
-        everything = bool(finite.all())
-        for column, name in enumerate(jacobian.names):
-            table = _samples_last(jacobian.values[..., column], indices)
-            sensitivities[name] = _per_component(table if everything else table[..., finite])
-    kept = values if everything else values[..., finite]
-    ordered = np.sort(kept, axis=-1)
+        tables += [samples_last(jacobian.values[..., i], indices) for i in range(len(names))]
+    return reduce_tables(paths.scenario, names, tables)
+
+
+def samples_last(table: Tensor, indices: NDArray[np.intp]) -> Array:
+    """The displayed times of a (T, N, D) table as a (T', D, N) array on the CPU."""
+    chosen = table if len(indices) == len(table) else table[indices]
+    return chosen.detach().cpu().numpy().transpose(0, 2, 1)
+
+
+def reduce_tables(scenario: Scenario, names: Sequence[str], tables: Sequence[Array]) -> Summary:
+    """Reduce the displayed times of the states and of each sensitivity, (T, D, N) each.
+
+    Args:
+        scenario: where they come from.
+        names: what the sensitivities are by.
+        tables: the states, then one table for each name.
+    """
+    finite = np.logical_and.reduce([np.isfinite(table[-1]).all(axis=0) for table in tables])
+    everything = bool(finite.all())
+    kept = [table if everything else table[..., finite] for table in tables]
+    states = np.sort(kept[0], axis=-1)
+    indices = displayed(scenario.steps)
     return _frozen(
         Summary(
-            scenario=paths.scenario,
+            scenario=scenario,
             indices=indices,
-            times=paths.times.numpy()[indices],
-            states=tuple(_bands(ordered[:, d]) for d in range(ordered.shape[1])),
-            histograms=tuple(_histogram(ordered[:, d]) for d in range(ordered.shape[1])),
-            sensitivities=sensitivities,
-            paths=np.moveaxis(kept[..., :SHOWN_PATHS], 2, 1).copy(),
-            kept=kept.shape[-1],
+            times=indices * scenario.step,
+            states=tuple(_bands(states[:, d]) for d in range(states.shape[1])),
+            histograms=tuple(_histogram(states[:, d]) for d in range(states.shape[1])),
+            sensitivities={
+                name: _per_component(table) for name, table in zip(names, kept[1:], strict=True)
+            },
+            paths=np.moveaxis(kept[0][..., :SHOWN_PATHS], 2, 1).copy(),
+            kept=int(finite.sum()),
             exploded=int(finite.size - finite.sum()),
         )
     )
-
-
-def _samples_last(table: Tensor, indices: NDArray[np.intp]) -> Array:
-    """The displayed times of a (T, N, D) table as a (T', D, N) array on the CPU."""
-    chosen = table if len(indices) == len(table) else table[indices]
-    return np.ascontiguousarray(chosen.detach().cpu().numpy().transpose(0, 2, 1))
-
-
-def _finite(table: Tensor) -> NDArray[np.bool_]:
-    """Which samples are finite at the end, (N,): what explodes stays so."""
-    last = table[-1].detach().flatten(1)
-    return np.asarray(last.isfinite().all(dim=1).cpu().numpy())
 
 
 def _per_component(table: Array) -> tuple[Bands, ...]:

@@ -63,6 +63,9 @@ class Model(ABC):
     time_dependent: ClassVar[bool] = False
     """Whether drift or diffusion read ``t``."""
 
+    horizon: ClassVar[float] = 1.0
+    """A time span over which the model shows what it is."""
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the Jacobian's columns: the initial state first, then the parameters."""
