@@ -7,6 +7,7 @@ from sde_lab.errors import ScenarioError
 from sde_lab.jacobian import ENGINES, Jacobian, jacobian
 from sde_lab.models import MODELS
 from sde_lab.noise import Noise
+from sde_lab.reference import Reference, exact_solution, reference
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import SCHEMES
 from sde_lab.simulate import Paths, simulate
@@ -19,10 +20,13 @@ __all__ = [
     "Jacobian",
     "Noise",
     "Paths",
+    "Reference",
     "Scenario",
     "ScenarioError",
     "Summary",
+    "exact_solution",
     "jacobian",
+    "reference",
     "sdeint_jacobian",
     "simulate",
     "summarise",

@@ -91,6 +91,11 @@ def displayed(steps: int) -> NDArray[np.intp]:
     return np.linspace(0, steps, min(steps, DISPLAYED) + 1).round().astype(np.intp)
 
 
+def display_times(scenario: Scenario) -> NDArray[np.float64]:
+    """Real times of those positions, (T,)."""
+    return np.asarray(displayed(scenario.steps) * scenario.step, dtype=np.float64)
+
+
 def summarise(paths: Paths, jacobian: Jacobian | None = None) -> Summary:
     """Reduce paths (and Jacobian) to what a page shows."""
     indices = displayed(paths.scenario.steps)
@@ -124,7 +129,7 @@ def reduce_tables(scenario: Scenario, names: Sequence[str], tables: Sequence[Arr
         Summary(
             scenario=scenario,
             indices=indices,
-            times=indices * scenario.step,
+            times=display_times(scenario),
             states=tuple(_bands(states[:, d]) for d in range(states.shape[1])),
             histograms=tuple(_histogram(states[:, d]) for d in range(states.shape[1])),
             sensitivities={

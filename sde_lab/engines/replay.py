@@ -31,7 +31,7 @@ class Block:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(steps, samples)"""
+        """Numbers of steps and of samples."""
         return self.steps.stop - self.steps.start, self.samples.stop - self.samples.start
 
 

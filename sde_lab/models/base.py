@@ -60,6 +60,8 @@ class Model(ABC):
     noise_type: ClassVar[NoiseType]
     channels: ClassVar[int]
     reading: ClassVar[Reading] = "ito"
+    residuals: ClassVar[int] = 0
+    """Further normals per step that the exact solution needs, beside W and its area."""
     time_dependent: ClassVar[bool] = False
     """Whether drift or diffusion read ``t``."""
 
@@ -90,9 +92,23 @@ class Model(ABC):
         """The exact law of the state and of its sensitivities, or None where none is known."""
         return None
 
-    def exact_paths(self, grid: Grid, increments: Tensor, areas: Tensor) -> ExactPaths | None:
-        """The exact solution on the Brownian path that drove the scheme, or None."""
+    def exact_paths(
+        self, grid: Grid, increments: Tensor, areas: Tensor, residual: Tensor
+    ) -> ExactPaths | None:
+        """The exact solution on the Brownian path that drives the scheme, or None.
+
+        Args:
+            grid: every time of the solver's grid.
+            increments: W over each step, of unit variance, (steps, N, M).
+            areas: space-time Lévy area of each step, of variance 1/12, (steps, N, M).
+            residual: standard normals for what W and the areas leave open, (steps, N, residuals).
+        """
         return None
+
+
+def root(x: Tensor) -> Tensor:
+    """√max(x, 0), with a derivative that is finite everywhere, and 0 below zero."""
+    return x.clamp(min=1e-12).sqrt() * (x > 0)
 
 
 def columns(*parts: Tensor) -> Tensor:

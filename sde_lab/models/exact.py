@@ -43,11 +43,18 @@ class Law(ABC):
 
     @abstractmethod
     def quantile(self, q: float) -> Array | None:
-        """The q-quantile, (T, D), or None if only moments are known. Raises ValueError outside (0, 1)."""
+        """The q-quantile, (T, D), or None if only moments are known.
+
+        Raises:
+            ValueError: unless 0 < q < 1.
+        """
 
     @abstractmethod
     def density(self, values: Array, time: int, component: int = 0) -> Array | None:
-        """The density at ``values`` (any shape) and time index ``time``; None if unknown or a point mass."""
+        """The density at ``values`` (any shape) and time index ``time``.
+
+        None where it is not known, and where the law is a point mass.
+        """
 
 
 @dataclass(frozen=True)

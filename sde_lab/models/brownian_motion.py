@@ -1,0 +1,59 @@
+"""Brownian motion with drift: the simplest process there is."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sde_lab.models.base import Model, Parameter, Values
+from sde_lab.models.exact import Exact, ExactPaths, Grid
+from sde_lab.models.laws import Gaussian
+
+
+class BrownianMotion(Model):
+    """dX = μ dt + σ dW."""
+
+    name = "brownian_motion"
+    title = "Brownian motion with drift"
+    meaning = "Noise adds up while the state is carried along at a steady rate."
+    equation = r"dX = \mu\,dt + \sigma\,dW"
+    components = ("x",)
+    initial = (Parameter("x0", "x₀", "x_0", 0.0, -3.0, 3.0, 0.1, "initial value"),)
+    parameters = (
+        Parameter("mu", "μ", r"\mu", 0.5, -3.0, 3.0, 0.1, "drift"),
+        Parameter("sigma", "σ", r"\sigma", 1.0, 0.0, 3.0, 0.05, "volatility", minimum=0.0),
+    )
+    noise_type = "diagonal"
+    channels = 1
+
+    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        return p["mu"]
+
+    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        return p["sigma"]
+
+    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        return x.new_zeros(1, 1)
+
+    def exact(self, grid: Grid) -> Exact:
+        t = grid.times[:, None]
+        mu, sigma = grid.parameters["mu"], grid.parameters["sigma"]
+        nothing = np.zeros_like(t)
+        return Exact(
+            state=Gaussian(grid.initial[0] + mu * t, sigma**2 * t),
+            sensitivities={
+                "x0": Gaussian(nothing + 1.0, nothing),
+                "mu": Gaussian(t, nothing),
+                "sigma": Gaussian(nothing, t),
+            },
+        )
+
+    def exact_paths(
+        self, grid: Grid, increments: Tensor, areas: Tensor, residual: Tensor
+    ) -> ExactPaths:
+        w = torch.zeros_like(increments[:1]).repeat(len(increments) + 1, 1, 1)
+        w[1:] = increments.cumsum(0) * grid.step**0.5
+        t = torch.as_tensor(grid.times, dtype=w.dtype).view(-1, 1, 1)
+        x = grid.initial[0] + grid.parameters["mu"] * t + grid.parameters["sigma"] * w
+        return ExactPaths(x, torch.stack([torch.ones_like(w), t.expand_as(w), w], dim=-1))

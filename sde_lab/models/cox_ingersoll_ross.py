@@ -1,0 +1,59 @@
+"""Cox–Ingersoll–Ross: mean reversion that stays positive."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from sde_lab.models.base import Model, Parameter, Values, root
+from sde_lab.models.exact import Exact, Grid
+from sde_lab.models.laws import Gaussian, MomentsOnly, NoncentralChiSquare
+
+
+class CoxIngersollRoss(Model):
+    """dX = κ(θ − X) dt + σ√X dW, with √ and drift read at max(X, 0) (full truncation).
+
+    Source: Cox, Ingersoll and Ross (1985); full truncation: Lord, Koekkoek and van Dijk (2010).
+    """
+
+    name = "cox_ingersoll_ross"
+    title = "Cox–Ingersoll–Ross"
+    meaning = "Mean reversion with noise that fades near zero: an interest rate."
+    equation = r"dX = \kappa(\theta - X)\,dt + \sigma\sqrt{X}\,dW"
+    components = ("x",)
+    initial = (Parameter("x0", "x₀", "x_0", 1.0, 0.0, 3.0, 0.1, "initial value", minimum=0.0),)
+    parameters = (
+        Parameter("kappa", "κ", r"\kappa", 1.5, 0.0, 5.0, 0.05, "rate of return", minimum=0.0),
+        Parameter("theta", "θ", r"\theta", 1.0, 0.0, 3.0, 0.1, "mean", minimum=0.0),
+        Parameter("sigma", "σ", r"\sigma", 0.6, 0.0, 2.0, 0.05, "volatility", minimum=0.0),
+    )
+    noise_type = "diagonal"
+    channels = 1
+    horizon = 3.0
+
+    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        return p["kappa"] * (p["theta"] - x.clamp(min=0.0))
+
+    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        return p["sigma"] * root(x)
+
+    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        return 0.25 * p["sigma"] ** 2 * (x > 0)
+
+    def exact(self, grid: Grid) -> Exact:
+        t = grid.times[:, None]
+        kappa, theta, sigma = (grid.parameters[name] for name in ("kappa", "theta", "sigma"))
+        x0 = grid.initial[0]
+        decay = np.exp(-kappa * t)
+        nothing = np.zeros_like(t)
+        return Exact(
+            state=NoncentralChiSquare.of_square_root(t, kappa, theta, sigma, x0),
+            sensitivities={
+                "x0": MomentsOnly.of_mean(decay),
+                "kappa": MomentsOnly.of_mean((theta - x0) * t * decay),
+                "theta": MomentsOnly.of_mean(1.0 - decay),
+                "sigma": MomentsOnly.of_mean(nothing),
+            }
+            if sigma > 0
+            else {"x0": Gaussian(decay, nothing), "theta": Gaussian(1.0 - decay, nothing)},
+        )

@@ -1,0 +1,65 @@
+"""A damped oscillator kicked by noise: a mass on a spring in a heat bath."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from sde_lab.models.base import Model, Parameter, Values, columns
+from sde_lab.models.exact import Exact, Grid
+from sde_lab.models.linear import Linear, linear_laws
+
+
+class DampedOscillator(Model):
+    """dx = v dt, dv = −(ω²x + γv) dt + σ dW."""
+
+    name = "damped_oscillator"
+    title = "Damped noisy oscillator"
+    meaning = "A mass on a spring, slowed by friction and kicked by noise."
+    equation = r"dx = v\,dt \\ dv = -(\omega^2 x + \gamma v)\,dt + \sigma\,dW"
+    components = ("position", "velocity")
+    initial = (
+        Parameter("x0", "x₀", "x_0", 1.0, -3.0, 3.0, 0.1, "initial position"),
+        Parameter("v0", "v₀", "v_0", 0.0, -3.0, 3.0, 0.1, "initial velocity"),
+    )
+    parameters = (
+        Parameter("omega", "ω", r"\omega", 2.0, 0.0, 6.0, 0.1, "frequency"),
+        Parameter("gamma", "γ", r"\gamma", 0.5, 0.0, 4.0, 0.1, "friction"),
+        Parameter("sigma", "σ", r"\sigma", 0.5, 0.0, 3.0, 0.05, "kicks", minimum=0.0),
+    )
+    noise_type = "additive"
+    channels = 1
+    horizon = 5.0
+
+    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        position, velocity = x[:, :1], x[:, 1:]
+        return columns(velocity, -(p["omega"] ** 2 * position + p["gamma"] * velocity))
+
+    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        sigma = p["sigma"]
+        return columns(sigma.new_zeros(1, 1), sigma).unsqueeze(-1)
+
+    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        return x.new_zeros(1, 2)
+
+    def exact(self, grid: Grid) -> Exact:
+        omega, gamma, sigma = (grid.parameters[name] for name in ("omega", "gamma", "sigma"))
+
+        def linear(
+            spring: float, friction: float, kicks: float, start: tuple[float, ...], link: float
+        ) -> Linear:
+            matrix = np.array([[0.0, link], [-spring, -friction]])
+            return Linear(matrix, np.zeros(2), np.array([[0.0], [kicks]]), np.array(start))
+
+        still = (0.0, 0.0)
+        return linear_laws(
+            grid.times,
+            linear(omega**2, gamma, sigma, grid.initial, 1.0),
+            {
+                "x0": linear(0.0, 0.0, 0.0, (1.0, 0.0), 0.0),
+                "v0": linear(0.0, 0.0, 0.0, (0.0, 1.0), 0.0),
+                "omega": linear(2.0 * omega, 0.0, 0.0, still, 0.0),
+                "gamma": linear(0.0, 1.0, 0.0, still, 0.0),
+                "sigma": linear(0.0, 0.0, 1.0, still, 0.0),
+            },
+        )

@@ -1,0 +1,35 @@
+"""The double well: two valleys, and a ridge between them."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sde_lab.models.base import Model, Parameter, Values
+
+
+class DoubleWell(Model):
+    """dX = (aX − bX³) dt + σ dW, down the slope of V(x) = −ax²/2 + bx⁴/4."""
+
+    name = "double_well"
+    title = "Double well"
+    meaning = "Two valleys with a ridge at zero: noise now and then carries the state across."
+    equation = r"dX = (a X - b X^3)\,dt + \sigma\,dW"
+    components = ("x",)
+    initial = (Parameter("x0", "x₀", "x_0", 0.5, -2.0, 2.0, 0.1, "initial value"),)
+    parameters = (
+        Parameter("a", "a", "a", 1.0, -1.0, 3.0, 0.1, "push off the ridge"),
+        Parameter("b", "b", "b", 1.0, 0.1, 3.0, 0.1, "steepness of the walls", minimum=0.0),
+        Parameter("sigma", "σ", r"\sigma", 0.5, 0.0, 2.0, 0.05, "volatility", minimum=0.0),
+    )
+    noise_type = "diagonal"
+    channels = 1
+    horizon = 10.0
+
+    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        return x * (p["a"] - p["b"] * x * x)
+
+    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        return p["sigma"]
+
+    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        return x.new_zeros(1, 1)

@@ -1,0 +1,67 @@
+"""Geometric Brownian motion: growth in proportion, noise in proportion."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sde_lab.models.base import Model, Parameter, Values
+from sde_lab.models.exact import Array, Exact, ExactPaths, Grid
+from sde_lab.models.laws import LogNormal, Transformed
+
+
+class GeometricBrownianMotion(Model):
+    """dX = μX dt + σX dW."""
+
+    name = "geometric_brownian_motion"
+    title = "Geometric Brownian motion"
+    meaning = "Growth and noise are both in proportion to the state: a share price."
+    equation = r"dX = \mu X\,dt + \sigma X\,dW"
+    components = ("x",)
+    initial = (Parameter("x0", "x₀", "x_0", 1.0, 0.1, 3.0, 0.1, "initial value", minimum=1e-6),)
+    parameters = (
+        Parameter("mu", "μ", r"\mu", 0.1, -1.0, 2.0, 0.05, "growth rate"),
+        Parameter("sigma", "σ", r"\sigma", 0.4, 0.0, 2.0, 0.05, "volatility", minimum=0.0),
+    )
+    noise_type = "diagonal"
+    channels = 1
+
+    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        return p["mu"] * x
+
+    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        return p["sigma"] * x
+
+    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        return 0.5 * p["sigma"] ** 2 * x
+
+    def exact(self, grid: Grid) -> Exact:
+        t = grid.times[:, None]
+        mu, sigma, x0 = grid.parameters["mu"], grid.parameters["sigma"], grid.initial[0]
+        centre, spread = (mu - 0.5 * sigma**2) * t, sigma * np.sqrt(t)
+
+        def by_sigma(z: Array) -> Array:
+            w = np.sqrt(t)[..., None] * z
+            return x0 * np.exp(centre[..., None] + sigma * w) * (w - sigma * t[..., None])
+
+        variance = x0**2 * np.exp((2 * mu + sigma**2) * t) * (t + sigma**2 * t**2)
+        return Exact(
+            state=LogNormal(np.full_like(t, x0), centre, spread),
+            sensitivities={
+                "x0": LogNormal(np.ones_like(t), centre, spread),
+                "mu": LogNormal(x0 * t, centre, spread),
+                "sigma": Transformed(np.zeros_like(t), variance, by_sigma),
+            },
+        )
+
+    def exact_paths(
+        self, grid: Grid, increments: Tensor, areas: Tensor, residual: Tensor
+    ) -> ExactPaths:
+        w = torch.zeros_like(increments[:1]).repeat(len(increments) + 1, 1, 1)
+        w[1:] = increments.cumsum(0) * grid.step**0.5
+        t = torch.as_tensor(grid.times, dtype=w.dtype).view(-1, 1, 1)
+        mu, sigma = grid.parameters["mu"], grid.parameters["sigma"]
+        growth = torch.exp((mu - 0.5 * sigma**2) * t + sigma * w)
+        x = grid.initial[0] * growth
+        return ExactPaths(x, torch.stack([growth, t * x, x * (w - sigma * t)], dim=-1))

@@ -1,0 +1,89 @@
+"""Heston: a price whose variance is itself a random process."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sde_lab.models.base import Model, Parameter, Values, columns, root
+from sde_lab.models.exact import Exact, Grid
+from sde_lab.models.laws import MomentsOnly
+
+
+class Heston(Model):
+    """dS = μS dt + √V S dW₁, dV = κ(θ − V) dt + ξ√V (ρ dW₁ + √(1 − ρ²) dW₂).
+
+    Drift of V and both roots are read at max(V, 0) (full truncation).
+
+    Source: Heston (1993); full truncation: Lord, Koekkoek and van Dijk (2010).
+    """
+
+    name = "heston"
+    title = "Heston"
+    meaning = "A share price whose variance reverts to a mean, and tends to rise as prices fall."
+    equation = (
+        r"dS = \mu S\,dt + \sqrt{V}\,S\,dW_1"
+        r" \\ dV = \kappa(\theta - V)\,dt"
+        r" + \xi\sqrt{V}\left(\rho\,dW_1 + \sqrt{1 - \rho^2}\,dW_2\right)"
+    )
+    components = ("price", "variance")
+    initial = (
+        Parameter("s0", "S₀", "S_0", 1.0, 0.1, 3.0, 0.1, "initial price", minimum=1e-6),
+        Parameter("v0", "V₀", "V_0", 0.1, 0.0, 0.5, 0.01, "initial variance", minimum=0.0),
+    )
+    parameters = (
+        Parameter("mu", "μ", r"\mu", 0.05, -0.5, 1.0, 0.05, "growth rate"),
+        Parameter("kappa", "κ", r"\kappa", 2.0, 0.0, 5.0, 0.1, "rate of return", minimum=0.0),
+        Parameter("theta", "θ", r"\theta", 0.1, 0.0, 0.5, 0.01, "mean variance", minimum=0.0),
+        Parameter("xi", "ξ", r"\xi", 0.4, 0.0, 1.5, 0.05, "volatility of variance", minimum=0.0),
+        Parameter(
+            "rho", "ρ", r"\rho", -0.7, -0.95, 0.95, 0.05, "correlation", minimum=-0.999,
+            maximum=0.999,
+        ),
+    )  # fmt: skip
+    noise_type = "general"
+    channels = 2
+
+    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        price, variance = x[:, :1], x[:, 1:]
+        return columns(p["mu"] * price, p["kappa"] * (p["theta"] - variance.clamp(min=0.0)))
+
+    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        price, variance = x[:, :1], x[:, 1:]
+        volatility = root(variance)
+        rest = torch.sqrt(1.0 - p["rho"] ** 2)
+        first = columns(volatility * price, p["xi"] * p["rho"] * volatility)
+        second = columns(torch.zeros_like(price), p["xi"] * rest * volatility)
+        return torch.stack([first, second], dim=-1)
+
+    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        price, variance = x[:, :1], x[:, 1:]
+        alive = variance > 0
+        return columns(
+            alive * (0.5 * variance + 0.25 * p["xi"] * p["rho"]) * price,
+            0.25 * p["xi"] ** 2 * alive,
+        )
+
+    def exact(self, grid: Grid) -> Exact:
+        """Means: those of the price and of the variance, and of their derivatives."""
+        t = grid.times
+        mu, kappa, theta = (grid.parameters[name] for name in ("mu", "kappa", "theta"))
+        s0, v0 = grid.initial
+        growth, decay, nothing = np.exp(mu * t), np.exp(-kappa * t), np.zeros_like(t)
+
+        def means(price: np.ndarray, variance: np.ndarray) -> MomentsOnly:
+            return MomentsOnly.of_mean(np.stack([price, variance], axis=1))
+
+        return Exact(
+            state=means(s0 * growth, theta + (v0 - theta) * decay),
+            sensitivities={
+                "s0": means(growth, nothing),
+                "v0": means(nothing, decay),
+                "mu": means(s0 * t * growth, nothing),
+                "kappa": means(nothing, (theta - v0) * t * decay),
+                "theta": means(nothing, 1.0 - decay),
+                "xi": means(nothing, nothing),
+                "rho": means(nothing, nothing),
+            },
+        )

@@ -1,0 +1,49 @@
+"""Predator and prey, each in a random environment of its own."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sde_lab.models.base import Model, Parameter, Values, columns
+
+
+class LotkaVolterra(Model):
+    """dx = x(α − βy) dt + σ₁x dW₁, dy = y(δx − γ) dt + σ₂y dW₂."""
+
+    name = "lotka_volterra"
+    title = "Lotka–Volterra"
+    meaning = "Prey feed predators and predators thin out prey: cycles, worn by noise."
+    equation = (
+        r"dx = x(\alpha - \beta y)\,dt + \sigma_1 x\,dW_1"
+        r" \\ dy = y(\delta x - \gamma)\,dt + \sigma_2 y\,dW_2"
+    )
+    components = ("prey", "predator")
+    initial = (
+        Parameter("prey0", "x₀", "x_0", 1.0, 0.1, 3.0, 0.1, "prey at the start", minimum=0.0),
+        Parameter("predator0", "y₀", "y_0", 0.5, 0.1, 3.0, 0.1, "predators then", minimum=0.0),
+    )
+    parameters = (
+        Parameter("alpha", "α", r"\alpha", 1.0, 0.1, 3.0, 0.1, "birth of prey"),
+        Parameter("beta", "β", r"\beta", 1.0, 0.1, 3.0, 0.1, "prey eaten"),
+        Parameter("delta", "δ", r"\delta", 1.0, 0.1, 3.0, 0.1, "predators fed"),
+        Parameter("gamma", "γ", r"\gamma", 1.0, 0.1, 3.0, 0.1, "death of predators"),
+        Parameter("sigma1", "σ₁", r"\sigma_1", 0.1, 0.0, 1.0, 0.05, "noise on prey", minimum=0.0),
+        Parameter(
+            "sigma2", "σ₂", r"\sigma_2", 0.1, 0.0, 1.0, 0.05, "noise on predators", minimum=0.0
+        ),
+    )
+    noise_type = "diagonal"
+    channels = 2
+    horizon = 10.0
+
+    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        prey, predator = x[:, :1], x[:, 1:]
+        return columns(
+            prey * (p["alpha"] - p["beta"] * predator), predator * (p["delta"] * prey - p["gamma"])
+        )
+
+    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        return columns(p["sigma1"], p["sigma2"]) * x
+
+    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+        return 0.5 * columns(p["sigma1"], p["sigma2"]) ** 2 * x
