@@ -1,0 +1,122 @@
+"""Specifications → widgets → a scenario. Everything a widget says stands in the address bar."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import streamlit as st
+
+from sde_lab.models import MODELS
+from sde_lab.models.base import Model, Parameter
+from sde_lab.scenario import Scenario
+from sde_lab.schemes import SCHEMES
+from sde_lab.ui.style import PROJECTOR_KEY
+
+STEPS = (25, 50, 100, 200, 400, 800, 1600, 3200)
+SAMPLES = (1, 2, 5, *(m * 10**e for e in (1, 2, 3, 4) for m in (1, 2, 5)), 100_000)
+HORIZONS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
+LARGEST_SEED = 999_999
+BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
+
+
+def scenario_controls() -> Scenario:
+    """Draw the sidebar and return the scenario it describes.
+
+    Raises:
+        ScenarioError: if what it describes cannot work.
+    """
+    with st.sidebar:
+        model = _model()
+        parameters = {knob.name: _slider(model, knob) for knob in model.parameters}
+        x0 = [_slider(model, knob) for knob in model.initial]
+        grid = _grid(model)
+        scheme = _scheme(model)
+        seed = _seed()
+        st.toggle("Projector", key=PROJECTOR_KEY, help="Larger text and lines", **BOUND)
+    return Scenario(
+        model=model.name, parameters=parameters, x0=x0, scheme=scheme, seed=seed, **grid
+    )
+
+
+def _model() -> Model:
+    name = st.selectbox(
+        "Model",
+        list(MODELS),
+        format_func=lambda name: MODELS[name].title,
+        key="model",
+        **BOUND,
+    )
+    model = MODELS.get(str(name), next(iter(MODELS.values())))
+    st.caption(model.meaning)
+    return model
+
+
+def _slider(model: Model, knob: Parameter) -> float:
+    value = st.slider(
+        f"{knob.symbol}  {knob.meaning}",
+        min_value=float(knob.low),
+        max_value=float(knob.high),
+        value=float(knob.default),
+        step=float(knob.step),
+        format=f"%.{_decimals(knob.step)}f",
+        key=f"{model.name}.{knob.name}",
+        **BOUND,
+    )
+    return float(value)
+
+
+def _decimals(step: float) -> int:
+    """Digits after the point that tell neighbouring slider values apart."""
+    return len(f"{step:.6f}".rstrip("0").partition(".")[2])
+
+
+def _grid(model: Model) -> dict[str, Any]:
+    left, right = st.columns(2)
+    with left:
+        horizon = st.select_slider(
+            "T  horizon",
+            HORIZONS,
+            value=model.horizon,
+            format_func=lambda value: f"{value:g}",
+            key=f"{model.name}.horizon",
+            **BOUND,
+        )
+    with right:
+        steps = st.select_slider("Steps", STEPS, value=100, key="steps", **BOUND)
+    samples = st.select_slider(
+        "Samples",
+        SAMPLES,
+        value=1000,
+        format_func=lambda count: f"{count:,}".replace(",", "\u202f"),
+        key="samples",
+        **BOUND,
+    )
+    return {"horizon": horizon, "steps": steps, "samples": samples}
+
+
+def _scheme(model: Model) -> str:
+    fitting = [s.name for s in SCHEMES.values() if model.noise_type in s.noise_types]
+    chosen = st.selectbox(
+        "Scheme",
+        fitting,
+        format_func=lambda name: f"{SCHEMES[name].title} · {SCHEMES[name].reading_title}",
+        key="scheme" if len(fitting) == len(SCHEMES) else f"{model.noise_type}.scheme",
+        **BOUND,
+    )
+    return str(chosen or fitting[0])
+
+
+def _seed() -> int:
+    left, right = st.columns([1, 1], vertical_alignment="bottom")
+    with left:
+        seed = st.number_input(
+            "Seed", min_value=0, max_value=LARGEST_SEED, value=0, step=1, key="seed", **BOUND
+        )
+    with right:
+        st.button("New noise", key="new_noise", on_click=_new_noise, width="stretch", shortcut="n")
+    return int(seed or 0)
+
+
+def _new_noise() -> None:
+    st.session_state["seed"] = secrets.randbelow(LARGEST_SEED + 1)

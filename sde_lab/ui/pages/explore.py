@@ -1,0 +1,5 @@
+"""The front page."""
+
+from sde_lab.ui.explore import render
+
+render()
