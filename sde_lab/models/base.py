@@ -54,6 +54,8 @@ class Model(ABC):
     """LaTeX, without dollar signs; one equation per state component, joined by ``\\\\``."""
     components: ClassVar[tuple[str, ...]]
     """Name of each state component, in the order of the state's last axis."""
+    symbols: ClassVar[tuple[str, ...]]
+    """The letter each of them has in the equation."""
     initial: ClassVar[tuple[Parameter, ...]]
     """Initial value of each component; its name (``x0``) heads the Jacobian's columns."""
     parameters: ClassVar[tuple[Parameter, ...]]

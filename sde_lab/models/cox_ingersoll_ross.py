@@ -21,6 +21,7 @@ class CoxIngersollRoss(Model):
     meaning = "Mean reversion with noise that fades near zero: an interest rate."
     equation = r"dX = \kappa(\theta - X)\,dt + \sigma\sqrt{X}\,dW"
     components = ("x",)
+    symbols = ("X",)
     initial = (Parameter("x0", "x₀", "x_0", 1.0, 0.0, 3.0, 0.1, "initial value", minimum=0.0),)
     parameters = (
         Parameter("kappa", "κ", r"\kappa", 1.5, 0.0, 5.0, 0.05, "rate of return", minimum=0.0),

@@ -18,6 +18,7 @@ class DampedOscillator(Model):
     meaning = "A mass on a spring, slowed by friction and kicked by noise."
     equation = r"dx = v\,dt \\ dv = -(\omega^2 x + \gamma v)\,dt + \sigma\,dW"
     components = ("position", "velocity")
+    symbols = ("x", "v")
     initial = (
         Parameter("x0", "x₀", "x_0", 1.0, -3.0, 3.0, 0.1, "initial position"),
         Parameter("v0", "v₀", "v_0", 0.0, -3.0, 3.0, 0.1, "initial velocity"),

@@ -28,6 +28,7 @@ class Heston(Model):
         r" + \xi\sqrt{V}\left(\rho\,dW_1 + \sqrt{1 - \rho^2}\,dW_2\right)"
     )
     components = ("price", "variance")
+    symbols = ("S", "V")
     initial = (
         Parameter("s0", "S₀", "S_0", 1.0, 0.1, 3.0, 0.1, "initial price", minimum=1e-6),
         Parameter("v0", "V₀", "V_0", 0.1, 0.0, 0.5, 0.01, "initial variance", minimum=0.0),

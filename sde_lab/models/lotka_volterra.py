@@ -18,6 +18,7 @@ class LotkaVolterra(Model):
         r" \\ dy = y(\delta x - \gamma)\,dt + \sigma_2 y\,dW_2"
     )
     components = ("prey", "predator")
+    symbols = ("x", "y")
     initial = (
         Parameter("prey0", "x₀", "x_0", 1.0, 0.1, 3.0, 0.1, "prey at the start", minimum=0.0),
         Parameter("predator0", "y₀", "y_0", 0.5, 0.1, 3.0, 0.1, "predators then", minimum=0.0),

@@ -1,7 +1,7 @@
 """Charts that update in place: Plotly.react in a node that stays.
 
-``st.plotly_chart`` replaces its node whenever the figure changes, so that zoom is lost and the place
-is blank for a moment. Here the node, its zoom and the picture stay, and what changed is redrawn.
+``st.plotly_chart`` replaces its node whenever the figure changes: zoom is lost, and the place
+is blank for a moment. Here node, zoom and picture stay, and what changed is redrawn.
 """
 
 from __future__ import annotations

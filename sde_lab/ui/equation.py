@@ -9,7 +9,11 @@ from sde_lab.scenario import Scenario
 
 
 def live_equation(scenario: Scenario, theme: Theme) -> str:
-    """LaTeX of the model's equation beside the same with values, each in its parameter's colour."""
+    """LaTeX of the equation beside the same with values, each in its parameter's colour.
+
+    Where there are several equations, side by side they would not fit: beside them stands a list of
+    the values.
+    """
     model = scenario.sde
     symbolic = live = model.equation
     by_length = sorted(model.parameters, key=lambda knob: -len(knob.latex))
@@ -22,7 +26,9 @@ def live_equation(scenario: Scenario, theme: Theme) -> str:
         live = token.sub(_mark(place, 1), live)
         symbolic = symbolic.replace(_mark(place, 0), rf"\textcolor{{{colour}}}{{{knob.latex}}}")
         live = live.replace(_mark(place, 1), rf"\textcolor{{{colour}}}{{{number}}}")
-    return rf"{_aligned(symbolic)} \qquad {_aligned(live)}"
+    if r"\\" in model.equation:
+        return rf"{_aligned(symbolic)} \qquad {_values(scenario, theme)}"
+    return rf"{symbolic} \qquad {live}"
 
 
 def _mark(place: int, kind: int) -> str:
@@ -30,8 +36,18 @@ def _mark(place: int, kind: int) -> str:
     return f"\x00{place}.{kind}\x00"
 
 
+def _values(scenario: Scenario, theme: Theme) -> str:
+    """The parameters and their values, in two rows."""
+    cells = [
+        rf"\textcolor{{{theme.parameter_colour(knob.name)}}}{{{knob.latex}}}"
+        f" = {scenario.parameters[knob.name]:g}"
+        for knob in scenario.sde.parameters
+    ]
+    half = -(-len(cells) // 2)
+    rows = [r",\;\,".join(row) for row in (cells[:half], cells[half:])]
+    return r"\begin{gathered}" + r"\\".join(rows) + r"\end{gathered}"
+
+
 def _aligned(equation: str) -> str:
-    if r"\\" not in equation:
-        return equation
     lines = [line.replace("=", "&=", 1) for line in equation.split(r"\\")]
     return r"\begin{aligned}" + r"\\".join(lines) + r"\end{aligned}"

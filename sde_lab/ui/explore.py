@@ -20,7 +20,6 @@ from sde_lab.ui.style import theme
 from sde_lab.ui.takeaway import takeaway
 
 PHASE = "phase portrait"
-HEIGHT = "clamp(430px, calc(100vh - 245px), 900px)"
 
 
 def render() -> None:
@@ -140,12 +139,13 @@ def _charts(
         ghost,
     )
     name = model.components[component]
+    height = _height(summary)
     first, second = st.columns([58, 42], gap="small")
     with first:
         chart(
             left,
             key="fan",
-            height=HEIGHT,
+            height=height,
             alt=_fan_text(summary, view),
             link="time",
             filename=f"{model.name}-paths",
@@ -154,12 +154,19 @@ def _charts(
         chart(
             right,
             key="sensitivity",
-            height=HEIGHT,
+            height=height,
             alt=f"How {name} answers to each parameter over time, one panel per parameter",
             link="time",
             filename=f"{model.name}-sensitivities",
         )
     return [left, right]
+
+
+def _height(summary: Summary) -> str:
+    """The window's height less what stands above and below the charts, as a CSS length."""
+    rows = -(-(2 + len(summary.sensitivities)) // 7)
+    lines = summary.scenario.sde.equation.count(r"\\")
+    return f"clamp(430px, calc(100vh - {185 + 60 * rows + 38 * lines}px), 900px)"
 
 
 def _fan_text(summary: Summary, view: str) -> str:

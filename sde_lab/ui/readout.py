@@ -30,11 +30,11 @@ class Reading:
         if not math.isfinite(self.value):
             return "no finite sample"
         if not self.error > 1e-6 * abs(self.value):
-            return f"{self.value:.4g}"
+            return _plain(f"{self.value:.4g}")
         digits = min(8, max(0, 1 - math.floor(math.log10(self.error))))
         if abs(self.value) >= 1e6 or digits == 8:
-            return f"{self.value:.4g} ± {self.error:.2g}"
-        return f"{self.value:.{digits}f} ± {self.error:.{digits}f}"
+            return _plain(f"{self.value:.4g} ± {self.error:.2g}")
+        return _plain(f"{self.value:.{digits}f} ± {self.error:.{digits}f}")
 
     @property
     def comparison(self) -> str:
@@ -43,9 +43,14 @@ class Reading:
             return ""
         off = self.value - self.exact
         if self.error > 1e-6 * abs(self.value):
-            return f"exact {self.exact:.4g} ({abs(off) / self.error:.1f} SE)"
+            return _plain(f"exact {self.exact + 0.0:.4g} ({abs(off) / self.error:.1f} SE)")
         bias = "" if abs(off) <= 1e-5 * max(1.0, abs(self.exact)) else f" ({off:+.2g})"
-        return f"exact {self.exact:.4g}{bias}"
+        return _plain(f"exact {self.exact + 0.0:.4g}{bias}")
+
+
+def _plain(text: str) -> str:
+    """The same with the minus signs of mathematics."""
+    return text.replace("-", "−").replace("e−", "e-")
 
 
 def readings(
@@ -59,7 +64,7 @@ def readings(
         Reading("mean", None, state.mean[cursor], state.mean_error[cursor], mean),
         Reading("spread", None, state.std[cursor], state.std_error[cursor], math.sqrt(variance)),
     ]
-    name = summary.scenario.sde.components[component]
+    name = summary.scenario.sde.symbols[component]
     for knob in (*summary.scenario.sde.initial, *summary.scenario.sde.parameters):
         bands = summary.sensitivities[knob.name][component]
         law = None if exact is None else exact.sensitivities.get(knob.name)

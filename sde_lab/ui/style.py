@@ -16,10 +16,13 @@ _PAGE = """
 [data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: 0.3rem;}
 [data-testid="stSlider"] label {margin-bottom: 0;}
 [data-testid="stSlider"] [role="group"] {margin-bottom: -0.5rem;}
+[data-testid="stSliderTickBar"] {transform: translateY(-0.35rem);}
+[data-testid="stSliderTickBar"] p {font-size: 0.65rem;}
 [data-testid="stMain"] [data-testid="stVerticalBlock"] {gap: 0.5rem;}
 .katex-display {margin: 0 !important; padding-bottom: 1rem; text-align: left !important;}
 .katex-display > .katex {text-align: left !important;}
-.lab-figures {display: flex; flex-wrap: wrap; gap: 0.35rem 1.5rem; align-items: baseline;}
+[data-testid="stMarkdown"]:has(.katex-display) > div {align-items: flex-start;}
+.lab-figures {display: flex; flex-wrap: wrap; gap: 0.2rem 1.3rem; align-items: baseline;}
 .lab-figure {white-space: nowrap; font-variant-numeric: tabular-nums; line-height: 1.25;}
 .lab-figure .lab-name {font-size: 0.8rem; font-weight: 600;}
 .lab-figure .lab-value {font-size: 1.02rem;}
