@@ -1,0 +1,199 @@
+"""What the tests share: one thread of torch, a server, and a browser that tolerates no error."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hypothesis
+import pytest
+import torch
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+ROOT = Path(__file__).parents[1]
+REQUIRED = "SDE_LAB_BROWSER"
+"""Set to "required" where a missing browser must fail the tests, not skip them."""
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+]
+START_SECONDS = 90.0
+
+hypothesis.settings.register_profile("sde_lab", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("sde_lab")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """As in the application, where every session is a thread of its own."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _defaults() -> Iterator[None]:
+    """No test leaves another default precision, or a seed that others would follow, behind."""
+    precision, state = torch.get_default_dtype(), torch.random.get_rng_state()
+    yield
+    torch.set_default_dtype(precision)
+    torch.random.set_rng_state(state)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Start an application of one's own, ``serve(script, **environment)``: its address."""
+    running = []
+
+    def start(script: Path, **environment: str) -> str:
+        address, process = start_server(script, tmp_path / f"{script.stem}.log", environment)
+        running.append(process)
+        return address
+
+    yield start
+    for process in running:
+        stop_server(process)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the application, started as the README says; its log must stay clean."""
+    log = tmp_path_factory.mktemp("server") / "server.log"
+    address, process = start_server(ROOT / "app.py", log, {})
+    yield address
+    stop_server(process)
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+def start_server(
+    script: Path, log: Path, environment: dict[str, str]
+) -> tuple[str, subprocess.Popen[bytes]]:
+    """Serve a Streamlit script on a free port of this machine: its address and its process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(script)]
+    command += ["--server.headless=true", f"--server.port={port}", "--server.address=127.0.0.1"]
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **environment}, stdout=sink, stderr=sink
+        )
+    address = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + START_SECONDS
+    while not _healthy(address):
+        if process.poll() is not None or time.monotonic() > deadline:
+            stop_server(process)
+            pytest.fail(f"the server did not start:\n{log.read_text()}")
+        time.sleep(0.1)
+    return address, process
+
+
+def _healthy(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def stop_server(process: subprocess.Popen[bytes]) -> None:
+    """End a server, by force if it does not listen."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def find_chromium() -> str | None:
+    """Where the system's Chromium is, if it has one."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium, driven without a window."""
+    executable = find_chromium()
+    if executable is None:
+        reason = "no Chromium on this machine (Debian: apt-get install chromium)"
+        if os.environ.get("CI") == "true" or os.environ.get(REQUIRED) == "required":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=executable, args=SWITCHES)
+        yield browser
+        browser.close()
+
+
+class WatchedBrowser:
+    """Opens windows of Chromium and writes down what they must not do.
+
+    Attributes:
+        faults: console errors, uncaught exceptions, and requests that left this machine.
+    """
+
+    def __init__(self, chromium: Browser) -> None:
+        self.faults: list[str] = []
+        self._chromium = chromium
+        self._contexts: list[BrowserContext] = []
+
+    def new_context(self, **options: Any) -> BrowserContext:
+        """A browser profile of its own, 1280 × 720 unless it says otherwise."""
+        context = self._chromium.new_context(
+            **{"viewport": {"width": 1280, "height": 720}, **options}
+        )
+        context.on("console", self._heard)
+        context.on("weberror", lambda error: self.faults.append(f"uncaught: {error.error}"))
+        context.on("request", lambda request: self._asked(request.url))
+        self._contexts.append(context)
+        return context
+
+    def new_page(self, **options: Any) -> Page:
+        """A page in a profile of its own."""
+        return self.new_context(**options).new_page()
+
+    def close(self) -> None:
+        """Close every window that was opened."""
+        for context in self._contexts:
+            context.close()
+
+    def _heard(self, message: Any) -> None:
+        if message.type == "error":
+            self.faults.append(f"console: {message.text}")
+
+    def _asked(self, url: str) -> None:
+        local = ("http://127.0.0.1:", "http://localhost:", "ws://127.0.0.1:", "data:", "blob:")
+        if not url.startswith(local):
+            self.faults.append(f"request: {url}")
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[WatchedBrowser]:
+    """A browser whose windows may neither log an error nor ask anything of another machine."""
+    watched = WatchedBrowser(chromium)
+    yield watched
+    watched.close()
+    assert not watched.faults, "\n".join(watched.faults)
+
+
+@pytest.fixture
+def page(browser: WatchedBrowser) -> Page:
+    """An empty page of that browser."""
+    return browser.new_page()
