@@ -51,24 +51,30 @@ def sdeint_jacobian(
     with torch.no_grad():
         states = _walk(problem)
     stored = _replay(problem, states)
+    _require_separate_rows(problem, states)
     return problem.at_times(states), problem.at_times(stored.permute(0, 3, 1, 2))
 
 
 def _walk(problem: Problem) -> Tensor:
     """States on the solver's grid, (K + 1, N, D)."""
-    sde = problem.equation([])
-    steps = problem.steps
-    even = float(steps.mean())
-    if bool(
-        (steps - even).abs().max() <= 8 * torch.finfo(steps.dtype).eps * problem.grid.abs().max()
-    ):
-        start = float(problem.grid[0])
-        return integrate(sde, problem.scheme, problem.y0, problem.noise, even, start)
+    grid, steps = problem.grid, problem.steps
+    if bool((steps == steps[0]).all()):
+
+        def clock(u: Tensor) -> Tensor:
+            k = min(int(u), len(steps) - 1)
+            return torch.lerp(grid[k], grid[k + 1], float(u) - k)
+
+        sde, step = problem.equation([]), float(steps[0])
+        return integrate(sde, problem.scheme, problem.y0, problem.noise, step, clock)
     states = [problem.y0]
     for k in range(len(steps)):
-        block = Block(slice(k, k + 1), slice(0, len(problem.y0)))
-        states.append(_step(problem, block, states[-1], []))
+        states.append(_step(problem, _at(problem, k), states[-1], []))
     return torch.stack(states)
+
+
+def _at(problem: Problem, k: int) -> Block:
+    """The k-th step of all samples."""
+    return Block(slice(k, k + 1), slice(0, len(problem.y0)))
 
 
 def _step(problem: Problem, block: Block, x: Tensor, leaves: list[Tensor]) -> Tensor:
@@ -79,54 +85,88 @@ def _step(problem: Problem, block: Block, x: Tensor, leaves: list[Tensor]) -> Te
         None if areas is None else rows(areas, block).unsqueeze(0),
     )
     height, width = block.size
-    start, step = problem.grid[:-1][block.steps], problem.steps[block.steps]
+    ends = (problem.grid[:-1], problem.grid[1:], problem.steps)
     if height == 1:
-        clock: tuple[Tensor, Tensor] = (start[0], step[0])
+        start, stop, step = (end[block.steps.start] for end in ends)
     else:
-        clock = (
-            start.to(x).repeat_interleave(width).unsqueeze(1),
-            step.to(x).repeat_interleave(width).unsqueeze(1),
+        start, stop, step = (
+            end[block.steps].to(x).repeat_interleave(width).unsqueeze(1) for end in ends
         )
-    return integrate(problem.equation(leaves), problem.scheme, x, noise, clock[1], clock[0])[1]
+
+    def clock(u: Tensor) -> Tensor:
+        return torch.lerp(start, stop, float(u))
+
+    return integrate(problem.equation(leaves), problem.scheme, x, noise, step, clock)[1]
 
 
 def _replay(problem: Problem, states: Tensor) -> Tensor:
-    """The Jacobian on the solver's grid, (K + 1, D, P, N)."""
+    """The Jacobian on the solver's grid, (K + 1, D, P, N).
+
+    The code of a foreign SDE may read the batch size, or compare t with a number, so that rows of
+    several steps cannot go through it together. Then all steps are taken again, one by one.
+    """
+    stored = _identity(problem, states)
+    for block in blocks(len(problem.steps), states.shape[1]):
+        a = _linearise(problem, states, block, stored)
+        if a is None:
+            return _replay_singly(problem, states)
+        advance(a, block, stored)
+    return stored
+
+
+def _replay_singly(problem: Problem, states: Tensor) -> Tensor:
+    """The same, one step of all samples at a time."""
+    stored = _identity(problem, states)
+    for k in range(len(problem.steps)):
+        block = _at(problem, k)
+        a = _linearise(problem, states, block, stored)
+        if a is None:
+            raise ScenarioError(
+                "sde",
+                type(problem.sde).__name__,
+                "takes another step when asked again for the same one; drift and diffusion"
+                " must be functions of t and y alone",
+            )
+        advance(a, block, stored)
+    return stored
+
+
+def _identity(problem: Problem, states: Tensor) -> Tensor:
+    """Zeros, (K + 1, D, P, N), but for the derivative of the initial state by itself."""
     count, samples, size = states.shape
     stored = states.new_zeros((count, size, size + len(problem.values), samples))
     for component in range(size):
         stored[0, component, component] = 1.0
-    together = True
-    for block in blocks(count - 1, samples):
-        a = _linearise(problem, states, block, stored) if together else None
-        if a is not None:
-            advance(a, block, stored)
-            continue
-        together = False
-        for k in range(block.steps.start, block.steps.stop):
-            single = Block(slice(k, k + 1), slice(0, samples))
-            a = _linearise(problem, states, single, stored)
-            if a is None:
-                raise ScenarioError(
-                    "sde",
-                    type(problem.sde).__name__,
-                    "takes another step when asked again for the same one; drift and diffusion"
-                    " must be functions of t and y alone",
-                )
-            advance(a, single, stored)
     return stored
 
 
-def _linearise(problem: Problem, states: Tensor, block: Block, stored: Tensor) -> Tensor | None:
-    """A (D, D, steps, samples) of the block, with B left in ``stored``; None if the rows disagree.
+def _require_separate_rows(problem: Problem, states: Tensor) -> None:
+    """Refuse an SDE in which some rows move when others do: J would hold their sum."""
+    half = len(problem.y0) // 2
+    x, reached = states[-2].clone(), states[-1]
+    x[half:] = x[:1]
+    with torch.no_grad():
+        out = _step(problem, _at(problem, len(problem.steps) - 1), x, [])
+    if not _close(out[:half], reached[:half]):
+        raise ScenarioError(
+            "sde", type(problem.sde).__name__, "rows of a batch must not influence each other"
+        )
 
-    The code of a foreign SDE may read the batch size, or compare t with a number, so that rows of
-    several steps cannot go through it together. Then the replayed step fails, or misses the state
-    that the solver reached, and the caller takes the steps one by one.
+
+def _close(out: Tensor, reached: Tensor) -> bool:
+    tight = torch.finfo(out.dtype).eps ** 0.75
+    return torch.allclose(out, reached, rtol=tight, atol=tight, equal_nan=True)
+
+
+def _linearise(problem: Problem, states: Tensor, block: Block, stored: Tensor) -> Tensor | None:
+    """A (D, D, steps, samples) of the block, with B left in ``stored``.
+
+    None if the rows cannot go through together: the replayed step fails, or misses the state that
+    the solver reached.
     """
     x = rows(states[:-1], block).requires_grad_()
     leaves = [value.detach().clone().requires_grad_() for value in problem.values]
-    single = block.size[0] == 1
+    single = block == _at(problem, block.steps.start)
     try:
         out = _step(problem, block, x, leaves)
     except (RuntimeError, ValueError, TypeError, IndexError):
@@ -134,8 +174,7 @@ def _linearise(problem: Problem, states: Tensor, block: Block, stored: Tensor) -
             raise
         return None
     reached = rows(states[1:], block)
-    tight = torch.finfo(x.dtype).eps ** 0.75
-    if not torch.allclose(out.detach(), reached, rtol=tight, atol=tight, equal_nan=True):
+    if not _close(out.detach(), reached):
         return None
     after = slice(block.steps.start + 1, block.steps.stop + 1)
     for column, b in enumerate(_by_parameters(out, leaves), start=x.shape[1]):

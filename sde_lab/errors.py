@@ -18,13 +18,16 @@ class ScenarioError(ValueError):
         self.field = field
         self.value = value
         self.hint = hint
-        super().__init__(f"{field} = {_shown(value)}: {hint}")
+        super().__init__(f"{field} = {shown(value)}: {hint}")
 
     def __reduce__(self) -> tuple[type[ScenarioError], tuple[str, object, str]]:
         return type(self), (self.field, self.value, self.hint)
 
 
-def _shown(value: object, longest: int = 60) -> str:
+def shown(value: object, longest: int = 60) -> str:
     """The value as text, shortened: what arrives in a link may be a megabyte."""
-    text = repr(value[:longest]) if isinstance(value, str) else repr(value)
+    try:
+        text = repr(value[:longest]) if isinstance(value, str) else repr(value)
+    except ValueError:  # Python writes out no whole number of more than 4300 digits
+        return f"{type(value).__name__} too long to show"
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -20,6 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sde_lab.storage import blank
+
 BLOCK = 1024
 """Samples per stream, a multiple of 16 (torch's vector of normals); to change it is new noise."""
 
@@ -81,8 +83,8 @@ def draw(
     if first % BLOCK:
         raise ValueError(f"first = {first}: must be a multiple of {BLOCK}")
     shape = (steps, samples, channels)
-    increments = torch.empty(shape, dtype=dtype)
-    levy = torch.empty(shape, dtype=dtype) if areas else None
+    increments = blank(shape, dtype)
+    levy = blank(shape, dtype) if areas else None
     for channel in range(channels):
         for block, start in enumerate(range(0, samples, BLOCK)):
             stream = _stream(seed, channel, first // BLOCK + block)
@@ -97,10 +99,12 @@ def draw(
 def _stream(seed: int, channel: int, block: int) -> torch.Generator:
     """The generator of one channel of one block of samples.
 
-    torch keeps 32 bits of a seed, so blocks of one channel are told apart by an odd stride, which
-    never repeats, rather than by a hash, which could.
+    The upper half of a long seed stands after the channel: numpy reads a list of numbers as one run
+    of 32-bit words, in which seed 2^32 would otherwise be channel 1 of seed 0. torch keeps 32 bits
+    of a seed, so blocks of one channel are told apart by an odd stride, which never repeats, rather
+    than by a hash, which could.
     """
-    state = np.random.SeedSequence((seed, channel)).generate_state(2)
+    state = np.random.SeedSequence((seed % 2**32, channel, seed >> 32)).generate_state(2)
     start, stride = int(state[0]), int(state[1]) | 1
     return torch.Generator().manual_seed((start + block * stride) % 2**32)
 

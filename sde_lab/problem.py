@@ -42,6 +42,7 @@ class Problem:
         y0: initial states, (N, D).
         ts: the times asked for, (T,).
         grid: the solver's times, (K + 1,).
+        steps: lengths of the solver's steps, (K,); all the same where the grid is even.
         noise: unit-variance increments over the steps of the grid, (K, N, M), and areas if read.
         names: the parameters to differentiate by.
         values: their values, shaped as in the module.
@@ -52,14 +53,10 @@ class Problem:
     y0: Tensor
     ts: Tensor
     grid: Tensor
+    steps: Tensor
     noise: Noise
     names: tuple[str, ...]
     values: tuple[Tensor, ...]
-
-    @property
-    def steps(self) -> Tensor:
-        """Lengths of the solver's steps, (K,)."""
-        return self.grid.diff()
 
     def equation(self, leaves: list[Tensor]) -> Equation:
         """The SDE with ``leaves`` in the place of its parameters; none leaves it as it is."""
@@ -115,7 +112,7 @@ def pose(
 ) -> Problem:
     """Check the arguments of ``sdeint_jacobian`` and gather them; ScenarioError names faults."""
     solver = _scheme(sde, scheme)
-    if not isinstance(y0, Tensor) or y0.dim() != 2 or not y0.is_floating_point():
+    if not isinstance(y0, Tensor) or y0.dim() != 2 or not y0.numel() or not y0.is_floating_point():
         shape = tuple(y0.shape) if isinstance(y0, Tensor) else y0
         raise ScenarioError(
             "y0", shape, "must be a floating-point tensor of shape (samples, state)"
@@ -123,16 +120,41 @@ def pose(
     y0 = y0.detach()
     times = _times(ts, y0)
     names, values = _named(sde, wrt)
+    channels = _channels(sde, times[0], y0)
+    if solver.differentiates and sde.noise_type == "scalar" and y0.shape[1] > 1:
+        raise ScenarioError(
+            "scheme",
+            scheme,
+            "inside torchsde multiplies by the transpose of the Jacobian of a scalar diffusion,"
+            " which is another equation in more than one dimension; milstein_grad_free works",
+        )
     grid = times if dt is None else _grid(times, dt)
+    steps = _lengths(grid)
+    noise = _noise(_brownian(bm, times, y0, channels, solver), grid, steps, solver)
+    return Problem(sde, solver, y0, times, grid, steps, noise, names, values)
+
+
+def _channels(sde: Any, t: Tensor, y0: Tensor) -> int:
+    """The number of Brownian motions, from shapes of drift and diffusion that fit the state."""
     with torch.no_grad():
-        g = sde.g(times[0], y0)
-    channels = int(g.shape[-1])
-    motion = _brownian(bm, times, y0, channels, solver)
-    return Problem(sde, solver, y0, times, grid, _noise(motion, grid, solver), names, values)
+        f, g = sde.f(t, y0), sde.g(t, y0)
+    if f.shape != y0.shape:
+        raise ScenarioError("sde.f", tuple(f.shape), f"shape must be {tuple(y0.shape)}")
+    if sde.noise_type == "diagonal":
+        fits, wanted = g.shape == y0.shape, str(tuple(y0.shape))
+    else:
+        count = "1" if sde.noise_type == "scalar" else "channels"
+        fits = g.dim() == 3 and g.shape[:2] == y0.shape and count in ("channels", str(g.shape[2]))
+        wanted = f"({y0.shape[0]}, {y0.shape[1]}, {count})"
+    if not fits:
+        raise ScenarioError(
+            "sde.g", tuple(g.shape), f"shape must be {wanted} for {sde.noise_type} noise"
+        )
+    return int(g.shape[-1])
 
 
 def _scheme(sde: Any, name: str) -> Scheme:
-    if name not in SCHEMES:
+    if not isinstance(name, str) or name not in SCHEMES:
         raise ScenarioError("scheme", name, f"must be one of {', '.join(SCHEMES)}")
     for attribute, choices in (("noise_type", ANY_NOISE), ("sde_type", ("ito", "stratonovich"))):
         found = getattr(sde, attribute, None)
@@ -154,7 +176,10 @@ def _scheme(sde: Any, name: str) -> Scheme:
 
 
 def _times(ts: Tensor | Sequence[float], y0: Tensor) -> Tensor:
-    times = torch.as_tensor(ts, dtype=y0.dtype, device="cpu").detach()
+    try:
+        times = torch.as_tensor(ts, dtype=y0.dtype, device="cpu").detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ScenarioError("ts", ts, "must be two or more finite times") from error
     if times.dim() != 1 or len(times) < 2 or not bool(times.isfinite().all()):
         raise ScenarioError("ts", tuple(times.shape), "must be two or more finite times")
     if not bool((times.diff() > 0).all()):
@@ -178,7 +203,18 @@ def _grid(times: Tensor, dt: float) -> Tensor:
     return torch.stack(walked)
 
 
+def _lengths(grid: Tensor) -> Tensor:
+    """Lengths of the steps. Where they differ by the rounding of the times alone, all the same."""
+    steps = grid.diff()
+    even = (grid[-1] - grid[0]) / len(steps)
+    rounding = 8.0 * torch.finfo(grid.dtype).eps * float(grid.abs().max())
+    off = float((steps - even).abs().max())
+    return even.expand_as(steps) if off <= min(rounding, 1e-3 * float(even)) else steps
+
+
 def _named(sde: Any, wrt: str | Sequence[str] | None) -> tuple[tuple[str, ...], tuple[Tensor, ...]]:
+    if wrt is not None and not isinstance(wrt, str | Sequence):
+        raise ScenarioError("wrt", wrt, "must be a name or names")
     names = () if wrt is None else (wrt,) if isinstance(wrt, str) else tuple(wrt)
     if not names:
         return (), ()
@@ -222,11 +258,10 @@ def _brownian(
     return bm
 
 
-def _noise(bm: Brownian, grid: Tensor, scheme: Scheme) -> Noise:
+def _noise(bm: Brownian, grid: Tensor, steps: Tensor, scheme: Scheme) -> Noise:
     """Ask the Brownian motion for every step of the grid, and scale to unit variance."""
     increments, areas = [], []
-    for start, stop in pairwise(grid):
-        step = stop - start
+    for (start, stop), step in zip(pairwise(grid), steps, strict=True):
         if scheme.levy_area:
             w, integral = bm(start, stop, return_U=True)
             areas.append(integral / step**1.5 - 0.5 * w / step**0.5)

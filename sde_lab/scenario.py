@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from numbers import Integral, Real
 from typing import Any, Literal, cast
 
 import torch
 
-from sde_lab.errors import ScenarioError
+from sde_lab.errors import ScenarioError, shown
 from sde_lab.models import MODELS
 from sde_lab.models.base import Model, Parameter
 from sde_lab.schemes import SCHEMES, Scheme
 
 DType = Literal["float32", "float64"]
 DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "float64": torch.float64}
+DEVICES = ("cpu", "cuda")
 LARGEST_STEPS = 1_000_000
 LARGEST_SAMPLES = 10_000_000
 LARGEST_HORIZON = 1e6
@@ -82,13 +83,13 @@ class Scenario:
     def __post_init__(self) -> None:
         model = MODELS[_choice("model", self.model, MODELS)]
         settle = object.__setattr__
-        settle(self, "parameters", _parameters(model, self.parameters))
-        settle(self, "x0", _initial(model, self.x0))
+        dtype = DTYPES[_choice("dtype", self.dtype, DTYPES)]
+        settle(self, "parameters", _parameters(model, self.parameters, dtype))
+        settle(self, "x0", _initial(model, self.x0, dtype))
         settle(self, "horizon", _number("horizon", self.horizon, 0.0, LARGEST_HORIZON, strict=True))
         settle(self, "steps", _integer("steps", self.steps, 1, LARGEST_STEPS))
         settle(self, "samples", _integer("samples", self.samples, 1, LARGEST_SAMPLES))
         settle(self, "seed", _integer("seed", self.seed, 0, LARGEST_SEED))
-        _choice("dtype", self.dtype, DTYPES)
         _device(self.device)
         scheme = SCHEMES[_choice("scheme", self.scheme, SCHEMES)]
         scheme.require_noise(model.noise_type, model.name)
@@ -143,7 +144,9 @@ class Scenario:
         known = {f.name for f in fields(cls)}
         for name in plain:
             if name not in known:
-                raise ScenarioError(str(name), plain[name], f"no such field; {_listed(known)} are")
+                raise ScenarioError(
+                    _label(name), plain[name], f"no such field; {_listed(known)} are"
+                )
         return cls(**plain)
 
 
@@ -151,7 +154,12 @@ def _listed(names: object) -> str:
     return ", ".join(sorted(map(str, cast(Any, names))))
 
 
-def _choice(name: str, value: object, choices: Mapping[str, object]) -> str:
+def _label(name: object) -> str:
+    """A key that came from outside, as the name of a field."""
+    return name[:40] if isinstance(name, str) else shown(name, 40)
+
+
+def _choice(name: str, value: object, choices: Collection[str]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise ScenarioError(name, value, f"must be one of {', '.join(choices)}")
     return value
@@ -200,27 +208,31 @@ def _integer(name: str, value: object, low: int, high: int) -> int:
     return int(value)
 
 
-def _within(name: str, value: object, knob: Parameter) -> float:
-    return _number(name, value, knob.minimum, knob.maximum)
+def _within(name: str, value: object, knob: Parameter, dtype: torch.dtype) -> float:
+    number = _number(name, value, knob.minimum, knob.maximum)
+    if abs(number) > torch.finfo(dtype).max:
+        raise ScenarioError(name, value, f"is too large for {str(dtype).removeprefix('torch.')}")
+    return number
 
 
-def _parameters(model: Model, given: object) -> Settings:
+def _parameters(model: Model, given: object, dtype: torch.dtype) -> Settings:
     if not isinstance(given, Mapping):
         raise ScenarioError("parameters", given, "must be a mapping from names to numbers")
     known = [knob.name for knob in model.parameters]
     for name in given:
         if name not in known:
             hint = f"no such parameter of {model.name}; it has {', '.join(known)}"
-            raise ScenarioError(f"parameters.{str(name)[:40]}", given[name], hint)
+            raise ScenarioError(f"parameters.{_label(name)}", given[name], hint)
+    chosen = {knob: given.get(knob.name, knob.default) for knob in model.parameters}
     return Settings(
         {
-            knob.name: _within(f"parameters.{knob.name}", given.get(knob.name, knob.default), knob)
-            for knob in model.parameters
+            knob.name: _within(f"parameters.{knob.name}", value, knob, dtype)
+            for knob, value in chosen.items()
         }
     )
 
 
-def _initial(model: Model, given: object) -> tuple[float, ...]:
+def _initial(model: Model, given: object, dtype: torch.dtype) -> tuple[float, ...]:
     knobs = model.initial
     if given is None:
         return tuple(knob.default for knob in knobs)
@@ -235,15 +247,13 @@ def _initial(model: Model, given: object) -> tuple[float, ...]:
         count = "one number" if len(knobs) == 1 else f"{len(knobs)} numbers"
         raise ScenarioError("x0", given, f"must be {count}: {names}")
     if len(knobs) == 1:
-        return (_within("x0", given[0], knobs[0]),)
+        return (_within("x0", given[0], knobs[0], dtype),)
     return tuple(
-        _within(f"x0[{i}]", value, knob)
+        _within(f"x0[{i}]", value, knob, dtype)
         for i, (value, knob) in enumerate(zip(given, knobs, strict=True))
     )
 
 
 def _device(device: object) -> None:
-    if device not in ("cpu", "cuda"):
-        raise ScenarioError("device", device, "must be cpu or cuda")
-    if device == "cuda" and not torch.cuda.is_available():
+    if _choice("device", device, DEVICES) == "cuda" and not torch.cuda.is_available():
         raise ScenarioError("device", device, "torch finds no CUDA device here; cpu works")

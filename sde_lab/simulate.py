@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sde_lab import budget
+from sde_lab.errors import ScenarioError
 from sde_lab.models.base import Values
 from sde_lab.noise import Noise, draw
 from sde_lab.scenario import Scenario
@@ -43,10 +44,14 @@ def simulate(scenario: Scenario, noise: Noise | None = None) -> Paths:
         Paths with values of shape (T, N, D). Paths that explode hold Inf or NaN from there on.
 
     Raises:
-        ScenarioError: if it does not fit the memory budget (see :mod:`sde_lab.budget`).
+        ScenarioError: if it does not fit the memory budget (see :mod:`sde_lab.budget`), or the
+            noise is that of another grid.
     """
     budget.require(scenario, jacobian=False)
-    noise = noise if noise is not None else brownian(scenario)
+    if noise is None:
+        noise = brownian(scenario)
+    else:
+        _require_fitting(noise, scenario)
     with torch.no_grad():
         values = flow(scenario, initial_state(scenario), settings(scenario), noise)
     return Paths(scenario, times(scenario), values, noise)
@@ -64,6 +69,15 @@ def brownian(scenario: Scenario, first: int = 0) -> Noise:
         dtype=scenario.torch_dtype,
         device=scenario.device,
     )
+
+
+def _require_fitting(noise: Noise, scenario: Scenario) -> None:
+    shape = (scenario.steps, scenario.samples, scenario.sde.channels)
+    if noise.increments.shape != shape:
+        found = tuple(noise.increments.shape)
+        raise ScenarioError("noise", found, f"must be (steps, samples, channels) = {shape}")
+    if scenario.solver.levy_area and noise.areas is None:
+        raise ScenarioError("noise", None, f"{scenario.scheme} reads the Lévy areas as well")
 
 
 def times(scenario: Scenario) -> Tensor:
@@ -99,4 +113,5 @@ def flow(scenario: Scenario, x0: Tensor, parameters: Values, noise: Noise) -> Te
     """
     scheme = scenario.solver
     sde = equation(scenario.sde, parameters, scheme.reading)
-    return integrate(sde, scheme, x0, noise, scenario.step, 0.0)
+    step = scenario.step
+    return integrate(sde, scheme, x0, noise, step, lambda u: u * step)

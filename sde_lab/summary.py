@@ -93,7 +93,7 @@ def displayed(steps: int) -> NDArray[np.intp]:
 
 def display_times(scenario: Scenario) -> NDArray[np.float64]:
     """Real times of those positions, (T,)."""
-    return np.asarray(displayed(scenario.steps) * scenario.step, dtype=np.float64)
+    return displayed(scenario.steps) / scenario.steps * scenario.horizon
 
 
 def summarise(paths: Paths, jacobian: Jacobian | None = None) -> Summary:
@@ -154,12 +154,15 @@ def _bands(ordered: Array) -> Bands:
         hole = np.full(len(ordered), np.nan)
         return Bands(hole, hole, np.full((len(LEVELS), len(ordered)), np.nan), hole, hole)
     mean = ordered.mean(axis=-1, dtype=np.float64)
+    if count == 1:
+        unknown = np.full(len(ordered), np.nan)
+        return Bands(mean, unknown, _quantiles(ordered), unknown, unknown)
     centred = ordered - mean[:, None]
     square = centred * centred
-    variance = square.mean(axis=-1) * (count / max(count - 1, 1))
+    second = square.mean(axis=-1)
     fourth = np.einsum("tn,tn->t", square, square) / count
-    std = np.sqrt(variance)
-    spread = np.sqrt(np.maximum(fourth - variance**2, 0.0) / count)
+    std = np.sqrt(second * count / (count - 1))
+    spread = np.sqrt((fourth - second**2 * (count - 3) / (count - 1)) / count)
     std_error = np.divide(spread, 2.0 * std, out=np.zeros_like(std), where=std > 0.0)
     return Bands(mean, std, _quantiles(ordered), std / math.sqrt(count), std_error)
 
@@ -186,6 +189,7 @@ def _histogram(ordered: Array) -> Histogram:
         low, high = ordered[:, tail].astype(np.float64), ordered[:, -1 - tail].astype(np.float64)
     high = np.where(high > low, high, low + np.maximum(1e-6, 1e-6 * np.abs(low)))
     edges = low[:, None] + (high - low)[:, None] * np.linspace(0.0, 1.0, bins + 1)
+    edges[:, -1] = high
     below = np.stack([row.searchsorted(edge) for row, edge in zip(ordered, edges, strict=True)])
     below[:, -1] = [
         row.searchsorted(edge[-1], side="right") for row, edge in zip(ordered, edges, strict=True)

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from sde_lab.noise import Noise
 from sde_lab.simulate import Paths
-from sde_lab.steptime import equation, integrate
+from sde_lab.steptime import Clock, equation, integrate
+from sde_lab.storage import blank
 
-ROWS = 2**17
+ROWS = 2**18
 """Steps × samples linearised at once: small enough for the caches, large enough to hide Python."""
 
 
@@ -44,11 +45,8 @@ def replay(paths: Paths) -> Tensor:
     scheme, model = scenario.solver, scenario.sde
     values = [scenario.parameters[knob.name] for knob in model.parameters]
     steps, samples, size = paths.values.shape[0] - 1, *paths.values.shape[1:]
-    stored = torch.empty(
-        (steps + 1, size, size + len(values), samples),
-        dtype=paths.values.dtype,
-        device=paths.values.device,
-    )
+    shape = (steps + 1, size, size + len(values), samples)
+    stored = blank(shape, paths.values.dtype, paths.values.device)
     stored[:, :, :size] = 0.0
     stored[0] = 0.0
     for component in range(size):
@@ -58,9 +56,9 @@ def replay(paths: Paths) -> Tensor:
         x = rows(paths.values, block).requires_grad_()
         leaves = [x.new_full((1, 1), value).expand(len(x), 1).requires_grad_() for value in values]
         named = dict(zip(scenario.parameters, leaves, strict=True))
-        t0 = _clock(paths, block, x) if model.time_dependent else 0.0
+        clock = _clock(paths, block, x) if model.time_dependent else _nought
         sde = equation(model, named, scheme.reading)
-        out = integrate(sde, scheme, x, _slice(paths.noise, block), scenario.step, t0)[1]
+        out = integrate(sde, scheme, x, _slice(paths.noise, block), scenario.step, clock)[1]
         a = linearise(out, x, leaves, block, stored)
         advance(a, block, stored)
     return stored.permute(0, 3, 1, 2)
@@ -80,9 +78,16 @@ def rows(table: Tensor, block: Block) -> Tensor:
     return table[block.steps, block.samples].flatten(0, 1).detach()
 
 
-def _clock(paths: Paths, block: Block, x: Tensor) -> Tensor:
-    """Real time at the start of each row's step, (rows, 1)."""
-    return paths.times[block.steps].to(x).repeat_interleave(block.size[1]).unsqueeze(1)
+def _clock(paths: Paths, block: Block, x: Tensor) -> Clock:
+    """Real time of each row, (rows, 1), which starts where its step does."""
+    start = paths.times[block.steps].to(x).repeat_interleave(block.size[1]).unsqueeze(1)
+    step = paths.scenario.step
+    return lambda u: start + u * step
+
+
+def _nought(u: Tensor) -> Tensor:
+    """The clock of an equation that reads none."""
+    return u
 
 
 def _slice(noise: Noise, block: Block) -> Noise:
