@@ -6,22 +6,26 @@ from typing import Any
 
 import numpy as np
 
+from sde_lab.figures.ranges import span
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import (
+    Array,
     Trace,
-    band,
     cursor_line,
-    exact_lines,
+    edges,
     joined,
     line,
-    padded,
-    single,
+    mean_line,
+    pinned,
+    simulated,
+    theory,
 )
 from sde_lab.models.exact import Law
 from sde_lab.summary import Summary
 
-EDGE = 0.83
-"""Share of the width that time takes; the marginal law has the rest."""
+EDGE = 0.82
+"""Share of the width that time takes; the law at the cursor has the rest."""
+QUANTILES = (0.05, 0.25, 0.75, 0.95)
 
 
 def fan(
@@ -39,134 +43,133 @@ def fan(
         summary: what was simulated.
         component: index of the state component.
         exact_state: exact law at ``summary.times``, drawn dashed; None where there is none.
-        scheme_state: the scheme's own law, drawn dotted.
-        cursor: index of the displayed time that the marginal law shows.
+        scheme_state: the scheme's own law at the same times, drawn dotted.
+        cursor: index of the displayed time whose law stands at the right edge.
         theme: colours and sizes.
         ghost: a pinned summary, drawn in grey behind.
+
+    Returns:
+        ``data`` and ``layout``; ``layout.meta.time`` names the axes that show time.
     """
+    marginal, tallest = _marginal(summary, component, exact_state, cursor, theme)
     traces = [
         *_ghost(ghost, component, theme),
-        *_simulated(summary, component, theme),
+        *_simulated(summary, component, exact_state, theme),
         *_theory(summary, component, exact_state, scheme_state, theme),
-        *_marginal(summary, component, exact_state, cursor, theme),
+        *marginal,
     ]
-    name = summary.scenario.sde.components[component]
-    return {"data": traces, "layout": _layout(summary, component, cursor, theme, name)}
+    layout = _layout(summary, component, cursor, theme)
+    layout["xaxis2"]["range"] = [0.0, tallest * 1.06]
+    layout["yaxis"]["range"] = _range(summary, component, exact_state, ghost)
+    return {"data": traces, "layout": layout}
 
 
-def _simulated(summary: Summary, component: int, theme: Theme) -> list[Trace]:
+def _simulated(summary: Summary, component: int, law: Law | None, theme: Theme) -> list[Trace]:
     bands, times, colour = summary.states[component], summary.times, theme.state
-    q05, q25, _, q75, q95 = bands.quantiles
     x, y = joined(times, summary.paths[..., component])
-    return [
-        band(times, q05, q95, theme.faded(colour, 0.16), name="90 %"),
-        band(times, q25, q75, theme.faded(colour, 0.26), name="50 %"),
-        line(x, y, theme.faded(colour, 0.35), theme.line * 0.4, name="paths"),
-        line(
-            times,
-            bands.mean,
-            colour,
-            theme.line * 1.25,
-            name="mean",
-            hoverinfo="text",
-            hovertemplate="t = %{x:.3g}<br>mean %{y:.4g}<br>sd %{customdata:.4g}<extra></extra>",
-            customdata=single(bands.std),
-        ),
-    ]
+    outer, inner = simulated(times, bands, colour, theme, "state")
+    outer.update(legendgroup="bands")
+    inner.update(legendgroup="bands", name="50, 90 %", showlegend=True, legendrank=2)
+    mean = mean_line(times, bands, law, component, colour, theme.line * 1.25)
+    mean.update(name="mean", showlegend=True, legendrank=1, uid="state-mean")
+    paths = line(x, y, theme.faded(colour, 0.38), theme.line * 0.35, name="paths", uid="paths")
+    return [outer, inner, {**paths, "legendrank": 4}, mean]
 
 
 def _theory(
     summary: Summary, component: int, exact: Law | None, scheme: Law | None, theme: Theme
 ) -> list[Trace]:
-    found: list[Trace] = []
-    if scheme is not None:
-        found.append(
-            line(
-                summary.times,
-                scheme.mean[:, component],
-                theme.muted,
-                theme.line * 0.8,
-                dash="dot",
-                name="exact for the scheme",
-                visible="legendonly",
-            )
-        )
-    if exact is not None and np.isfinite(exact.mean[:, component]).any():
-        found += exact_lines(
-            summary.times, exact, component, theme, name="exact", legendgroup="exact"
-        )
-    return found
+    times = summary.times
+    dotted: dict[str, Any] = {"dash": theme.dotted, "name": "scheme", "legendrank": 6}
+    dashed: dict[str, Any] = {"dash": theme.dashed, "name": "exact", "legendrank": 5}
+    return [
+        *theory(times, exact, component, theme, "exact", quantiles=QUANTILES, **dashed),
+        *theory(times, scheme, component, theme, "scheme", **dotted),
+    ]
 
 
 def _ghost(ghost: Summary | None, component: int, theme: Theme) -> list[Trace]:
     if ghost is None or component >= len(ghost.states):
         return []
-    bands, times = ghost.states[component], ghost.times
-    group = {"legendgroup": "pinned"}
-    edges = [
-        line(times, bands.quantiles[i], theme.faded(theme.muted, 0.7), theme.line * 0.5, **group)
-        for i in (0, 4)
-    ]
-    mean = line(times, bands.mean, theme.muted, theme.line * 0.9, name="pinned", **group)
-    return [*edges, mean]
+    bands = ghost.states[component]
+    return pinned(ghost.times, bands, theme, "pinned", name="pinned", legendrank=7)
 
 
 def _marginal(
     summary: Summary, component: int, exact: Law | None, cursor: int, theme: Theme
-) -> list[Trace]:
+) -> tuple[list[Trace], float]:
+    """The law at the cursor: its traces, and the largest density that should be seen."""
     histogram = summary.histograms[component]
-    edges, heights = histogram.edges[cursor], histogram.density[cursor]
-    own = {"xaxis": "x2", "yaxis": "y"}
-    steps_x = np.concatenate([[0.0], np.repeat(heights, 2), [0.0]])
-    steps_y = np.repeat(edges, 2)
-    filled = {
-        **line(steps_x, steps_y, theme.faded(theme.state, 0.9), theme.line * 0.4),
-        "fill": "tozerox",
-        "fillcolor": theme.faded(theme.state, 0.3),
-        **own,
-    }
-    if exact is None:
-        return [filled]
-    grid = np.linspace(edges[0], edges[-1], 161)
-    density = exact.density(grid, cursor, component)
+    bins, heights = histogram.edges[cursor], histogram.density[cursor]
+    place = {"xaxis": "x2", "yaxis": "y"}
+    outline = line(
+        np.concatenate([[0.0], np.repeat(heights, 2), [0.0]]),
+        np.repeat(bins, 2),
+        theme.faded(theme.state, 0.75),
+        theme.line * 0.4,
+        fill="tozerox",
+        fillcolor=theme.faded(theme.state, 0.3),
+        uid="histogram",
+        **place,
+    )
+    tallest = float(np.max(heights, initial=0.0)) or 1.0
+    curve = None if exact is None else _density(exact, bins, cursor, component)
+    if curve is None:
+        return [outline], tallest
+    density, values = curve
+    style = {"dash": theme.dashed, "legendgroup": "exact", "uid": "exact-density", **place}
+    drawn = line(density, values, theme.exact, theme.line * 0.8, **style)
+    return [outline, drawn], max(tallest, min(float(np.max(density)), 1.6 * tallest))
+
+
+def _density(law: Law, bins: Array, time: int, component: int) -> tuple[Array, Array] | None:
+    """Exact density on a fine grid a little wider than the histogram: densities, values."""
+    air = 0.12 * float(bins[-1] - bins[0])
+    values = np.linspace(float(bins[0]) - air, float(bins[-1]) + air, 181)
+    density = law.density(values, time, component)
     if density is None:
-        return [filled]
-    curve = line(density, grid, theme.exact, theme.line * 0.8, dash="dash", legendgroup="exact")
-    return [filled, {**curve, **own}]
+        return None
+    finite = np.isfinite(density)
+    seen = finite & (density > 2e-3 * np.max(density[finite], initial=0.0))
+    return (density[seen], values[seen]) if seen.any() else None
 
 
-def _layout(
-    summary: Summary, component: int, cursor: int, theme: Theme, name: str
-) -> dict[str, Any]:
-    size = theme.font_size
-    bands = summary.states[component]
-    shown = summary.paths[..., component]
-    low = np.nanmin([bands.quantiles[0].min(), np.nanmin(shown, initial=np.inf)])
-    high = np.nanmax([bands.quantiles[4].max(), np.nanmax(shown, initial=-np.inf)])
-    spread = bands.quantiles[4].max() - bands.quantiles[0].min()
-    low = max(low, bands.quantiles[0].min() - spread)
-    high = min(high, bands.quantiles[4].max() + spread)
-    if not np.isfinite([low, high]).all():
-        low, high = -1.0, 1.0
-    time = float(summary.times[cursor])
+def _layout(summary: Summary, component: int, cursor: int, theme: Theme) -> dict[str, Any]:
+    horizon, time = float(summary.times[-1]), float(summary.times[cursor])
+    right = {"xref": "paper", "yref": "paper", "x": 1, "y": 0, "xanchor": "right"}
+    note = {
+        **right,
+        "yanchor": "top",
+        "yshift": -1.39 * theme.font_size,
+        "text": f"law at t = {time:.3g}",
+        "showarrow": False,
+    }
     return theme.layout(
-        margin={"l": 3.6 * size + 8, "r": 10, "t": 2.6 * size + 6, "b": 3.2 * size + 6},
-        xaxis=theme.axis(
-            domain=[0, EDGE],
-            range=[0.0, float(summary.times[-1])],
-            title={"text": "time t", "standoff": 4},
-        ),
+        xaxis=theme.axis(domain=[0, EDGE], range=[0.0, horizon], title="time t"),
         xaxis2=theme.axis(
-            domain=[EDGE + 0.02, 1],
-            rangemode="tozero",
+            domain=[EDGE + 0.015, 1],
             showticklabels=False,
             showgrid=False,
             zeroline=False,
-            title={"text": f"law at t = {time:.3g}", "standoff": 4, "font": {"size": size - 1}},
             fixedrange=True,
         ),
-        yaxis=theme.axis(range=padded(low, high), title={"text": name, "standoff": 6}),
+        yaxis=theme.axis(
+            title=summary.scenario.sde.components[component],
+        ),
         shapes=[cursor_line(time, "", theme)],
-        meta={"time": ["xaxis"]},
+        annotations=[note],
+        meta={"time": ["xaxis"], "scene": summary.scenario.model, "ground": theme.ground},
         uirevision=f"{summary.scenario.model}.{component}",
     )
+
+
+def _range(
+    summary: Summary, component: int, exact: Law | None, ghost: Summary | None
+) -> list[float]:
+    bands = summary.states[component]
+    wishes = [bands.mean, summary.paths[..., component]]
+    if exact is not None:
+        wishes.append(exact.mean[:, component])
+    if ghost is not None and component < len(ghost.states):
+        wishes += [*ghost.states[component].quantiles[[0, 4]]]
+    return span(edges(bands, exact, component), wishes)

@@ -1,14 +1,13 @@
-"""The phase portrait of a two-dimensional model."""
+"""The phase portrait of a model with two state components."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from sde_lab.figures.ranges import span
 from sde_lab.figures.theme import Theme
-from sde_lab.figures.traces import joined, line, padded, single
+from sde_lab.figures.traces import Array, Trace, joined, line, single
 from sde_lab.summary import Summary
 
 
@@ -20,46 +19,85 @@ def phase(summary: Summary, cursor: int, theme: Theme, names: Sequence[str]) -> 
         cursor: index of the displayed time at which the markers stand.
         theme: colours and sizes.
         names: names of the components.
+
+    Returns:
+        ``data`` and ``layout``; no axis shows time.
     """
+    time = float(summary.times[cursor])
+    return {
+        "data": _traces(summary, cursor, theme),
+        "layout": theme.layout(
+            xaxis=theme.axis(title=names[0], range=_range(summary, 0)),
+            yaxis=theme.axis(title=names[1], range=_range(summary, 1)),
+            annotations=[_note(f"t = {time:.3g}", theme)],
+            hovermode="closest",
+            meta={"time": [], "ground": theme.ground},
+            uirevision=f"{summary.scenario.model}.phase",
+        ),
+    }
+
+
+def _traces(summary: Summary, cursor: int, theme: Theme) -> list[Trace]:
     first, second = summary.paths[..., 0], summary.paths[..., 1]
     x, y = joined(first, second)
     mean_x, mean_y = summary.states[0].mean, summary.states[1].mean
-    colour = theme.state
-    traces = [
-        line(x, y, theme.faded(colour, 0.35), theme.line * 0.45, name="paths"),
-        line(mean_x, mean_y, colour, theme.line * 1.25, name="mean"),
-        _dots(first[cursor], second[cursor], theme.faded(colour, 0.9), 6, "paths at the cursor"),
-        _dots(mean_x[cursor : cursor + 1], mean_y[cursor : cursor + 1], theme.text, 9, "mean then"),
-        _dots(mean_x[:1], mean_y[:1], theme.muted, 9, "start", "diamond-open"),
+    colour, size, now = theme.state, 3.0 * theme.line, slice(cursor, cursor + 1)
+    return [
+        line(
+            x,
+            y,
+            theme.faded(colour, 0.3),
+            theme.line * 0.4,
+            name="paths",
+            uid="paths",
+            legendrank=2,
+        ),
+        line(mean_x, mean_y, colour, theme.line * 1.25, name="mean", uid="mean", legendrank=1),
+        _dots(first[cursor], second[cursor], theme.faded(colour, 0.9), size, "paths now", theme),
+        _dots(mean_x[now], mean_y[now], theme.text, size * 1.6, "mean now", theme),
+        _dots(mean_x[:1], mean_y[:1], theme.muted, size * 1.6, "start", theme, "diamond"),
     ]
-    size = theme.font_size
-    layout = theme.layout(
-        margin={"l": 3.6 * size + 8, "r": 10, "t": 2.6 * size + 6, "b": 3.2 * size + 6},
-        xaxis=theme.axis(title={"text": names[0], "standoff": 4}, range=_range(first)),
-        yaxis=theme.axis(title={"text": names[1], "standoff": 6}, range=_range(second)),
-        hovermode="closest",
-        meta={"time": []},
-        uirevision=f"{summary.scenario.model}.phase",
-    )
-    return {"data": traces, "layout": layout}
 
 
 def _dots(
-    x: Any, y: Any, colour: str, size: int, name: str, symbol: str = "circle"
-) -> dict[str, Any]:
+    x: Array, y: Array, colour: str, size: float, name: str, theme: Theme, symbol: str = "circle"
+) -> Trace:
     return {
         "type": "scatter",
         "mode": "markers",
         "x": single(x),
         "y": single(y),
-        "marker": {"color": colour, "size": size, "symbol": symbol, "line": {"width": 1.5}},
+        "marker": {
+            "color": colour,
+            "size": size,
+            "symbol": symbol,
+            "line": {"color": theme.ground, "width": theme.line * 0.5},
+        },
         "name": name,
+        "uid": name.replace(" ", "-"),
+        "showlegend": True,
+        "legendrank": 3,
         "hovertemplate": "%{x:.3g}, %{y:.3g}<extra>" + name + "</extra>",
     }
 
 
-def _range(values: Any) -> list[float]:
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return [-1.0, 1.0]
-    return padded(float(finite.min()), float(finite.max()))
+def _note(text: str, theme: Theme) -> dict[str, Any]:
+    """A remark in the lower right corner, beside the axis title."""
+    return {
+        "xref": "paper",
+        "yref": "paper",
+        "x": 1,
+        "y": 0,
+        "xanchor": "right",
+        "yanchor": "top",
+        "yshift": -1.39 * theme.font_size,
+        "text": text,
+        "showarrow": False,
+    }
+
+
+def _range(summary: Summary, component: int) -> list[float]:
+    bands = summary.states[component]
+    return span(
+        [bands.quantiles[0], bands.quantiles[4]], [bands.mean, summary.paths[..., component]]
+    )

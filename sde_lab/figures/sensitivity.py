@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from sde_lab.figures.ranges import span
 from sde_lab.figures.theme import Theme
-from sde_lab.figures.traces import Trace, band, cursor_line, exact_lines, line, padded, single
+from sde_lab.figures.traces import (
+    Array,
+    Trace,
+    cursor_line,
+    edges,
+    mean_line,
+    pinned,
+    simulated,
+    theory,
+)
 from sde_lab.models.exact import Law
 from sde_lab.summary import Bands, Summary
+
+PLOT = 390.0
+"""Height in pixels that the gaps between panels are made for."""
 
 
 def sensitivities(
@@ -34,150 +46,155 @@ def sensitivities(
         cursor: index of the displayed time under the cursor.
         theme: colours and sizes.
         ghost: a pinned summary, drawn in grey behind.
+
+    Returns:
+        ``data`` and ``layout``; ``layout.meta.time`` names the axes that show time.
     """
     names = list(summary.sensitivities)
-    wide = 1 if len(names) == 1 else 2
-    tall = -(-len(names) // wide)
-    figure: dict[str, Any] = {"data": [], "layout": _frame(summary, theme)}
+    layout = _frame(summary, theme)
+    traces: list[Trace] = []
+    state, time = summary.scenario.sde.components[component], float(summary.times[cursor])
     for place, name in enumerate(names):
-        axis = "" if place == 0 else str(place + 1)
-        bands = summary.sensitivities[name][component]
-        panel = _panel(summary, component, name, laws, scheme_laws, theme, ghost)
-        for trace in panel:
-            trace.update(xaxis=f"x{axis}", yaxis=f"y{axis}")
-        figure["data"] += panel
-        law = laws.get(name)
-        last_row = place + wide >= len(names)
-        _place(figure["layout"], place, (wide, tall), last_row, bands, law, component, theme)
-        _title(figure["layout"], summary, component, name, labels[name][0], axis, theme)
-        shape = cursor_line(float(summary.times[cursor]), axis, theme)
-        figure["layout"]["shapes"].append(shape)
-        figure["layout"]["meta"]["time"].append(f"xaxis{axis}")
-    return figure
-
-
-def _panel(
-    summary: Summary,
-    component: int,
-    name: str,
-    laws: Mapping[str, Law],
-    scheme_laws: Mapping[str, Law],
-    theme: Theme,
-    ghost: Summary | None,
-) -> list[Trace]:
-    bands, times = summary.sensitivities[name][component], summary.times
-    colour = theme.parameter_colour(name)
-    q05, q25, _, q75, q95 = bands.quantiles
-    found: list[Trace] = []
-    if ghost is not None and name in ghost.sensitivities:
-        old = ghost.sensitivities[name][component]
-        faint = theme.faded(theme.muted, 0.7)
-        found += [line(ghost.times, old.quantiles[i], faint, theme.line * 0.5) for i in (0, 4)]
-        found.append(line(ghost.times, old.mean, theme.muted, theme.line * 0.9))
-    found += [
-        band(times, q05, q95, theme.faded(colour, 0.16)),
-        band(times, q25, q75, theme.faded(colour, 0.26)),
-        line(
-            times,
-            bands.mean,
-            colour,
-            theme.line * 1.1,
-            hoverinfo="text",
-            hovertemplate="t = %{x:.3g}<br>mean %{y:.4g}<br>sd %{customdata:.3g}<extra></extra>",
-            customdata=single(bands.std),
-        ),
-    ]
-    if name in laws and np.isfinite(laws[name].mean[:, component]).any():
-        found += exact_lines(times, laws[name], component, theme)
-    if name in scheme_laws:
-        mean = scheme_laws[name].mean[:, component]
-        found.append(line(times, mean, theme.muted, theme.line * 0.7, dash="dot"))
-    return found
+        panel = _Panel(
+            name,
+            summary.times,
+            summary.sensitivities[name][component],
+            (laws.get(name), scheme_laws.get(name)),
+            component,
+            _former(ghost, name, component),
+        )
+        cell = _Cell(place, len(names))
+        axes = {"xaxis": f"x{cell.axis}", "yaxis": f"y{cell.axis}"}
+        traces += [{**trace, **axes} for trace in panel.traces(theme)]
+        layout |= cell.axes(summary, panel, theme)
+        symbol = labels[name][0] if name in labels else name
+        layout["annotations"].append(cell.title(f"∂{state}/∂{symbol}", name, theme))
+        layout["shapes"].append(cursor_line(time, cell.axis, theme))
+        layout["meta"]["time"].append(f"xaxis{cell.axis}")
+    return {"data": traces, "layout": layout}
 
 
 def _frame(summary: Summary, theme: Theme) -> dict[str, Any]:
     size = theme.font_size
     return theme.layout(
-        margin={"l": 3.2 * size + 6, "r": 10, "t": 2.6 * size + 6, "b": 3.2 * size + 6},
+        margin={"l": 2.9 * size + 6, "r": 8, "t": 2.0 * size + 6, "b": 2.9 * size + 6},
         showlegend=False,
         shapes=[],
         annotations=[],
-        meta={"time": []},
+        meta={"time": [], "scene": summary.scenario.model, "ground": theme.ground},
         uirevision=summary.scenario.model,
     )
 
 
-def _place(
-    layout: dict[str, Any],
-    place: int,
-    shape: tuple[int, int],
-    last_row: bool,
-    bands: Bands,
-    law: Law | None,
-    component: int,
-    theme: Theme,
-) -> None:
-    """Axes of one panel: where it stands, what it spans."""
-    wide, tall = shape
-    row, column = divmod(place, wide)
-    axis = "" if place == 0 else str(place + 1)
-    gap_x, gap_y = 0.15 if wide > 1 else 0.0, (0.30 if theme.projector else 0.26) / max(tall, 2)
-    width, height = (1 - gap_x * (wide - 1)) / wide, (1 - gap_y * (tall - 1)) / tall
-    left, top = column * (width + gap_x), 1 - row * (height + gap_y)
-    layout[f"xaxis{axis}"] = theme.axis(
-        domain=[left, left + width],
-        anchor=f"y{axis}",
-        showticklabels=last_row,
-        nticks=5,
-        title={"text": "time t", "standoff": 4} if last_row else None,
-        **({"matches": "x"} if axis else {}),
-    )
-    layout[f"yaxis{axis}"] = theme.axis(
-        domain=[max(0.0, top - height), top],
-        anchor=f"x{axis}",
-        nticks=5,
-        range=_span(bands, law, component),
-    )
+def _former(ghost: Summary | None, name: str, component: int) -> tuple[Array, Bands] | None:
+    if ghost is None or component >= len(ghost.sensitivities.get(name, ())):
+        return None
+    return ghost.times, ghost.sensitivities[name][component]
 
 
-def _span(bands: Bands, law: Law | None, component: int) -> list[float]:
-    """From the 90 % band, the mean and the exact mean: outliers do not decide what is seen."""
-    curves = [bands.quantiles[0], bands.quantiles[4], bands.mean]
-    if law is not None:
-        curves.append(law.mean[:, component])
-    low, high = np.nanmin(curves[:2]), np.nanmax(curves[:2])
-    room = max(high - low, 1e-12)
-    means = np.concatenate(curves[2:])
-    means = means[np.isfinite(means)]
-    if means.size and np.isfinite(room):
-        low = min(low, max(means.min(), low - 2 * room))
-        high = max(high, min(means.max(), high + 2 * room))
-    if not np.isfinite([low, high]).all():
-        return [-1.0, 1.0]
-    return padded(float(low), float(high), least=0.05)
+@dataclass(frozen=True)
+class _Panel:
+    """What one panel shows: ∂X/∂p for one component X and one p.
+
+    Attributes:
+        name: of p.
+        times: (T,)
+        bands: what was simulated.
+        laws: the exact law and the scheme's own.
+        component: index of X.
+        former: times and bands of a pinned run.
+    """
+
+    name: str
+    times: Array
+    bands: Bands
+    laws: tuple[Law | None, Law | None]
+    component: int
+    former: tuple[Array, Bands] | None
+
+    def traces(self, theme: Theme) -> list[Trace]:
+        """Bands, mean and theory, before a pinned former run."""
+        name, times, component = self.name, self.times, self.component
+        exact, scheme = self.laws
+        colour = theme.parameter_colour(name)
+        mean = mean_line(times, self.bands, exact, component, colour, theme.line * 1.4)
+        old = [] if self.former is None else pinned(*self.former, theme, f"{name}-pinned")
+        return [
+            *old,
+            *simulated(times, self.bands, colour, theme, name),
+            {**mean, "uid": f"{name}-mean"},
+            *theory(times, exact, component, theme, f"{name}-exact", dash=theme.dashed),
+            *theory(times, scheme, component, theme, f"{name}-scheme", dash=theme.dotted),
+        ]
+
+    def range(self) -> list[float]:
+        """From the 90 % band and the means: outliers do not decide what is seen."""
+        wishes = [self.bands.mean]
+        if self.laws[0] is not None:
+            wishes.append(self.laws[0].mean[:, self.component])
+        if self.former is not None:
+            wishes += [*self.former[1].quantiles[[0, 4]]]
+        return span(edges(self.bands, self.laws[0], self.component), wishes)
 
 
-def _title(
-    layout: dict[str, Any],
-    summary: Summary,
-    component: int,
-    name: str,
-    symbol: str,
-    axis: str,
-    theme: Theme,
-) -> None:
-    state = summary.scenario.sde.components[component]
-    layout["annotations"].append(
-        {
-            "text": f"<b>∂{state}/∂{symbol}</b>",
-            "xref": f"x{axis} domain",
-            "yref": f"y{axis} domain",
+@dataclass(frozen=True)
+class _Cell:
+    """Where one of ``count`` panels stands: up to three below each other, more in two columns."""
+
+    place: int
+    count: int
+
+    @property
+    def wide(self) -> int:
+        return 1 if self.count <= 3 else 2
+
+    @property
+    def tall(self) -> int:
+        return -(-self.count // self.wide)
+
+    @property
+    def axis(self) -> str:
+        """Suffix of this panel's axes."""
+        return "" if self.place == 0 else str(self.place + 1)
+
+    def axes(self, summary: Summary, panel: _Panel, theme: Theme) -> dict[str, Any]:
+        """Both axes: where they stand and what they span."""
+        gap_x = 0.16 if theme.projector else 0.13
+        gap_y = (1.9 * theme.font_size + 4) / PLOT
+        width = (1 - gap_x * (self.wide - 1)) / self.wide
+        height = (1 - gap_y * (self.tall - 1)) / self.tall
+        row, column = divmod(self.place, self.wide)
+        left, top = column * (width + gap_x), 1 - row * (height + gap_y)
+        lowest = self.place + self.wide >= self.count
+        ticks = 5 if self.tall <= 3 else 4
+        return {
+            f"xaxis{self.axis}": theme.axis(
+                domain=[left, min(1.0, left + width)],
+                anchor=f"y{self.axis}",
+                range=[0.0, float(summary.times[-1])],
+                showticklabels=lowest,
+                nticks=5,
+                title="time t" if lowest else "",
+                **({"matches": "x"} if self.axis else {}),
+            ),
+            f"yaxis{self.axis}": theme.axis(
+                domain=[max(0.0, top - height), top],
+                anchor=f"x{self.axis}",
+                range=panel.range(),
+                nticks=ticks,
+            ),
+        }
+
+    def title(self, text: str, name: str, theme: Theme) -> dict[str, Any]:
+        """What the panel shows, above its left end, in the parameter's colour."""
+        return {
+            "text": f"<b>{text}</b>",
+            "xref": f"x{self.axis} domain",
+            "yref": f"y{self.axis} domain",
             "x": 0,
             "y": 1,
             "xanchor": "left",
             "yanchor": "bottom",
-            "yshift": 2,
             "showarrow": False,
             "font": {"size": theme.font_size + 1, "color": theme.parameter_colour(name)},
         }
-    )

@@ -5,31 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-# Ten colours after Okabe and Ito (2008), darkened on white and lightened on black until text in
-# them reaches a contrast of 4.5 : 1.
+# Nine colours after Okabe and Ito (2008), darkened on white and lightened on black until letters in
+# them reach a contrast of 4.5 : 1. The first is the state's own; an initial state shares it.
 _LIGHT = (
-    "#0068a3", "#b84a00", "#00754f", "#a03c7c", "#8a5d00",
-    "#3b3aa5", "#7d2b52", "#4f6b00", "#00707f", "#5c6670",
+    "#0072b2", "#b84a00", "#00754f", "#a3407f", "#8a5d00",
+    "#4a3fa8", "#8c2f55", "#4f6b00", "#00707f",
 )  # fmt: skip
 _DARK = (
     "#56b4e9", "#f58a3c", "#2cc5a0", "#e59bc3", "#e6a817",
-    "#a3b1ff", "#e08fa8", "#b5cf4f", "#5fd0dd", "#b7c0ca",
+    "#a3b1ff", "#e08fa8", "#b5cf4f", "#5fd0dd",
 )  # fmt: skip
 
 _PLACE = {
     "x0": 0, "s0": 0, "prey0": 0,
     "kappa": 1, "a": 1, "r": 1, "alpha": 1, "omega": 1, "k": 1,
-    "theta": 2, "b": 2, "K": 2, "beta": 2, "gamma": 2,
+    "theta": 2, "b": 2, "K": 2, "beta": 2,
     "sigma": 3, "xi": 3, "sigma1": 3,
-    "v0": 4, "predator0": 4,
+    "v0": 4, "y0": 4, "predator0": 4,
     "mu": 5, "delta": 5,
     "rho": 6, "sigma2": 6,
+    "gamma": 7,
 }  # fmt: skip
+
+_FONT = '"Source Sans", "Source Sans Pro", "Helvetica Neue", Arial, sans-serif'
 
 
 @dataclass(frozen=True)
 class Theme:
-    """How figures look.
+    """How figures look: simulated solid, exact dashed, a scheme's own law dotted.
 
     Attributes:
         dark: light lines on a dark ground.
@@ -52,17 +55,17 @@ class Theme:
     @property
     def rule(self) -> str:
         """Grid lines."""
-        return "rgba(230,234,238,0.13)" if self.dark else "rgba(31,41,51,0.10)"
+        return "rgba(230,234,238,0.10)" if self.dark else "rgba(31,41,51,0.08)"
 
     @property
     def ground(self) -> str:
-        """The page behind the figures."""
+        """The page behind the figures, and the ground of a picture taken from one."""
         return "#11161c" if self.dark else "#ffffff"
 
     @property
     def state(self) -> str:
         """Simulated paths and their bands."""
-        return _DARK[0] if self.dark else _LIGHT[0]
+        return self._palette[0]
 
     @property
     def exact(self) -> str:
@@ -79,58 +82,77 @@ class Theme:
         """Width of a main line, in pixels."""
         return 3.4 if self.projector else 2.0
 
+    @property
+    def dashed(self) -> str:
+        """Pattern of a dashed line, in pixels."""
+        return "11px,6px" if self.projector else "7px,4px"
+
+    @property
+    def dotted(self) -> str:
+        """Pattern of a dotted line, in pixels."""
+        return "3px,4px" if self.projector else "1.5px,3px"
+
+    @property
+    def _palette(self) -> tuple[str, ...]:
+        return _DARK if self.dark else _LIGHT
+
     def parameter_colour(self, name: str) -> str:
-        """The colour of a parameter or initial state, by its name."""
-        palette = _DARK if self.dark else _LIGHT
-        place = _PLACE.get(name, sum(name.encode()) % len(palette))
-        return palette[place]
+        """The colour of a parameter or initial state, by its name: ``#rrggbb``."""
+        palette = self._palette
+        return palette[_PLACE.get(name, sum(name.encode()) % len(palette))]
 
     def faded(self, colour: str, share: float) -> str:
-        """A colour with this opacity."""
+        """A colour ``#rrggbb`` with this opacity, 0 to 1."""
         red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
         return f"rgba({red},{green},{blue},{share:g})"
 
-    def axis(self, **own: Any) -> dict[str, Any]:
-        """An axis in this theme."""
+    def axis(self, title: str = "", **own: Any) -> dict[str, Any]:
+        """An axis in this theme, with its title."""
         size = self.font_size
         return {
+            "title": {"text": title, "standoff": 5, "font": {"size": size, "color": self.text}},
             "gridcolor": self.rule,
-            "linecolor": self.rule,
-            "zerolinecolor": self.rule,
+            "showline": True,
+            "linecolor": self.faded(self.muted, 0.55),
+            "zerolinecolor": self.faded(self.muted, 0.35),
             "zerolinewidth": 1,
             "tickfont": {"size": size - 1, "color": self.muted},
+            "separatethousands": True,
+            "exponentformat": "power",
+            "hoverformat": ".3~g",
             "automargin": False,
             **own,
         }
 
     def layout(self, **own: Any) -> dict[str, Any]:
         """A layout in this theme, with no template behind it."""
+        size = self.font_size
         return {
             "template": {},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
-            "font": {
-                "family": '"Source Sans", "Source Sans Pro", "Helvetica Neue", Arial, sans-serif',
-                "size": self.font_size,
-                "color": self.text,
-            },
+            "font": {"family": _FONT, "size": size, "color": self.text},
+            "margin": {"l": 3.4 * size + 10, "r": 8, "t": 2.0 * size + 6, "b": 2.9 * size + 6},
+            "separators": ".\u202f",
             "hovermode": "x",
             "hoverlabel": {
                 "bgcolor": self.ground,
                 "bordercolor": self.muted,
-                "font": {"size": self.font_size, "color": self.text},
+                "font": {"family": _FONT, "size": size, "color": self.text},
+                "align": "left",
             },
             "legend": {
                 "orientation": "h",
                 "x": 0,
                 "xanchor": "left",
-                "y": 1.02,
+                "y": 1,
                 "yanchor": "bottom",
-                "font": {"size": self.font_size},
+                "font": {"size": size, "color": self.text},
                 "bgcolor": "rgba(0,0,0,0)",
+                "tracegroupgap": 0,
             },
             "modebar": {
-                "bgcolor": "rgba(0,0,0,0)",
+                "bgcolor": self.ground,
                 "color": self.muted,
                 "activecolor": self.text,
             },

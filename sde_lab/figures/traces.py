@@ -1,4 +1,4 @@
-"""The few kinds of trace that all figures are made of."""
+"""The few pieces that all figures are made of."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from sde_lab.figures.theme import Theme
 from sde_lab.models.exact import Law
+from sde_lab.summary import Bands
 
 Array = NDArray[np.floating]
 Trace = dict[str, Any]
 
 
 def line(x: Array, y: Array, colour: str, width: float, **own: Any) -> Trace:
-    """A line; solid unless told otherwise."""
+    """A line; solid unless told otherwise, in the legend if it has a name."""
     return {
         "type": "scatter",
         "mode": "lines",
@@ -29,7 +30,7 @@ def line(x: Array, y: Array, colour: str, width: float, **own: Any) -> Trace:
 
 
 def band(x: Array, low: Array, high: Array, fill: str, **own: Any) -> Trace:
-    """The area between two curves, as one closed polygon."""
+    """The area between two curves (T,), as one closed polygon; times without numbers left out."""
     whole = np.isfinite(low) & np.isfinite(high)
     x, low, high = x[whole], low[whole], high[whole]
     return {
@@ -46,45 +47,115 @@ def band(x: Array, low: Array, high: Array, fill: str, **own: Any) -> Trace:
     }
 
 
+def simulated(times: Array, bands: Bands, colour: str, theme: Theme, prefix: str) -> list[Trace]:
+    """The 90 % and the 50 % band of one quantity; ``prefix`` tells its traces from others."""
+    q05, q25, _, q75, q95 = bands.quantiles
+    return [
+        band(times, q05, q95, theme.faded(colour, 0.15), uid=f"{prefix}-90"),
+        band(times, q25, q75, theme.faded(colour, 0.24), uid=f"{prefix}-50"),
+    ]
+
+
+def mean_line(
+    times: Array, bands: Bands, law: Law | None, component: int, colour: str, width: float
+) -> Trace:
+    """The simulated mean; pointing at it tells mean, spread and what theory says of them."""
+    columns, text = [bands.std], "mean %{y:.4~g}<br>sd %{customdata[0]:.4~g}"
+    if law is not None and np.isfinite(law.mean[:, component]).all():
+        columns.append(law.mean[:, component])
+        text = "mean %{y:.4~g}, exact %{customdata[1]:.4~g}<br>sd %{customdata[0]:.4~g}"
+        variance = law.variance[:, component]
+        if np.isfinite(variance).all():
+            columns.append(np.sqrt(np.maximum(variance, 0.0)))
+            text += ", exact %{customdata[2]:.4~g}"
+    return line(
+        times,
+        bands.mean,
+        colour,
+        width,
+        hoverinfo="text",
+        hovertemplate=text + "<extra></extra>",
+        customdata=single(np.stack(columns, axis=1)),
+    )
+
+
+def theory(
+    times: Array,
+    law: Law | None,
+    component: int,
+    theme: Theme,
+    prefix: str,
+    *,
+    dash: str,
+    quantiles: tuple[float, ...] = (0.05, 0.95),
+    **own: Any,
+) -> list[Trace]:
+    """Mean of an exact law and its quantiles, where they are known and differ from the mean."""
+    if law is None or not np.isfinite(law.mean[:, component]).any():
+        return []
+    middle = law.mean[:, component]
+    colour = theme.muted if dash == theme.dotted else theme.exact
+    style = {"dash": dash, "legendgroup": prefix}
+    found = []
+    for q in quantiles:
+        curve = law.quantile(q)
+        if curve is None:
+            continue
+        values = curve[:, component]
+        if np.isfinite(values).any() and np.nanmax(np.abs(values - middle)) > 0:
+            thin = theme.line * (0.55 if q in (0.05, 0.95) else 0.4)
+            faint = theme.faded(colour, 0.8)
+            found.append(line(times, values, faint, thin, uid=f"{prefix}-{100 * q:.0f}", **style))
+    return [
+        *found,
+        line(times, middle, colour, theme.line * 0.65, uid=f"{prefix}-mean", **style, **own),
+    ]
+
+
+def edges(bands: Bands, law: Law | None, component: int) -> list[Array]:
+    """The curves that an axis must show: the 90 % band, simulated and exact."""
+    curves = [] if law is None else [law.quantile(q) for q in (0.05, 0.95)]
+    exact = [curve[:, component] for curve in curves if curve is not None]
+    return [bands.quantiles[0], bands.quantiles[4], *exact]
+
+
+def pinned(times: Array, bands: Bands, theme: Theme, prefix: str, **own: Any) -> list[Trace]:
+    """Mean and 90 % outline of earlier curves, in grey."""
+    faint = theme.faded(theme.muted, 0.75)
+    edges = [
+        line(
+            times,
+            bands.quantiles[i],
+            faint,
+            theme.line * 0.5,
+            legendgroup=prefix,
+            uid=f"{prefix}-{i}",
+        )
+        for i in (0, 4)
+    ]
+    mean = line(
+        times,
+        bands.mean,
+        theme.muted,
+        theme.line * 0.9,
+        legendgroup=prefix,
+        uid=f"{prefix}-mean",
+        **own,
+    )
+    return [*edges, mean]
+
+
 def joined(x: Array, y: Array) -> tuple[Array, Array]:
-    """Many curves y (T, S) over x (T,) or (T, S) as one, with a gap (NaN) after each."""
+    """Many curves y (T, S) over x (T,) or (T, S) as one (S·(T + 1),), a NaN after each."""
     count = y.shape[1]
     if x.ndim == 1:
         x = np.repeat(x[:, None], count, axis=1)
     gap = np.full((1, count), np.nan)
-    return (
-        np.concatenate([x, gap]).T.ravel(),
-        np.concatenate([y, gap]).T.ravel(),
-    )
-
-
-def exact_lines(times: Array, law: Law, component: int, theme: Theme, **own: Any) -> list[Trace]:
-    """The exact mean, and the exact 5 % and 95 % quantiles where they are known: dashed."""
-    named = {key: own.pop(key) for key in ("name",) if key in own}
-    mean = line(
-        times, law.mean[:, component], theme.exact, theme.line * 0.8, dash="dash", **named, **own
-    )
-    found = [mean]
-    for q in (0.05, 0.95):
-        curve = law.quantile(q)
-        if curve is not None and np.isfinite(curve[:, component]).any():
-            wide = np.ptp(curve[:, component] - law.mean[:, component]) > 0
-            if wide:
-                found.append(
-                    line(
-                        times,
-                        curve[:, component],
-                        theme.faded(theme.exact, 0.75),
-                        theme.line * 0.55,
-                        dash="dash",
-                        **own,
-                    )
-                )
-    return found
+    return np.concatenate([x, gap]).T.ravel(), np.concatenate([y, gap]).T.ravel()
 
 
 def cursor_line(time: float, axis: str, theme: Theme) -> dict[str, Any]:
-    """A thin upright line at the cursor, as tall as the panel of ``axis``."""
+    """A thin upright line at the cursor, as tall as the panel of ``axis`` ("" is the first)."""
     return {
         "type": "line",
         "xref": f"x{axis}",
@@ -93,7 +164,7 @@ def cursor_line(time: float, axis: str, theme: Theme) -> dict[str, Any]:
         "x1": time,
         "y0": 0,
         "y1": 1,
-        "line": {"color": theme.muted, "width": 1, "dash": "dot"},
+        "line": {"color": theme.faded(theme.text, 0.6), "width": theme.line * 0.5},
         "layer": "above",
     }
 
@@ -101,10 +172,3 @@ def cursor_line(time: float, axis: str, theme: Theme) -> dict[str, Any]:
 def single(values: Array) -> Array:
     """Float32: half the bytes, and finer than a screen."""
     return np.asarray(values, dtype=np.float32)
-
-
-def padded(low: float, high: float, share: float = 0.06, least: float = 1e-3) -> list[float]:
-    """An axis range around [low, high] with some air, never absurdly narrow."""
-    middle, half = (low + high) / 2, (high - low) / 2
-    half = max(half, least * max(1.0, abs(middle))) * (1 + 2 * share)
-    return [middle - half, middle + half]

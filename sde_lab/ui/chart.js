@@ -1,123 +1,238 @@
-// Plotly.react in a node that stays. Charts of one link zoom their time axes together.
+// Plotly.react in a node that stays. What the reader zoomed into (by axis) and hid (by the trace's
+// uid) is kept here, so that new data never takes it away; charts of one link share their time range.
 
-const shared = (window.sdeLab ??= { library: null, links: new Map() });
+const links = new Map();
+let library = null;
 
-function load(address) {
-  shared.library ??= new Promise((resolve, reject) => {
+function load(path) {
+  library ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    script.src = address;
+    script.src = new URL(path, base());
     script.onload = () => resolve(window.Plotly);
-    script.onerror = () => reject(new Error(`cannot load ${address}`));
+    script.onerror = () => {
+      library = null;
+      script.remove();
+      reject(new Error(`could not load ${script.src}`));
+    };
     document.head.append(script);
   });
-  return shared.library;
+  return library;
 }
 
-function linkOf(name) {
-  if (!shared.links.has(name)) shared.links.set(name, { nodes: new Set(), range: null });
-  return shared.links.get(name);
+// Where the server's own files lie: right on sub-pages, below a base path and behind a proxy.
+function base() {
+  const own = document.querySelector('script[type="module"][src*="static/js/"]');
+  return own ? own.src.replace(/static\/js\/.*$/, "") : new URL("./", document.baseURI).href;
 }
 
-// The range that an event gave to a time axis: [from, to], null for "all of it", undefined for none.
-function timeRange(node, event) {
-  for (const axis of node.layout.meta?.time ?? []) {
-    if (event[`${axis}.autorange`]) return null;
-    if (event[`${axis}.range`]) return event[`${axis}.range`];
-    if (`${axis}.range[0]` in event) return [event[`${axis}.range[0]`], event[`${axis}.range[1]`]];
-  }
+function linkOf(state) {
+  if (!state.link) return state.own;
+  if (!links.has(state.link)) links.set(state.link, { nodes: new Set(), range: null });
+  return links.get(state.link);
+}
+
+// The range an event gave to an axis, or undefined.
+function rangeIn(event, axis) {
+  if (event[`${axis}.range`]) return event[`${axis}.range`];
+  if (`${axis}.range[0]` in event) return [event[`${axis}.range[0]`], event[`${axis}.range[1]`]];
   return undefined;
 }
 
-function narrow(layout, range) {
-  if (!range) return;
-  for (const axis of layout.meta?.time ?? []) {
-    layout[axis].range = [...range];
-    layout[axis].autorange = false;
-  }
-}
-
-function follow(node, range) {
-  const axes = node.layout.meta?.time ?? [];
-  if (!axes.length) return;
-  const whole = node.sdeLab.whole;
-  const to = range ?? whole;
-  const change = {};
-  for (const axis of axes) {
-    if (to) change[`${axis}.range`] = [...to];
-    else change[`${axis}.autorange`] = true;
-  }
-  node.sdeLab.following = true;
-  window.Plotly.relayout(node, change).finally(() => (node.sdeLab.following = false));
-}
-
 function onRelayout(node, event) {
-  if (node.sdeLab.following || !node.sdeLab.link) return;
-  const range = timeRange(node, event);
-  if (range === undefined) return;
-  const link = linkOf(node.sdeLab.link);
-  link.range = range;
-  for (const other of link.nodes) if (other !== node) follow(other, range);
-}
-
-function figureOf(node, data) {
-  const figure = JSON.parse(data.figure);
-  const layout = figure.layout;
   const state = node.sdeLab;
-  const first = layout.meta?.time?.[0];
-  state.whole = first ? layout[first].range : undefined;
-  const link = data.link ? linkOf(data.link) : null;
-  if (link) {
-    const same = state.revision === undefined || state.revision === layout.uirevision;
-    if (!same) link.range = null;
-    else narrow(layout, link.range);
+  if (state.busy) return;
+  for (const axis of Object.keys(state.home)) {
+    const range = rangeIn(event, axis);
+    if (!range) continue;
+    if (state.time.includes(axis)) share(node, range);
+    else state.zoom[axis] = range;
   }
-  state.revision = layout.uirevision;
-  return figure;
 }
 
-async function draw(node, data) {
-  const turn = (node.sdeLab.turn = (node.sdeLab.turn ?? 0) + 1);
-  const Plotly = await load(data.library);
-  if (turn !== node.sdeLab.turn) return;
-  const figure = figureOf(node, data);
-  const config = {
+function onRestyle(node, change, places) {
+  if (!("visible" in change)) return;
+  for (const place of places) {
+    const { uid, visible } = node.data[place];
+    node.sdeLab.visible[uid] = visible;
+  }
+}
+
+function share(node, range) {
+  const link = linkOf(node.sdeLab);
+  link.range = range;
+  for (const other of link.nodes) if (other !== node) show(other);
+}
+
+// Bring every axis to where it belongs: zoomed, or home.
+function show(node) {
+  const { home, ready } = node.sdeLab;
+  if (!ready) return;
+  const change = {};
+  for (const axis of Object.keys(home)) {
+    const [from, to] = wanted(node.sdeLab, axis);
+    const now = node.layout[axis].range;
+    if (now[0] !== from || now[1] !== to) change[`${axis}.range`] = [from, to];
+  }
+  if (!Object.keys(change).length) return;
+  node.sdeLab.busy = true;
+  Promise.resolve(window.Plotly.relayout(node, change)).finally(() => (node.sdeLab.busy = false));
+}
+
+function wanted(state, axis) {
+  const zoomed = state.time.includes(axis) ? linkOf(state).range : state.zoom[axis];
+  return zoomed ?? state.home[axis];
+}
+
+function reset(node) {
+  node.sdeLab.zoom = {};
+  share(node, null);
+  show(node);
+}
+
+// Another component, or another model or horizon: what was zoomed into is no longer there.
+function forget(state, layout) {
+  if (state.revision !== layout.uirevision) state.zoom = {};
+  state.revision = layout.uirevision;
+  if (!state.time.length) return;
+  const link = linkOf(state);
+  const scene = JSON.stringify([layout.meta.scene, state.home[state.time[0]]]);
+  if (link.scene !== scene) link.range = null;
+  link.scene = scene;
+}
+
+function prepare(node, figure) {
+  const { layout } = figure;
+  const state = node.sdeLab;
+  const axes = Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name));
+  const free = axes.filter((name) => layout[name].range && !layout[name].fixedrange);
+  state.home = Object.fromEntries(free.map((name) => [name, layout[name].range]));
+  state.time = layout.meta?.time ?? [];
+  forget(state, layout);
+  for (const axis of Object.keys(state.home)) layout[axis].range = [...wanted(state, axis)];
+  for (const trace of figure.data) trace.visible = state.visible[trace.uid] ?? trace.visible;
+  if (window.matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
+  const bar = layout.showlegend === false ? 0 : (layout.margin?.t ?? 0);
+  node.style.setProperty("--lab-chart-bar", `${bar}px`);
+  layout.width = node.clientWidth;
+  layout.height = node.clientHeight;
+}
+
+function picture(node) {
+  const layout = { ...node.layout, paper_bgcolor: node.layout.meta?.ground ?? "#ffffff" };
+  const { clientWidth: width, clientHeight: height } = node;
+  const options = { format: "png", scale: 2, width, height, filename: node.sdeLab.filename };
+  window.Plotly.downloadImage({ data: node.data, layout }, options);
+}
+
+function settings(node) {
+  const { Icons } = window.Plotly;
+  return {
     displaylogo: false,
-    responsive: false,
-    modeBarButtons: [["toImage", "resetScale2d"]],
-    toImageButtonOptions: { filename: data.filename, scale: 2 },
+    doubleClick: false,
+    scrollZoom: false,
+    modeBarButtons: [
+      [
+        { name: "picture", title: "Save as PNG", icon: Icons.camera, click: picture },
+        { name: "reset", title: "Whole range", icon: Icons.home, click: () => reset(node) },
+      ],
+    ],
   };
-  await Plotly.react(node, figure.data, figure.layout, config);
-  if (node.sdeLab.ready) return;
-  node.sdeLab.ready = true;
+}
+
+// Draw the newest figure once the library is there and the node has a width; drop older ones.
+async function draw(node) {
+  const state = node.sdeLab;
+  await load(state.library);
+  if (!state.pending || !node.isConnected || !node.clientWidth) return;
+  const figure = JSON.parse(state.pending);
+  state.pending = null;
+  prepare(node, figure);
+  await window.Plotly.react(node, figure.data, figure.layout, settings(node));
+  if (state.ready) return;
+  state.ready = true;
   node.on("plotly_relayout", (event) => onRelayout(node, event));
-  node.sdeLab.observer = new ResizeObserver(() =>
-    requestAnimationFrame(() => {
-      if (node.isConnected && node.clientWidth > 0) Plotly.Plots.resize(node);
-    }),
-  );
+  node.on("plotly_restyle", ([change, places]) => onRestyle(node, change, places));
+  node.on("plotly_doubleclick", () => reset(node));
+}
+
+function resized(node) {
+  const state = node.sdeLab;
+  const { clientWidth: width, clientHeight: height } = node;
+  if (!width) return;
+  if (state.pending) update(node);
+  else if (state.ready && (node.layout.width !== width || node.layout.height !== height)) {
+    window.Plotly.relayout(node, { width, height });
+  }
+}
+
+function update(node) {
+  draw(node).catch((error) => {
+    console.error(error);
+    if (node.sdeLab.ready) return;
+    node.innerHTML = "<p>The chart could not be drawn. Reload the page.</p>";
+  });
+}
+
+// Keys on a focused chart: + and − zoom in time, arrows move, 0 shows everything.
+const STEPS = {
+  "+": [0.2, -0.2],
+  "=": [0.2, -0.2],
+  "-": [-0.33, 0.33],
+  ArrowLeft: [-0.2, -0.2],
+  ArrowRight: [0.2, 0.2],
+};
+
+function onKey(node, event) {
+  const state = node.sdeLab;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "0") reset(node);
+  const [axis] = state.time;
+  if (!axis || !(event.key in STEPS)) return;
+  event.preventDefault();
+  const [from, to] = wanted(state, axis);
+  const [first, last] = state.home[axis];
+  const [down, up] = STEPS[event.key].map((share) => share * (to - from));
+  const moves = event.key.startsWith("Arrow");
+  const slide = Math.min(last - to, Math.max(first - from, down));
+  const range = moves ? [from + slide, to + slide] : [from + down, to + up];
+  share(node, [Math.max(first, range[0]), Math.min(last, range[1])]);
+  show(node);
+}
+
+function create(parentElement) {
+  const node = document.createElement("div");
+  node.className = "lab-chart";
+  node.tabIndex = 0;
+  node.setAttribute("role", "figure");
+  node.setAttribute("aria-keyshortcuts", "+ - ArrowLeft ArrowRight 0");
+  const own = { nodes: new Set(), range: null };
+  node.sdeLab = { zoom: {}, visible: {}, home: {}, time: [], own };
+  node.addEventListener("keydown", (event) => onKey(node, event));
+  node.sdeLab.observer = new ResizeObserver(() => requestAnimationFrame(() => resized(node)));
+  parentElement.append(node);
   node.sdeLab.observer.observe(node);
+  return node;
+}
+
+function remove(node) {
+  const state = node.sdeLab;
+  state.observer.disconnect();
+  state.pending = null;
+  linkOf(state).nodes.delete(node);
+  window.Plotly?.purge(node);
+  node.remove();
 }
 
 export default function ({ data, parentElement }) {
-  let node = parentElement.querySelector(".lab-chart");
-  if (!node) {
-    node = document.createElement("div");
-    node.className = "lab-chart";
-    node.tabIndex = 0;
-    node.setAttribute("role", "figure");
-    node.sdeLab = {};
-    parentElement.append(node);
-  }
+  const node = parentElement.querySelector(".lab-chart") ?? create(parentElement);
+  const state = node.sdeLab;
   node.style.height = data.height;
-  node.style.width = "100%";
   node.setAttribute("aria-label", data.alt);
-  node.sdeLab.link = data.link;
-  if (data.link) linkOf(data.link).nodes.add(node);
-  draw(node, data);
-  return () => {
-    node.sdeLab.observer?.disconnect();
-    if (data.link) linkOf(data.link).nodes.delete(node);
-    window.Plotly?.purge(node);
-    node.remove();
-  };
+  Object.assign(state, { filename: data.filename, link: data.link, library: data.library });
+  linkOf(state).nodes.add(node);
+  if (state.shown !== data.figure) {
+    state.shown = state.pending = data.figure;
+    update(node);
+  }
+  return () => remove(node);
 }

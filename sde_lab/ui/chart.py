@@ -1,7 +1,7 @@
 """Charts that update in place: Plotly.react in a node that stays.
 
-``st.plotly_chart`` replaces its node whenever the figure changes: zoom is lost, and the place
-is blank for a moment. Here node, zoom and picture stay, and what changed is redrawn.
+``st.plotly_chart`` replaces its node whenever the figure changes: zoom is lost, and the place is
+blank for a moment. Here the node, its zoom and the picture stay, and only what changed is drawn.
 """
 
 from __future__ import annotations
@@ -12,19 +12,28 @@ from typing import Any
 
 import plotly
 import streamlit as st
-from plotly.io.json import to_json_plotly
 from streamlit.components.v1 import declare_component
 
+from sde_lab.figures.wire import to_json
+
+_HERE = Path(__file__).parent
 _PACKAGE_DATA = Path(plotly.__file__).parent / "package_data"
 _SCRIPT = "plotly.min.js"
-_HERE = Path(__file__).parent
+
+# Registered once, on import; mounting registers it again where a new runtime needs it.
+_mount = st.components.v2.component(
+    "sde_lab_chart",
+    js=(_HERE / "chart.js").read_text(encoding="utf-8"),
+    css=(_HERE / "chart.css").read_text(encoding="utf-8"),
+    isolate_styles=False,
+)
 
 
 def chart(
     figure: Mapping[str, Any],
     *,
     key: str,
-    height: str,
+    height: int | str,
     alt: str,
     filename: str,
     link: str | None = None,
@@ -33,19 +42,19 @@ def chart(
 
     Args:
         figure: ``data`` and ``layout`` as Plotly knows them; ``layout.meta.time`` names the axes
-            that show time.
+            that show time, ``layout.meta.scene`` what they belong to (a zoom in time lasts as long
+            as it stays the same), ``layout.meta.ground`` is the background of a saved picture.
         key: the same key is the same node.
-        height: a CSS length.
+        height: pixels, or a CSS length.
         alt: what the figure shows, in words.
         filename: name of a picture taken with the camera, without suffix.
         link: charts with the same link zoom their time axes together.
     """
-    mount = _component()
-    mount(
+    _mount(
         key=key,
         data={
-            "figure": to_json_plotly(figure),
-            "height": height,
+            "figure": to_json(figure),
+            "height": f"{height}px" if isinstance(height, int) else height,
             "alt": alt,
             "filename": filename,
             "link": link or "",
@@ -55,20 +64,11 @@ def chart(
     )
 
 
-def _component() -> Any:
-    """The component, registered anew in each run: Streamlit keeps the first of equal ones."""
-    return st.components.v2.component("lab_chart", js=_script(), isolate_styles=False)
-
-
-@st.cache_resource(show_spinner=False)
-def _script() -> str:
-    return (_HERE / "chart.js").read_text(encoding="utf-8")
-
-
 @st.cache_resource(show_spinner=False)
 def _library() -> str:
-    """Address of plotly.min.js, the file that the plotly package ships, on this very server."""
+    """Address of plotly.min.js below the server's base: the file that the plotly package ships.
+
+    A component of the first kind is never mounted; declaring it makes the server offer the folder.
+    """
     served = declare_component("plotlyjs", path=_PACKAGE_DATA)
-    base = str(st.get_option("server.baseUrlPath")).strip("/")
-    prefix = f"/{base}" if base else ""
-    return f"{prefix}/component/{served.name}/{_SCRIPT}"
+    return f"component/{served.name}/{_SCRIPT}?v={plotly.__version__}"
