@@ -16,7 +16,8 @@ from sde_lab.ui.style import PROJECTOR_KEY
 STEPS = (25, 50, 100, 200, 400, 800, 1600, 3200)
 SAMPLES = (1, 2, 5, *(m * 10**e for e in (1, 2, 3, 4) for m in (1, 2, 5)), 100_000)
 HORIZONS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
-LARGEST_SEED = 999_999
+LARGEST_SEED = 999_999.0
+"""A float: over an infinite whole number in the address bar Streamlit's own widget stumbles."""
 BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 
 
@@ -111,7 +112,7 @@ def _seed() -> int:
     left, right = st.columns([1, 1], vertical_alignment="bottom")
     with left:
         seed = st.number_input(
-            "Seed", min_value=0, max_value=LARGEST_SEED, value=0, step=1, key="seed", **BOUND
+            "Seed", 0.0, LARGEST_SEED, 0.0, step=1.0, format="%.0f", key="seed", **BOUND
         )
     with right:
         st.button("New noise", key="new_noise", on_click=_new_noise, width="stretch", shortcut="n")
@@ -119,4 +120,4 @@ def _seed() -> int:
 
 
 def _new_noise() -> None:
-    st.session_state["seed"] = secrets.randbelow(LARGEST_SEED + 1)
+    st.session_state["seed"] = float(secrets.randbelow(int(LARGEST_SEED) + 1))

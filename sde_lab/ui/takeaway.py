@@ -27,7 +27,7 @@ def takeaway(summary: Summary, exact: Reference | None, figures: list[dict[str, 
             "Charts, interactive HTML",
             "html",
             scenario,
-            lambda: export.to_html(figures, scenario.sde.title, scenario),
+            lambda: export.to_html(figures, scenario),
         )
         st.caption("PNG: the camera at the corner of each chart.")
 
