@@ -6,18 +6,21 @@ from sde_lab.custom import sdeint_jacobian
 from sde_lab.errors import ScenarioError
 from sde_lab.jacobian import ENGINES, Jacobian, jacobian
 from sde_lab.models import MODELS
+from sde_lab.models.exact import Law
 from sde_lab.noise import Noise
 from sde_lab.reference import Reference, exact_solution, reference
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import SCHEMES
 from sde_lab.simulate import Paths, simulate
-from sde_lab.summary import Summary, summarise
+from sde_lab.summary import Bands, Summary, summarise
 
 __all__ = [
     "ENGINES",
     "MODELS",
     "SCHEMES",
+    "Bands",
     "Jacobian",
+    "Law",
     "Noise",
     "Paths",
     "Reference",

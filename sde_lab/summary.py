@@ -120,7 +120,7 @@ def reduce_tables(scenario: Scenario, names: Sequence[str], tables: Sequence[Arr
         names: what the sensitivities are by.
         tables: the states, then one table for each name.
     """
-    finite = np.logical_and.reduce([np.isfinite(table[-1]).all(axis=0) for table in tables])
+    finite = np.all([np.isfinite(table[-1]).all(axis=0) for table in tables], axis=0)
     everything = bool(finite.all())
     kept = [table if everything else table[..., finite] for table in tables]
     states = np.sort(kept[0], axis=-1)

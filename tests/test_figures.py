@@ -203,9 +203,18 @@ def test_the_marginal_law_is_that_of_the_cursor() -> None:
 def test_pointing_at_the_mean_tells_spread_and_theory() -> None:
     figure = fan(fake(), 0, Normal(TIMES), None, 40, Theme())
     (mean,) = traces(figure, "state-mean")
-    np.testing.assert_allclose(mean["customdata"][:, 1], TIMES, rtol=1e-6)
+    np.testing.assert_allclose(mean["customdata"][:, 0], TIMES, rtol=1e-6)
+    np.testing.assert_allclose(mean["customdata"][:, 1], fake().states[0].std, rtol=1e-6)
     np.testing.assert_allclose(mean["customdata"][:, 2], np.sqrt(TIMES), rtol=1e-6)
-    assert "exact" in mean["hovertemplate"]
+    assert mean["hovertemplate"].count("exact") == 2
+
+
+def test_one_sample_has_a_mean_and_no_spread() -> None:
+    summary = fake()
+    lone = replace(summary.states[0], std=np.full(len(TIMES), np.nan))
+    (mean,) = traces(fan(replace(summary, states=(lone,)), 0, None, None, 0, Theme()), "state-mean")
+    assert "sd" not in mean["hovertemplate"]
+    assert "customdata" not in mean
 
 
 def test_the_time_axes_of_all_panels_move_together() -> None:

@@ -16,6 +16,7 @@ from sde_lab.figures.traces import (
     joined,
     line,
     mean_line,
+    note,
     pinned,
     simulated,
     theory,
@@ -136,14 +137,8 @@ def _density(law: Law, bins: Array, time: int, component: int) -> tuple[Array, A
 
 def _layout(summary: Summary, component: int, cursor: int, theme: Theme) -> dict[str, Any]:
     horizon, time = float(summary.times[-1]), float(summary.times[cursor])
-    right = {"xref": "paper", "yref": "paper", "x": 1, "y": 0, "xanchor": "right"}
-    note = {
-        **right,
-        "yanchor": "top",
-        "yshift": -1.39 * theme.font_size,
-        "text": f"law at t = {time:.3g}",
-        "showarrow": False,
-    }
+    model = summary.scenario.sde
+    name = model.components[component]
     return theme.layout(
         xaxis=theme.axis(domain=[0, EDGE], range=[0.0, horizon], title="time t"),
         xaxis2=theme.axis(
@@ -153,11 +148,9 @@ def _layout(summary: Summary, component: int, cursor: int, theme: Theme) -> dict
             zeroline=False,
             fixedrange=True,
         ),
-        yaxis=theme.axis(
-            title=summary.scenario.sde.components[component],
-        ),
+        yaxis=theme.axis(title=name if len(name) > 1 else model.symbols[component]),
         shapes=[cursor_line(time, "", theme)],
-        annotations=[note],
+        annotations=[note(f"law at t = {time:.3g}", theme)],
         meta={"time": ["xaxis"], "scene": summary.scenario.model, "ground": theme.ground},
         uirevision=f"{summary.scenario.model}.{component}",
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from sde_lab.figures.ranges import span
 from sde_lab.figures.theme import Theme
-from sde_lab.figures.traces import Array, Trace, joined, line, single
+from sde_lab.figures.traces import Array, Trace, joined, line, note, single
 from sde_lab.summary import Summary
 
 
@@ -29,7 +29,7 @@ def phase(summary: Summary, cursor: int, theme: Theme, names: Sequence[str]) -> 
         "layout": theme.layout(
             xaxis=theme.axis(title=names[0], range=_range(summary, 0)),
             yaxis=theme.axis(title=names[1], range=_range(summary, 1)),
-            annotations=[_note(f"t = {time:.3g}", theme)],
+            annotations=[note(f"t = {time:.3g}", theme)],
             hovermode="closest",
             meta={"time": [], "ground": theme.ground},
             uirevision=f"{summary.scenario.model}.phase",
@@ -78,21 +78,6 @@ def _dots(
         "showlegend": True,
         "legendrank": 3,
         "hovertemplate": "%{x:.3g}, %{y:.3g}<extra>" + name + "</extra>",
-    }
-
-
-def _note(text: str, theme: Theme) -> dict[str, Any]:
-    """A remark in the lower right corner, beside the axis title."""
-    return {
-        "xref": "paper",
-        "yref": "paper",
-        "x": 1,
-        "y": 0,
-        "xanchor": "right",
-        "yanchor": "top",
-        "yshift": -1.39 * theme.font_size,
-        "text": text,
-        "showarrow": False,
     }
 
 

@@ -53,7 +53,7 @@ def sensitivities(
     names = list(summary.sensitivities)
     layout = _frame(summary, theme)
     traces: list[Trace] = []
-    state, time = summary.scenario.sde.components[component], float(summary.times[cursor])
+    state, time = summary.scenario.sde.symbols[component], float(summary.times[cursor])
     for place, name in enumerate(names):
         panel = _Panel(
             name,

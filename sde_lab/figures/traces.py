@@ -60,14 +60,19 @@ def mean_line(
     times: Array, bands: Bands, law: Law | None, component: int, colour: str, width: float
 ) -> Trace:
     """The simulated mean; pointing at it tells mean, spread and what theory says of them."""
-    columns, text = [bands.std], "mean %{y:.4~g}<br>sd %{customdata[0]:.4~g}"
+    columns: list[Array] = []
+
+    def told(values: Array) -> str:
+        columns.append(values)
+        return f"%{{customdata[{len(columns) - 1}]:.4~g}}"
+
+    text = "mean %{y:.4~g}"
     if law is not None and np.isfinite(law.mean[:, component]).all():
-        columns.append(law.mean[:, component])
-        text = "mean %{y:.4~g}, exact %{customdata[1]:.4~g}<br>sd %{customdata[0]:.4~g}"
-        variance = law.variance[:, component]
-        if np.isfinite(variance).all():
-            columns.append(np.sqrt(np.maximum(variance, 0.0)))
-            text += ", exact %{customdata[2]:.4~g}"
+        text += ", exact " + told(law.mean[:, component])
+    if np.isfinite(bands.std).all():
+        text += "<br>sd " + told(bands.std)
+        if law is not None and np.isfinite(law.variance[:, component]).all():
+            text += ", exact " + told(np.sqrt(np.maximum(law.variance[:, component], 0.0)))
     return line(
         times,
         bands.mean,
@@ -75,7 +80,7 @@ def mean_line(
         width,
         hoverinfo="text",
         hovertemplate=text + "<extra></extra>",
-        customdata=single(np.stack(columns, axis=1)),
+        **({"customdata": single(np.stack(columns, axis=1))} if columns else {}),
     )
 
 
@@ -166,6 +171,21 @@ def cursor_line(time: float, axis: str, theme: Theme) -> dict[str, Any]:
         "y1": 1,
         "line": {"color": theme.faded(theme.text, 0.6), "width": theme.line * 0.5},
         "layer": "above",
+    }
+
+
+def note(text: str, theme: Theme) -> dict[str, Any]:
+    """A remark below the right end of the chart, beside the axis title."""
+    return {
+        "xref": "paper",
+        "yref": "paper",
+        "x": 1,
+        "y": 0,
+        "xanchor": "right",
+        "yanchor": "top",
+        "yshift": -1.39 * theme.font_size,
+        "text": text,
+        "showarrow": False,
     }
 
 

@@ -11,7 +11,7 @@ from sde_lab.models import MODELS
 from sde_lab.models.base import Model, Parameter
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import SCHEMES
-from sde_lab.ui.style import PROJECTOR_KEY
+from sde_lab.ui.style import projector_switch
 
 STEPS = (25, 50, 100, 200, 400, 800, 1600, 3200)
 SAMPLES = (1, 2, 5, *(m * 10**e for e in (1, 2, 3, 4) for m in (1, 2, 5)), 100_000)
@@ -34,7 +34,7 @@ def scenario_controls() -> Scenario:
         grid = _grid(model)
         scheme = _scheme(model)
         seed = _seed()
-        st.toggle("Projector", key=PROJECTOR_KEY, help="Larger text and lines", **BOUND)
+        projector_switch(**BOUND)
     return Scenario(
         model=model.name, parameters=parameters, x0=x0, scheme=scheme, seed=seed, **grid
     )

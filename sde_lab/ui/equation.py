@@ -8,10 +8,10 @@ from sde_lab.figures.theme import Theme
 from sde_lab.scenario import Scenario
 
 
-def live_equation(scenario: Scenario, theme: Theme) -> str:
-    """LaTeX of the equation beside the same with values, each in its parameter's colour.
+def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
+    """LaTeX of the equation, and of the same with values, each in its parameter's colour.
 
-    Where there are several equations, side by side they would not fit: beside them stands a list of
+    Where there are several equations, both would not fit side by side: the second is then a list of
     the values.
     """
     model = scenario.sde
@@ -27,8 +27,8 @@ def live_equation(scenario: Scenario, theme: Theme) -> str:
         symbolic = symbolic.replace(_mark(place, 0), rf"\textcolor{{{colour}}}{{{knob.latex}}}")
         live = live.replace(_mark(place, 1), rf"\textcolor{{{colour}}}{{{number}}}")
     if r"\\" in model.equation:
-        return rf"{_aligned(symbolic)} \qquad {_values(scenario, theme)}"
-    return rf"{symbolic} \qquad {live}"
+        return _aligned(symbolic), _values(scenario, theme)
+    return symbolic, live
 
 
 def _mark(place: int, kind: int) -> str:

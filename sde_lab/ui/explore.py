@@ -29,7 +29,9 @@ def render() -> None:
         return
     model = summary.scenario.sde
     exact = reference_of(summary)
-    st.latex(live_equation(summary.scenario, theme()))
+    with st.container(horizontal=True, gap="large"):
+        for part in live_equation(summary.scenario, theme()):
+            st.latex(part, width="content")
     numbers = st.container()
     charts = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from sde_lab.figures.theme import Theme
@@ -21,7 +23,6 @@ _PAGE = """
 [data-testid="stMain"] [data-testid="stVerticalBlock"] {gap: 0.5rem;}
 .katex-display {margin: 0 !important; padding-bottom: 1rem; text-align: left !important;}
 .katex-display > .katex {text-align: left !important;}
-[data-testid="stMarkdown"]:has(.katex-display) > div {align-items: flex-start;}
 .lab-figures {display: flex; flex-wrap: wrap; gap: 0.2rem 1.3rem; align-items: baseline;}
 .lab-figure {white-space: nowrap; font-variant-numeric: tabular-nums; line-height: 1.25;}
 .lab-figure .lab-name {font-size: 0.8rem; font-weight: 600;}
@@ -32,9 +33,14 @@ _PROJECTOR = "html {font-size: 20px;}"
 
 
 def apply_style() -> None:
-    """Write the page's style sheet; larger letters while the projector switch is on."""
-    large = _PROJECTOR if st.session_state.get(PROJECTOR_KEY) else ""
-    st.html(f"<style>{_PAGE}{large}</style>")
+    """Write the page's style sheet."""
+    st.html(f"<style>{_PAGE}</style>")
+
+
+def projector_switch(**binding: Any) -> None:
+    """The switch between a desk and the last row of a class: larger letters and lines."""
+    if st.toggle("Projector", key=PROJECTOR_KEY, help="Larger text and lines", **binding):
+        st.html(f"<style>{_PROJECTOR}</style>")
 
 
 def theme() -> Theme:
