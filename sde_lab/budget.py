@@ -60,11 +60,12 @@ def _require(scenario: Scenario, per_sample: float, task: str) -> None:
     if needed <= allowed:
         return
     samples = max(0, int((allowed - BLOCK_BYTES) / per_sample))
-    fits = (
-        f"{samples} samples fit at {scenario.steps} steps"
-        if samples
-        else f"fewer than {scenario.steps} steps would fit"
-    )
+    if samples:
+        fits = f"{samples} samples fit at {scenario.steps} steps"
+    elif allowed <= BLOCK_BYTES:
+        fits = f"{VARIABLE} must be above {BLOCK_BYTES / 1e9:g}"
+    else:
+        fits = f"fewer than {scenario.steps} steps would fit"
     raise ScenarioError(
         "samples",
         scenario.samples,

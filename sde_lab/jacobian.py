@@ -33,7 +33,13 @@ class Jacobian:
     values: Tensor
 
     def by(self, name: str) -> Tensor:
-        """The derivatives by one name, (T, N, D)."""
+        """The derivatives by one name, (T, N, D).
+
+        Raises:
+            ScenarioError: if there is no such column.
+        """
+        if name not in self.names:
+            raise ScenarioError("name", name, f"must be one of {', '.join(self.names)}")
         return self.values[..., self.names.index(name)]
 
 
@@ -56,7 +62,7 @@ def jacobian(paths: Paths, engine: str = "replay") -> Jacobian:
         ScenarioError: for an engine that does not exist or cannot differentiate the scheme, and for
             paths whose Jacobian does not fit the memory budget.
     """
-    if engine not in ENGINES:
+    if not isinstance(engine, str) or engine not in ENGINES:
         raise ScenarioError("engine", engine, f"must be one of {', '.join(ENGINES)}")
     budget.require(paths.scenario, jacobian=True)
     return Jacobian(paths.scenario.sde.columns, ENGINES[engine](paths))

@@ -25,6 +25,9 @@ from sde_lab.storage import blank
 BLOCK = 1024
 """Samples per stream, a multiple of 16 (torch's vector of normals); to change it is new noise."""
 
+ROWS = 256
+"""Rows drawn at a time where only some samples of a block are kept."""
+
 _HALF_SQRT3 = math.sqrt(3.0) / 2.0
 _HALF_SQRT2 = math.sqrt(2.0) / 2.0
 
@@ -116,7 +119,13 @@ def _fill(increments: Tensor, areas: Tensor | None, stream: torch.Generator) -> 
     rows = steps >> depth
 
     def normals() -> Tensor:
-        return torch.randn(rows, BLOCK, generator=stream)[:, :width].to(increments.dtype)
+        if width == BLOCK:
+            return torch.randn(rows, BLOCK, generator=stream).to(increments.dtype)
+        kept = increments.new_empty(rows, width)
+        for first in range(0, rows, ROWS):
+            part = kept[first : first + ROWS]
+            part.copy_(torch.randn(len(part), BLOCK, generator=stream)[:, :width])
+        return kept
 
     w = normals()
     h = normals() if depth or areas is not None else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, Literal, cast
 
@@ -120,10 +120,19 @@ class Scenario:
         return DTYPES[self.dtype]
 
     def but(self, **changes: Any) -> Scenario:
-        """The same scenario with some fields changed; parameters given are merged in."""
-        if "parameters" in changes:
+        """The same scenario with some fields changed.
+
+        Parameters given are merged in; another model takes its own defaults instead.
+
+        Raises:
+            ScenarioError: for a field that does not exist, or cannot work.
+        """
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        if changes.get("model", self.model) != self.model:
+            plain.update(parameters={}, x0=None)
+        elif isinstance(changes.get("parameters"), Mapping):
             changes["parameters"] = {**self.parameters, **changes["parameters"]}
-        return replace(self, **changes)
+        return Scenario.from_dict({**plain, **changes})
 
     def to_dict(self) -> dict[str, Any]:
         """The scenario as plain data, fit for JSON."""

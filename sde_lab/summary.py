@@ -185,7 +185,7 @@ def _histogram(ordered: Array) -> Histogram:
         return Histogram(np.zeros((times, bins + 1)), np.zeros((times, bins)))
     low, high = ordered[:, 0].astype(np.float64), ordered[:, -1].astype(np.float64)
     if count >= 200:
-        tail = count // 1000
+        tail = count // 200
         low, high = ordered[:, tail].astype(np.float64), ordered[:, -1 - tail].astype(np.float64)
     high = np.where(high > low, high, low + np.maximum(1e-6, 1e-6 * np.abs(low)))
     edges = low[:, None] + (high - low)[:, None] * np.linspace(0.0, 1.0, bins + 1)

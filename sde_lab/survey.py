@@ -35,6 +35,7 @@ class Survey:
 
     def __init__(self, scenario: Scenario) -> None:
         budget.require_survey(scenario)
+        budget.require(scenario.but(samples=min(scenario.samples, BLOCK)), jacobian=True)
         self.scenario = scenario
         self.done = 0
         self._indices = displayed(scenario.steps)

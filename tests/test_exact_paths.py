@@ -9,7 +9,7 @@ import torch
 import sde_lab as lab
 
 KNOWN = ("ornstein_uhlenbeck", "geometric_brownian_motion", "brownian_motion")
-SLOPES = {"ornstein_uhlenbeck": {"euler": 1.0, "milstein": 1.0, "heun": 2.0, "srk": 2.0}}
+SLOPES = {"ornstein_uhlenbeck": {"euler": 1.0, "milstein": 1.0, "heun": 1.0, "srk": 2.0}}
 SLOPES["geometric_brownian_motion"] = {"euler": 0.5, "milstein": 1.0, "heun": 1.0, "srk": 1.5}
 
 
@@ -35,7 +35,7 @@ def test_state_and_every_derivative_converge_at_the_order(model: str, scheme: st
     errors = np.array([gaps(model, scheme, steps) for steps in (16, 32, 64, 128)])
     slopes = np.log2(errors[:-1] / errors[1:]).mean(axis=0)
     assert np.all(slopes > SLOPES[model][scheme] - 0.15), slopes
-    assert slopes[0] < SLOPES[model][scheme] + 0.6, slopes
+    assert slopes[0] < SLOPES[model][scheme] + 0.3, slopes
 
 
 def test_brownian_motion_is_solved_exactly() -> None:
@@ -68,6 +68,10 @@ def test_exact_paths_have_the_exact_law(kappa: float) -> None:
 
 @pytest.mark.parametrize("model", KNOWN)
 def test_derivatives_of_the_exact_paths_by_central_differences(model: str) -> None:
+    """Tolerance: differences in κ hold the normals fixed, and with them not quite the path.
+
+    What W and H leave open of a step is read in a direction that turns a little with κ.
+    """
     scenario = lab.Scenario(model=model, x0=1.0, steps=16, samples=20, dtype="float64")
     solution = lab.exact_solution(lab.simulate(scenario))
     assert solution is not None
@@ -84,7 +88,7 @@ def test_derivatives_of_the_exact_paths_by_central_differences(model: str) -> No
             assert found is not None
             ends.append(found.values)
         slope = (ends[0] - ends[1])[..., 0] / (2 * step)
-        torch.testing.assert_close(solution.jacobian[:, :, 0, place], slope, rtol=1e-5, atol=1e-7)
+        torch.testing.assert_close(solution.jacobian[:, :, 0, place], slope, rtol=1e-5, atol=1e-5)
 
 
 def test_models_without_a_solution_say_so() -> None:

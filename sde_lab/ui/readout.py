@@ -28,7 +28,9 @@ class Reading:
     def text(self) -> str:
         """Value and error, such as ``0.3702 ± 0.0031``."""
         if not math.isfinite(self.value):
-            return "no finite sample"
+            return "unknown"
+        if math.isnan(self.error):
+            return _plain(f"{self.value:.4g} from one sample")
         if not self.error > 1e-6 * abs(self.value):
             return _plain(f"{self.value:.4g}")
         digits = min(8, max(0, 1 - math.floor(math.log10(self.error))))
@@ -41,6 +43,8 @@ class Reading:
         """The exact value and how far off the reading is, such as ``exact 0.3679 (0.7 SE)``."""
         if not math.isfinite(self.exact) or not math.isfinite(self.value):
             return ""
+        if math.isnan(self.error):
+            return _plain(f"exact {self.exact + 0.0:.4g}")
         off = self.value - self.exact
         if self.error > 1e-6 * abs(self.value):
             return _plain(f"exact {self.exact + 0.0:.4g} ({abs(off) / self.error:.1f} SE)")
