@@ -165,12 +165,16 @@ function resized(node) {
   }
 }
 
+// One drawing at a time: Plotly cannot begin another while the first still builds its node.
 function update(node) {
-  draw(node).catch((error) => {
-    console.error(error);
-    if (node.sdeLab.ready) return;
-    node.innerHTML = "<p>The chart could not be drawn. Reload the page.</p>";
-  });
+  const state = node.sdeLab;
+  state.work = state.work
+    .then(() => draw(node))
+    .catch((error) => {
+      console.error(error);
+      if (state.ready) return;
+      node.innerHTML = "<p>The chart could not be drawn. Reload the page.</p>";
+    });
 }
 
 // Keys on a focused chart: + and − zoom in time, arrows move, 0 shows everything.
@@ -206,7 +210,7 @@ function create(parentElement) {
   node.setAttribute("role", "figure");
   node.setAttribute("aria-keyshortcuts", "+ - ArrowLeft ArrowRight 0");
   const own = { nodes: new Set(), range: null };
-  node.sdeLab = { zoom: {}, visible: {}, home: {}, time: [], own };
+  node.sdeLab = { zoom: {}, visible: {}, home: {}, time: [], own, work: Promise.resolve() };
   node.addEventListener("keydown", (event) => onKey(node, event));
   node.sdeLab.observer = new ResizeObserver(() => requestAnimationFrame(() => resized(node)));
   parentElement.append(node);
@@ -219,8 +223,8 @@ function remove(node) {
   state.observer.disconnect();
   state.pending = null;
   linkOf(state).nodes.delete(node);
-  window.Plotly?.purge(node);
   node.remove();
+  state.work.finally(() => window.Plotly?.purge(node));
 }
 
 export default function ({ data, parentElement }) {

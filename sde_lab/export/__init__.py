@@ -1,0 +1,37 @@
+"""What a page hands out: the program that repeats it, its tables, and its figures in one file."""
+
+from __future__ import annotations
+
+import re
+
+from sde_lab.export.page import to_html
+from sde_lab.export.program import script
+from sde_lab.export.tables import paths_table, read_scenario, table, to_csv, to_parquet
+from sde_lab.scenario import Scenario
+
+__all__ = [
+    "filename",
+    "paths_table",
+    "read_scenario",
+    "script",
+    "table",
+    "to_csv",
+    "to_html",
+    "to_parquet",
+]
+
+
+def filename(scenario: Scenario, suffix: str) -> str:
+    """A name for a file that says what is in it, in letters that every system takes.
+
+    Args:
+        scenario: what is in the file.
+        suffix: such as ``"csv"`` or ``"paths.csv"``; anything but ASCII letters, digits and ``_``
+            only separates its parts.
+
+    Returns:
+        Such as ``ornstein_uhlenbeck-100x1000-seed0.csv``: model, steps × samples, seed.
+    """
+    size = f"{scenario.steps}x{scenario.samples}"
+    stem = f"{scenario.model}-{size}-seed{scenario.seed}"
+    return ".".join([stem, *re.findall(r"[A-Za-z0-9_]+", suffix)])

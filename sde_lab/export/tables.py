@@ -1,0 +1,136 @@
+"""Summary → tidy tables, and the files that hold them."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sde_lab.errors import ScenarioError
+from sde_lab.reference import Reference
+from sde_lab.scenario import Scenario
+from sde_lab.summary import LEVELS, Bands, Summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sde_lab.models.exact import Law
+
+METADATA = b"sde_lab.scenario"
+QUANTILES = tuple(f"q{round(100 * level):02d}" for level in LEVELS)
+
+
+def table(summary: Summary, exact: Reference | None = None) -> pd.DataFrame:
+    """Statistics of every quantity at every displayed time, one row each.
+
+    Args:
+        summary: what was simulated.
+        exact: exact laws at ``summary.times``, for the columns that begin with ``exact_``.
+
+    Returns:
+        Columns time, quantity (``x``, ``dx_dkappa``), mean, mean_se, std, std_se, q05 … q95,
+        exact_mean, exact_std, exact_q05 … exact_q95; NaN where nothing is known. All numbers are
+        float64; times are in units of the horizon, derivatives in units of the state per parameter.
+
+    Raises:
+        ValueError: if the exact laws are those of other times.
+    """
+    import pandas as pd
+
+    if exact is not None and not np.array_equal(exact.times, summary.times):
+        raise ValueError("exact: must be at summary.times, as reference(scenario, times=…) gives")
+    parts = []
+    for d, component in enumerate(summary.scenario.sde.components):
+        law = None if exact is None else exact.state
+        parts.append(_rows(summary, component, summary.states[d], law, d))
+        for name, bands in summary.sensitivities.items():
+            law = None if exact is None else exact.sensitivities.get(name)
+            parts.append(_rows(summary, f"d{component}_d{name}", bands[d], law, d))
+    return pd.DataFrame({key: np.concatenate([p[key] for p in parts]) for key in parts[0]})
+
+
+def _rows(summary: Summary, quantity: str, bands: Bands, law: Law | None, d: int) -> dict[str, Any]:
+    """One quantity's part of each column, (T,)."""
+    numbers = {
+        "mean": bands.mean,
+        "mean_se": bands.mean_error,
+        "std": bands.std,
+        "std_se": bands.std_error,
+        **dict(zip(QUANTILES, bands.quantiles, strict=True)),
+        **_theory(law, d, len(summary.times)),
+    }
+    return {
+        "time": summary.times,
+        "quantity": np.full(len(summary.times), quantity, dtype=object),
+        **{name: np.asarray(values, dtype=np.float64) for name, values in numbers.items()},
+    }
+
+
+def _theory(law: Law | None, d: int, times: int) -> dict[str, Any]:
+    """What theory says of one component, (T,) each."""
+    unknown = np.full(times, np.nan)
+    quantiles = [None if law is None else law.quantile(level) for level in LEVELS]
+    found = {
+        f"exact_{name}": unknown if values is None else values[:, d]
+        for name, values in zip(QUANTILES, quantiles, strict=True)
+    }
+    if law is None:
+        return {"exact_mean": unknown, "exact_std": unknown, **found}
+    spread = np.sqrt(np.maximum(law.variance[:, d], 0.0))
+    return {"exact_mean": law.mean[:, d], "exact_std": spread, **found}
+
+
+def paths_table(summary: Summary) -> pd.DataFrame:
+    """The sample paths that a page shows, one row for each state component at each time.
+
+    Returns:
+        Columns path (0, 1, … among the samples that stayed finite), time, quantity (``x``) and
+        value, in this order of nesting: time runs within quantity, quantity within path.
+    """
+    import pandas as pd
+
+    times, count, _ = summary.paths.shape
+    names = np.array(summary.scenario.sde.components, dtype=object)
+    return pd.DataFrame(
+        {
+            "path": np.repeat(np.arange(count), len(names) * times),
+            "time": np.tile(summary.times, count * len(names)),
+            "quantity": np.tile(np.repeat(names, times), count),
+            "value": summary.paths.transpose(1, 2, 0).astype(np.float64).ravel(),
+        }
+    )
+
+
+def to_csv(frame: pd.DataFrame) -> bytes:
+    """UTF-8, with every digit that the numbers have: ``pandas.read_csv`` reads them back."""
+    return frame.to_csv(index=False, lineterminator="\n").encode("utf-8")
+
+
+def to_parquet(frame: pd.DataFrame, scenario: Scenario) -> bytes:
+    """Parquet, with the scenario as JSON in the file's metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    data = pa.Table.from_pandas(frame, preserve_index=False)
+    own = {METADATA: json.dumps(scenario.to_dict()).encode("utf-8")}
+    sink = io.BytesIO()
+    pq.write_table(data.replace_schema_metadata({**(data.schema.metadata or {}), **own}), sink)
+    return sink.getvalue()
+
+
+def read_scenario(parquet: bytes) -> Scenario:
+    """The scenario that :func:`to_parquet` wrote into a file.
+
+    Raises:
+        ScenarioError: if the file holds none, or one that cannot work.
+        ValueError: if it is no Parquet file.
+    """
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_schema(io.BytesIO(parquet)).metadata or {}
+    if METADATA not in metadata:
+        hint = f"the file's metadata has no {METADATA.decode()!r}; files of to_parquet do"
+        raise ScenarioError("scenario", None, hint)
+    return Scenario.from_dict(json.loads(metadata[METADATA]))
