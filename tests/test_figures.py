@@ -130,7 +130,7 @@ def test_what_is_not_there_is_not_drawn(exact: bool, ghost: bool) -> None:
 
 def test_a_law_known_by_its_moments_alone_is_one_line() -> None:
     figure = fan(fake(), 0, Normal(TIMES, known=False), None, 60, Theme())
-    assert [trace["uid"] for trace in traces(figure, "exact")] == ["exact-mean"]
+    assert [trace["uid"] for trace in traces(figure, "exact")] == ["exact"]
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=repr)

@@ -20,6 +20,7 @@ from sde_lab.figures.traces import (
     pinned,
     simulated,
     theory,
+    where_apart,
 )
 from sde_lab.models.exact import Law
 from sde_lab.summary import Summary
@@ -44,7 +45,8 @@ def fan(
         summary: what was simulated.
         component: index of the state component.
         exact_state: exact law at ``summary.times``, drawn dashed; None where there is none.
-        scheme_state: the scheme's own law at the same times, drawn dotted.
+        scheme_state: the scheme's own law at the same times, drawn dotted where it can be told
+            from the exact one.
         cursor: index of the displayed time whose law stands at the right edge.
         theme: colours and sizes.
         ghost: a pinned summary, drawn in grey behind.
@@ -53,15 +55,17 @@ def fan(
         ``data`` and ``layout``; ``layout.meta.time`` names the axes that show time.
     """
     marginal, tallest = _marginal(summary, component, exact_state, cursor, theme)
+    extent = _range(summary, component, exact_state, ghost)
+    own = where_apart(scheme_state, exact_state, component, extent)
     traces = [
         *_ghost(ghost, component, theme),
         *_simulated(summary, component, exact_state, theme),
-        *_theory(summary, component, exact_state, scheme_state, theme),
+        *_theory(summary, component, exact_state, own, theme),
         *marginal,
     ]
     layout = _layout(summary, component, cursor, theme)
     layout["xaxis2"]["range"] = [0.0, tallest * 1.06]
-    layout["yaxis"]["range"] = _range(summary, component, exact_state, ghost)
+    layout["yaxis"]["range"] = extent
     return {"data": traces, "layout": layout}
 
 

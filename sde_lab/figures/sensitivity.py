@@ -17,6 +17,7 @@ from sde_lab.figures.traces import (
     pinned,
     simulated,
     theory,
+    where_apart,
 )
 from sde_lab.models.exact import Law
 from sde_lab.summary import Bands, Summary
@@ -115,7 +116,8 @@ class _Panel:
     def traces(self, theme: Theme) -> list[Trace]:
         """Bands, mean and theory, before a pinned former run."""
         name, times, component = self.name, self.times, self.component
-        exact, scheme = self.laws
+        exact, own = self.laws
+        scheme = where_apart(own, exact, component, self.range())
         colour = theme.parameter_colour(name)
         mean = mean_line(times, self.bands, exact, component, colour, theme.line * 1.4)
         old = [] if self.former is None else pinned(*self.former, theme, f"{name}-pinned")

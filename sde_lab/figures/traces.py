@@ -95,26 +95,39 @@ def theory(
     quantiles: tuple[float, ...] = (0.05, 0.95),
     **own: Any,
 ) -> list[Trace]:
-    """Mean of an exact law and its quantiles, where they are known and differ from the mean."""
+    """Mean of an exact law and its quantiles, where they are known and differ from the mean.
+
+    They are one trace, with gaps: what a browser draws it draws by the trace.
+    """
     if law is None or not np.isfinite(law.mean[:, component]).any():
         return []
     middle = law.mean[:, component]
-    colour = theme.muted if dash == theme.dotted else theme.exact
-    style = {"dash": dash, "legendgroup": prefix}
-    found = []
+    curves = [middle]
     for q in quantiles:
         curve = law.quantile(q)
         if curve is None:
             continue
         values = curve[:, component]
         if np.isfinite(values).any() and np.nanmax(np.abs(values - middle)) > 0:
-            thin = theme.line * (0.55 if q in (0.05, 0.95) else 0.4)
-            faint = theme.faded(colour, 0.8)
-            found.append(line(times, values, faint, thin, uid=f"{prefix}-{100 * q:.0f}", **style))
-    return [
-        *found,
-        line(times, middle, colour, theme.line * 0.65, uid=f"{prefix}-mean", **style, **own),
-    ]
+            curves.append(values)
+    x, y = joined(times, np.stack(curves, axis=1))
+    colour = theme.muted if dash == theme.dotted else theme.exact
+    return [line(x, y, colour, theme.line * 0.6, dash=dash, uid=prefix, legendgroup=prefix, **own)]
+
+
+def where_apart(
+    scheme: Law | None, exact: Law | None, component: int, extent: list[float]
+) -> Law | None:
+    """The scheme's law where it departs from the exact one by a line's width; else None.
+
+    Two lines on one another say nothing, and cost as much to draw as two lines.
+    """
+    if scheme is None or exact is None:
+        return scheme
+    thin = 0.004 * (extent[1] - extent[0])
+    apart = np.abs(scheme.mean - exact.mean)[:, component]
+    spread = np.abs(np.sqrt(scheme.variance) - np.sqrt(exact.variance))[:, component]
+    return scheme if np.nanmax(np.maximum(apart, 1.64 * spread)) > thin else None
 
 
 def edges(bands: Bands, law: Law | None, component: int) -> list[Array]:
