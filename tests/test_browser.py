@@ -216,3 +216,38 @@ def test_phase_portrait_of_a_two_dimensional_model(page: Page, server: str) -> N
     names = json.loads(titles)
     assert "prey" in json.dumps(names)
     assert "predator" in json.dumps(names)
+
+
+def test_a_pinned_run_stays_as_a_grey_ghost(page: Page, server: str) -> None:
+    visit(page, server, "samples=100")
+    page.get_by_role("button", name="Pin", exact=True).click()
+    page.get_by_role("button", name="Unpin").wait_for()
+    settle(page)
+    press(page, "κ", "End")
+    ghosts = """() => [...document.querySelectorAll('.lab-chart')].map(
+        node => node.data.filter(trace => /pinned/.test(trace.uid ?? '')).length)"""
+    assert all(count > 0 for count in page.evaluate(ghosts))
+    page.get_by_role("button", name="Unpin").click()
+    page.wait_for_function(f"() => ({ghosts})().every(count => count === 0)")
+
+
+def test_a_long_run_can_be_stopped_and_keeps_what_it_has(page: Page, server: str) -> None:
+    visit(page, server)
+    page.goto(f"{server}/?steps=3200&samples=100%E2%80%AF000&scheme=Heun%20%C2%B7%20Stratonovich")
+    page.get_by_role("progressbar").wait_for(timeout=60_000)
+    page.wait_for_function("() => /samples, about/.test(document.body.innerText)", timeout=60_000)
+    page.get_by_role("button", name="Keep what is done").click()
+    page.wait_for_function(DRAWN, timeout=60_000)
+    settle(page)
+    assert page.get_by_role("progressbar").count() == 0
+    assert "±" in numbers(page)
+    assert page.get_by_text("of the 100,000 samples asked for").count() == 1
+
+
+def test_the_cursor_moves_the_law_and_the_figures(page: Page, server: str) -> None:
+    visit(page, server)
+    law = "() => document.querySelector('.lab-chart').layout.annotations[0].text"
+    assert page.evaluate(law) == "law at t = 1"
+    press(page, "Time cursor", "Home")
+    assert page.evaluate(law) == "law at t = 0"
+    assert "cursor=0" in page.evaluate("() => location.href")

@@ -51,12 +51,15 @@ def _with_progress(scenario: Scenario) -> Summary:
         run = state["survey"] = Survey(scenario)
         state["halted"] = False
         state.pop("survey_summary", None)
-    if run.finished or (state["halted"] and run.done):
+    if run.finished:
+        return _finished(run)
+    if state["halted"] and run.done:
+        _say_halted(run)
         return _finished(run)
     slot = st.empty()
     with slot.container(horizontal=True, vertical_alignment="center"):
         bar = st.progress(0.0)
-        st.button("Keep what is done", key="halt", on_click=_halt)
+        st.button("Keep what is done", key="halt", on_click=_set_halted, args=(True,))
     start, before = time.monotonic(), run.done
     while run.done < scenario.samples:
         run.advance()
@@ -70,8 +73,15 @@ def _with_progress(scenario: Scenario) -> Summary:
     return _finished(run)
 
 
-def _halt() -> None:
-    st.session_state["halted"] = True
+def _say_halted(run: Survey) -> None:
+    asked = run.scenario.samples
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.info(f"{run.done:,} of the {asked:,} samples asked for are done and shown.", width=420)
+        st.button("Go on", key="go_on", on_click=_set_halted, args=(False,))
+
+
+def _set_halted(halted: bool) -> None:
+    st.session_state["halted"] = halted
 
 
 def _finished(run: Survey) -> Summary:
