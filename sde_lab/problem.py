@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,9 +15,12 @@ from torch import Tensor, nn
 from sde_lab.errors import ScenarioError
 from sde_lab.noise import Noise
 from sde_lab.schemes import ANY_NOISE, SCHEMES, Scheme
-from sde_lab.steptime import Equation
+from sde_lab.steptime import Equation, Field
 
 LARGEST_WALK = 1_000_000
+ONE_SWAP = threading.RLock()
+"""``functional_call`` puts the leaves into the module itself and takes them out again: two threads
+at once would leave one's leaf in the place of the parameter."""
 BOTH_READINGS = ("milstein", "milstein_grad_free")
 
 
@@ -61,14 +65,7 @@ class Problem:
     def equation(self, leaves: list[Tensor]) -> Equation:
         """The SDE with ``leaves`` in the place of its parameters; none leaves it as it is."""
         if leaves:
-            host = _Host(self.sde)
-            swapped = {f"sde.{name}": leaf for name, leaf in zip(self.names, leaves, strict=True)}
-
-            def drift(t: Tensor, y: Tensor) -> Any:
-                return torch.func.functional_call(host, swapped, ("f", t, y))
-
-            def diffusion(t: Tensor, y: Tensor) -> Any:
-                return torch.func.functional_call(host, swapped, ("g", t, y))
+            drift, diffusion = self._swapped("f", leaves), self._swapped("g", leaves)
         else:
             drift, diffusion = self.sde.f, self.sde.g
         return Equation(
@@ -78,6 +75,16 @@ class Problem:
             self.sde.sde_type,
             self.noise.increments.shape[-1],
         )
+
+    def _swapped(self, method: str, leaves: list[Tensor]) -> Field:
+        host = _Host(self.sde)
+        swapped = {f"sde.{name}": leaf for name, leaf in zip(self.names, leaves, strict=True)}
+
+        def evaluate(t: Tensor, y: Tensor) -> Any:
+            with ONE_SWAP:
+                return torch.func.functional_call(host, swapped, (method, t, y))
+
+        return evaluate
 
     def at_times(self, table: Tensor) -> Tensor:
         """A (K + 1, …) table on the solver's grid, interpolated linearly to the times asked for."""

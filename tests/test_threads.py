@@ -34,13 +34,13 @@ def run(scenario: lab.Scenario, engine: str = "replay") -> tuple[Tensor, Tensor,
     return paths.values, jacobian.values, mean
 
 
-def together(jobs: list[Callable[[], object]]) -> list[list[object]]:
+def together(jobs: list[Callable[[], object]], rounds: int = ROUNDS) -> list[list[object]]:
     """Each job in a thread of its own, several times over, all starting at once."""
     barrier = Barrier(len(jobs))
 
     def repeat(job: Callable[[], object]) -> list[object]:
         found = []
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             barrier.wait(60)
             found.append(job())
         return found
@@ -98,7 +98,7 @@ def test_one_module_may_be_shared_between_threads() -> None:
         return lab.sdeint_jacobian(sde, y0, torch.linspace(0.0, 1.0, 30), wrt="rate")[1][..., 0]
 
     alone = job()
-    for found in together([job] * THREADS):
+    for found in together([job] * THREADS, rounds=20):
         for one in found:
             assert torch.equal(one, alone)
     assert sde.rate.grad is None
