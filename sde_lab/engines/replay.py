@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sde_lab.noise import Noise
 from sde_lab.simulate import Paths
-from sde_lab.steptime import Clock, equation, integrate
+from sde_lab.steptime import Clock, equation, one_step
 from sde_lab.storage import blank
 
 ROWS = 2**18
@@ -58,7 +58,7 @@ def replay(paths: Paths) -> Tensor:
         named = dict(zip(scenario.parameters, leaves, strict=True))
         clock = _clock(paths, block, x) if model.time_dependent else _nought
         sde = equation(model, named, scheme.reading)
-        out = integrate(sde, scheme, x, _slice(paths.noise, block), scenario.step, clock)[1]
+        out = one_step(sde, scheme, x, _slice(paths.noise, block), scenario.step, clock)
         a = linearise(out, x, leaves, block, stored)
         advance(a, block, stored)
     return stored.permute(0, 3, 1, 2)
