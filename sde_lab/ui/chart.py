@@ -1,4 +1,4 @@
-"""Charts that update in place: Plotly.react in a node that stays.
+"""Charts that update in place: one Plotly node that stays.
 
 ``st.plotly_chart`` replaces its node whenever the figure changes: zoom is lost, and the place is
 blank for a moment. Here the node, its zoom and the picture stay, and only what changed is drawn.
