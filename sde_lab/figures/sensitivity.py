@@ -119,7 +119,7 @@ class _Panel:
         exact, own = self.laws
         scheme = where_apart(own, exact, component, self.range())
         colour = theme.parameter_colour(name)
-        mean = mean_line(times, self.bands, exact, component, colour, theme.line * 1.4)
+        mean = mean_line(times, self.bands, exact, component, colour, theme.line * 2.0)
         old = [] if self.former is None else pinned(*self.former, theme, f"{name}-pinned")
         return [
             *old,

@@ -85,7 +85,7 @@ class Theme:
     @property
     def dashed(self) -> str:
         """Pattern of a dashed line, in pixels."""
-        return "11px,6px" if self.projector else "7px,4px"
+        return "10px,10px" if self.projector else "6px,6px"
 
     @property
     def dotted(self) -> str:

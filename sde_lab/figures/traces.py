@@ -22,11 +22,16 @@ def line(x: Array, y: Array, colour: str, width: float, **own: Any) -> Trace:
         "mode": "lines",
         "x": single(x),
         "y": single(y),
-        "line": {"color": colour, "width": width, "dash": own.pop("dash", "solid")},
+        "line": {"color": colour, "width": width, **_stroke(own)},
         "hoverinfo": "skip",
         "showlegend": "name" in own,
         **own,
     }
+
+
+def _stroke(own: dict[str, Any]) -> dict[str, Any]:
+    """Dash, and whether points closer than the width may go: a smooth curve shows corners then."""
+    return {"dash": own.pop("dash", "solid"), "simplify": own.pop("simplify", True)}
 
 
 def band(x: Array, low: Array, high: Array, fill: str, **own: Any) -> Trace:
@@ -78,6 +83,7 @@ def mean_line(
         bands.mean,
         colour,
         width,
+        simplify=False,
         hoverinfo="text",
         hovertemplate=text + "<extra></extra>",
         **({"customdata": single(np.stack(columns, axis=1))} if columns else {}),
