@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from sde_lab.ui.boot import boot
+from sde_lab.ui.controls import sidebar
 from sde_lab.ui.style import apply_style
 
 st.set_page_config(
@@ -15,14 +16,16 @@ st.set_page_config(
 )
 boot()
 apply_style()
-st.navigation(
+page = st.navigation(
     [
         st.Page(
             "sde_lab/ui/pages/explore.py",
             title="Explore",
             icon=":material/query_stats:",
             default=True,
-        )
+        ),
     ],
-    position="hidden",
-).run()
+    position="top",
+)
+sidebar()
+page.run()

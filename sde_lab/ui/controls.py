@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from sde_lab.errors import ScenarioError
 from sde_lab.models import MODELS
 from sde_lab.models.base import Model, Parameter
 from sde_lab.scenario import Scenario
@@ -18,15 +19,31 @@ SAMPLES = (1, 2, 5, *(m * 10**e for e in (1, 2, 3, 4) for m in (1, 2, 5)), 100_0
 HORIZONS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
 LARGEST_SEED = 999_999.0
 """A float: over an infinite whole number in the address bar Streamlit's own widget stumbles."""
+_ASKED = "asked"
 BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 
 
-def scenario_controls() -> Scenario:
-    """Draw the sidebar and return the scenario it describes.
+def sidebar() -> None:
+    """Draw the controls of every page, and keep what they say for :func:`asked`."""
+    try:
+        st.session_state[_ASKED] = _controls()
+    except ScenarioError as error:
+        st.session_state[_ASKED] = error
+
+
+def asked() -> Scenario:
+    """The scenario that the sidebar describes.
 
     Raises:
         ScenarioError: if what it describes cannot work.
     """
+    found: Scenario | ScenarioError = st.session_state[_ASKED]
+    if isinstance(found, ScenarioError):
+        raise found
+    return found
+
+
+def _controls() -> Scenario:
     with st.sidebar:
         model = _model()
         parameters = {knob.name: _slider(model, knob) for knob in model.parameters}

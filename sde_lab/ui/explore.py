@@ -12,7 +12,7 @@ from sde_lab.models.base import Model
 from sde_lab.reference import Reference
 from sde_lab.summary import Summary
 from sde_lab.ui.chart import chart
-from sde_lab.ui.controls import BOUND, scenario_controls
+from sde_lab.ui.controls import BOUND, asked
 from sde_lab.ui.equation import live_equation
 from sde_lab.ui.readout import readings, readout
 from sde_lab.ui.run import reference_of, summary_of
@@ -51,7 +51,7 @@ def render() -> None:
 def _current() -> Summary | None:
     """The summary that the sidebar asks for, or the last good one under a message."""
     try:
-        summary = summary_of(scenario_controls())
+        summary = summary_of(asked())
     except ScenarioError as error:
         st.error(str(error), icon=":material/error:")
         return st.session_state.get("good")
