@@ -20,25 +20,7 @@ from tests.conftest import ROOT, SWITCHES, find_chromium, start_server, stop_ser
 
 WARM_UP, ROUNDS = 4, 21
 CHARTS = ".js-plotly-plot"
-ONE_LINE = """
-import gc
-
-import numpy as np
-import plotly.graph_objects as go
-import streamlit as st
-
-
-@st.cache_resource
-def boot():
-    gc.collect()
-    gc.freeze()
-
-
-boot()
-kappa = st.slider("κ", 0.0, 5.0, 1.0, 0.05, key="kappa")
-t = np.linspace(0.0, 1.0, 101)
-st.plotly_chart(go.Figure([dict(type="scatter", x=t, y=np.exp(-kappa * t))]), key="line")
-"""
+ONE_LINE = ROOT / "tests" / "load" / "one_line.py"
 ARM = """selector => {
     const read = () => [...document.querySelectorAll(selector)].map(node =>
         (node._fullData ?? []).map(trace =>
@@ -115,9 +97,7 @@ def main() -> int:
         print("### Slider move → painted: no Chromium on this machine")
         return 1
     with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "one_line.py"
-        script.write_text(ONE_LINE)
-        contestants = {"Explore, default scenario": ROOT / "app.py", "one line chart": script}
+        contestants = {"Explore, default scenario": ROOT / "app.py", "one line chart": ONE_LINE}
         addresses, processes = {}, []
         for name, path in contestants.items():
             addresses[name], process = start_server(path, Path(folder) / f"{path.stem}.log", {})

@@ -1,0 +1,98 @@
+"""A class at work on one server: most move once a second, some ask for much, some look on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from tests.load.browser import opened
+from tests.load.person import Glutton, Kind, Person
+
+PATIENCE = 120.0
+"""Seconds after which a page counts as hung."""
+AT_ONCE = 10
+"""Tabs that open at the same moment."""
+
+
+@dataclass
+class Log:
+    """What happened to one reader.
+
+    Attributes:
+        taken: seconds from the moment a move was due to its whole answer.
+        errors: what went wrong.
+    """
+
+    taken: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+class Lesson:
+    """Readers of one server.
+
+    Args:
+        address: of the server.
+        moving: how many move once every ``period`` seconds.
+        gluttons: how many ask for large runs meanwhile.
+        idle: how many look on.
+        period: seconds between two moves of one reader.
+    """
+
+    def __init__(
+        self, address: str, moving: int, gluttons: int = 0, idle: int = 0, period: float = 1.0
+    ) -> None:
+        self.address = address
+        self.kinds: list[Kind] = [Person] * moving + [Glutton] * gluttons
+        self.idle = idle
+        self.period = period
+        self.movers = [Log() for _ in range(moving)]
+        self.gluttons = [Log() for _ in range(gluttons)]
+        self._readers: list[Person] = []
+        self._idle: list[Person] = []
+
+    async def begin(self) -> None:
+        """Everyone opens the page."""
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def enter(number: int, kind: Kind) -> Person:
+            async with gate:
+                tab, answer = await opened(self.address)
+            if answer.errors:
+                raise RuntimeError(f"the page does not open: {answer.errors}")
+            return kind(tab, number)
+
+        kinds = [*self.kinds, *[Person] * self.idle]
+        people = await asyncio.gather(*(enter(i, kind) for i, kind in enumerate(kinds)))
+        self._readers, self._idle = people[: len(self.kinds)], people[len(self.kinds) :]
+
+    async def hold(self, seconds: float) -> None:
+        """Everyone does what they do for so long."""
+        start = time.monotonic()
+        logs = [*self.movers, *self.gluttons]
+        await asyncio.gather(
+            *(
+                self._follow(person, log, start + i / len(logs) * self.period, start + seconds)
+                for i, (person, log) in enumerate(zip(self._readers, logs, strict=True))
+            )
+        )
+
+    async def end(self) -> None:
+        """Everyone closes the tab."""
+        for person in (*self._readers, *self._idle):
+            await person.tab.socket.close()
+
+    async def _follow(self, person: Person, log: Log, due: float, until: float) -> None:
+        """One move each period. A late answer delays the next move, not the moment it was due."""
+        while due < until:
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    answer = await person.act()
+            except Exception as error:  # noqa: BLE001
+                log.errors.append(repr(error))
+                return
+            now = time.monotonic()
+            log.taken.append(now - due)
+            log.errors += answer.errors
+            due = max(due + self.period, now) if isinstance(person, Glutton) else due + self.period

@@ -1,0 +1,72 @@
+"""Readers without a browser, whom the load generator sends, see what a browser sees."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.load.__main__ import percentile
+from tests.load.browser import opened
+from tests.load.lesson import Lesson, Log
+
+
+def test_a_tab_moves_a_slider_and_sees_other_charts(server: str) -> None:
+    async def visit() -> None:
+        tab, first = await opened(server)
+        assert not first.errors
+        assert len(first.charts) == 2
+        again = await tab.move()
+        assert again.charts == first.charts
+        tab.set(tab.named("κ").id, double_array_value=[2.5])
+        moved = await tab.move()
+        assert not moved.errors
+        assert moved.charts != first.charts
+        await tab.socket.close()
+
+    asyncio.run(visit())
+
+
+def test_a_tab_takes_over_what_the_script_sets(server: str) -> None:
+    """New noise is another seed in the number field, and the next move keeps it."""
+
+    async def visit() -> None:
+        tab, first = await opened(server)
+        seed = tab.named("Seed").id
+        assert tab.values[seed].double_value == 0.0
+        tab.set(tab.named("New noise").id, trigger_value=True)
+        noisy = await tab.move()
+        assert tab.values[seed].double_value != 0.0
+        assert noisy.charts != first.charts
+        assert (await tab.move()).charts == noisy.charts
+        await tab.socket.close()
+
+    asyncio.run(visit())
+
+
+def test_the_address_bar_is_heard(server: str) -> None:
+    async def visit() -> list[float]:
+        tab, _ = await opened(server, "ornstein_uhlenbeck.kappa=3.5&cursor=50")
+        await tab.socket.close()
+        return [tab.values[tab.named(name).id].double_array_value.data[0] for name in ("κ", "Time")]
+
+    assert asyncio.run(visit()) == [3.5, 50.0]
+
+
+def test_a_class_moves_and_nobody_is_left_out(server: str) -> None:
+    async def hold() -> Lesson:
+        lesson = Lesson(server, moving=4, idle=1, period=0.5)
+        await lesson.begin()
+        await lesson.hold(2.0)
+        await lesson.end()
+        return lesson
+
+    lesson = asyncio.run(hold())
+    assert [log.errors for log in lesson.movers] == [[]] * 4
+    assert [len(log.taken) for log in lesson.movers] == [4, 4, 4, 4]
+    assert all(t > 0 for log in lesson.movers for t in log.taken)
+
+
+def test_percentiles_are_values_that_occurred() -> None:
+    log = Log(taken=[float(i) for i in range(1, 101)])
+    assert percentile(log.taken, 95) == 96.0
+    assert percentile(log.taken, 0) == 1.0
+    assert percentile([7.0], 95) == 7.0
