@@ -1,15 +1,29 @@
-"""How much memory a scenario needs, and the refusal of one that needs too much."""
+"""How much memory a scenario needs, and the refusal of one that needs too much.
+
+Two limits hold: what one run may take, and what all runs of a server may take together.
+"""
 
 from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 
 VARIABLE = "SDE_LAB_MEMORY_GB"
 DEFAULT_GB = 2.0
+SERVER_VARIABLE = "SDE_LAB_SERVER_MEMORY_GB"
+SERVER_SHARE = 0.75
+"""Part of the machine's memory, or of its container's, that a server takes unless told."""
+SERVER_BYTES = 2e9
+"""What a server holds besides its runs: both processes after imports, full caches, a hundred
+sessions, and the one span of samples that is worked on; measured with ``tests.load``."""
+CGROUP_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 DISPLAYED = 120
 """Steps between displayed times, at most."""
 BLOCK_BYTES = 64e6
@@ -22,13 +36,44 @@ def limit() -> float:
     Raises:
         ScenarioError: if the variable is not a positive number.
     """
-    given = os.environ.get(VARIABLE, str(DEFAULT_GB))
+    return _gigabytes(VARIABLE, DEFAULT_GB)
+
+
+def server_room() -> float:
+    """The memory that all runs of a server may hold together, in bytes.
+
+    It is ``SDE_LAB_SERVER_MEMORY_GB``, or three quarters of what the machine or its container has,
+    less what the server needs for itself.
+
+    Raises:
+        ScenarioError: if the variable is not a positive number, or leaves no room for a run.
+    """
+    whole = _gigabytes(SERVER_VARIABLE, SERVER_SHARE * machine_memory() / 1e9)
+    if whole <= SERVER_BYTES:
+        hint = f"must be above {SERVER_BYTES / 1e9:g}, which the server itself needs"
+        raise ScenarioError(SERVER_VARIABLE, f"{whole / 1e9:.1f}", hint)
+    return whole - SERVER_BYTES
+
+
+def machine_memory() -> float:
+    """The memory of this machine, or of the container it is, in bytes."""
+    found = [float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))]
+    for path in CGROUP_LIMITS:
+        text = path.read_text().strip() if path.exists() else ""
+        if text.isdigit():
+            found.append(float(text))
+    return min(found)
+
+
+def _gigabytes(variable: str, default: float) -> float:
+    """What an environment variable asks for, in bytes."""
+    given = os.environ.get(variable, str(default))
     try:
         gigabytes = float(given)
     except ValueError:
         gigabytes = math.nan
     if not 0.0 < gigabytes < math.inf:
-        raise ScenarioError(VARIABLE, given, "must be a positive number of gigabytes")
+        raise ScenarioError(variable, given, "must be a positive number of gigabytes")
     return gigabytes * 1e9
 
 
@@ -45,18 +90,34 @@ def fitting_samples(scenario: Scenario, *, jacobian: bool) -> int:
 def require(scenario: Scenario, *, jacobian: bool) -> None:
     """Raise ScenarioError, saying what would fit, if the scenario is over the budget."""
     task = "the paths and their derivatives need" if jacobian else "the paths need"
-    _require(scenario, per_sample(scenario, jacobian=jacobian), task)
+    _require(scenario, per_sample(scenario, jacobian=jacobian), task, limit())
 
 
-def require_survey(scenario: Scenario) -> None:
-    """The same for a survey, which keeps the displayed times only (:mod:`sde_lab.survey`)."""
+def require_survey(scenario: Scenario, within: float | None = None) -> None:
+    """The same for a survey, which keeps the displayed times only (:mod:`sde_lab.survey`).
+
+    Args:
+        scenario: what is to be run.
+        within: the memory it may take, in bytes, if that is not the limit of one run.
+    """
+    allowed = limit() if within is None else within
+    _require(scenario, _displayed_bytes(scenario), "the displayed times need", allowed)
+
+
+def survey_bytes(scenario: Scenario) -> float:
+    """The memory that a survey holds from its beginning until it is let go, in bytes."""
+    return BLOCK_BYTES + scenario.samples * _displayed_bytes(scenario)
+
+
+def _displayed_bytes(scenario: Scenario) -> float:
+    """Bytes of one sample at the displayed times: state, columns, and room to sort them."""
     model = scenario.sde
     numbers = len(model.components) * (1 + len(model.columns)) + 6
-    _require(scenario, (DISPLAYED + 1) * numbers * _width(scenario), "the displayed times need")
+    return float((DISPLAYED + 1) * numbers * _width(scenario))
 
 
-def _require(scenario: Scenario, per_sample: float, task: str) -> None:
-    needed, allowed = BLOCK_BYTES + scenario.samples * per_sample, limit()
+def _require(scenario: Scenario, per_sample: float, task: str, allowed: float) -> None:
+    needed = BLOCK_BYTES + scenario.samples * per_sample
     if needed <= allowed:
         return
     samples = max(0, int((allowed - BLOCK_BYTES) / per_sample))

@@ -34,8 +34,7 @@ class Survey:
     """
 
     def __init__(self, scenario: Scenario) -> None:
-        budget.require_survey(scenario)
-        budget.require(scenario.but(samples=min(scenario.samples, BLOCK)), jacobian=True)
+        require_fitting(scenario)
         self.scenario = scenario
         self.done = 0
         self._indices = displayed(scenario.steps)
@@ -48,8 +47,8 @@ class Survey:
         """Whether all samples are done."""
         return self.done == self.scenario.samples
 
-    def advance(self) -> None:
-        """Simulate and differentiate the next span of samples."""
+    def advance(self) -> int:
+        """Simulate and differentiate the next span of samples; how many are done then."""
         fitting = int(SPAN_BYTES / budget.per_sample(self.scenario, jacobian=True))
         span = min(max(fitting // BLOCK * BLOCK, BLOCK), WIDEST)
         stop = min(self.done + span, self.scenario.samples)
@@ -60,12 +59,19 @@ class Survey:
         for column, table in enumerate(self._tables[1:]):
             table[..., self.done : stop] = samples_last(derivatives[..., column], self._indices)
         self.done = stop
+        return stop
 
     def summary(self) -> Summary:
         """What the samples done so far show."""
         done = self.scenario.but(samples=max(self.done, 1))
         tables = [table[..., : self.done] for table in self._tables]
         return reduce_tables(done, self.scenario.sde.columns, tables)
+
+
+def require_fitting(scenario: Scenario) -> None:
+    """Raise ScenarioError if the displayed times, or one block of samples, are over the budget."""
+    budget.require_survey(scenario)
+    budget.require(scenario.but(samples=min(scenario.samples, BLOCK)), jacobian=True)
 
 
 def survey(scenario: Scenario) -> Summary:

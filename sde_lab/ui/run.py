@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import OrderedDict
+from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from sde_lab import budget
+from sde_lab.errors import ScenarioError
 from sde_lab.reference import Reference, reference
 from sde_lab.scenario import Scenario
 from sde_lab.summary import Summary, display_times
-from sde_lab.survey import Survey, survey
+from sde_lab.survey import Survey, require_fitting, survey
+from sde_lab.ui.errands import Errand, begin
+from sde_lab.worker import WorkerLostError
 
-LIGHT = 10_000_000
-"""Derivatives (steps × samples × components × columns) up to which a run is done at once: about a
-fifth of a second."""
+LIGHT = 2_000_000
+"""Derivatives (steps × samples × components × columns) up to which a run is done at once, beside
+whatever else the server does: about a twentieth of a second."""
+QUIET = 0.5
+"""Seconds before progress is shown: what is quicker does not flash a bar."""
+KEPT = 32
+"""Long runs whose summaries are kept for whoever asks for the same."""
+ATTEMPTS = 3
+"""Times that a run which was ended on the way is begun."""
+_RUN = "long_run"
 
 
 def summary_of(scenario: Scenario) -> Summary:
-    """The scenario's summary: from the cache, at once, or with a progress bar.
+    """The scenario's summary: from a cache, at once, or with a progress bar.
 
     A long run survives whatever is clicked meanwhile: it goes on in the next run of the script if
     the scenario is still the same, and shows the samples that are done if it was halted.
@@ -26,7 +41,7 @@ def summary_of(scenario: Scenario) -> Summary:
         ScenarioError: if the scenario is over the memory budget.
     """
     work = scenario.steps * scenario.samples * len(scenario.initial) * len(scenario.sde.columns)
-    return _at_once(scenario) if work <= LIGHT else _with_progress(scenario)
+    return _at_once(scenario) if work <= LIGHT else _in_turns(scenario)
 
 
 def reference_of(summary: Summary) -> Reference | None:
@@ -44,36 +59,145 @@ def _at_once(scenario: Scenario) -> Summary:
     return survey(scenario)
 
 
-def _with_progress(scenario: Scenario) -> Summary:
-    state = st.session_state
-    run: Survey | None = state.get("survey")
+class Shelf:
+    """The summaries of the last long runs, for every session."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Scenario, Summary] = OrderedDict()
+
+    def find(self, scenario: Scenario) -> Summary | None:
+        """The whole summary of this scenario, if it is there."""
+        with self._lock:
+            if scenario in self._kept:
+                self._kept.move_to_end(scenario)
+            return self._kept.get(scenario)
+
+    def put(self, summary: Summary) -> None:
+        """Keep a summary, and let the one go that was asked for least recently."""
+        with self._lock:
+            self._kept[summary.scenario] = summary
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+
+
+@st.cache_resource(show_spinner=False)
+def _shelf() -> Shelf:
+    return Shelf()
+
+
+@dataclass
+class LongRun:
+    """A run of one session, as far as it has come.
+
+    Attributes:
+        scenario: what is run.
+        errand: where it is done; None before it has begun and after it is over.
+        done: samples done so far.
+        halted: whether the reader asked to keep what is done.
+        partial: the summary of the samples done when it was halted.
+    """
+
+    scenario: Scenario
+    errand: Errand | None = None
+    done: int = 0
+    halted: bool = False
+    partial: Summary | None = None
+
+    def close(self) -> None:
+        """Give its memory back."""
+        if self.errand is not None:
+            self.errand.close()
+        self.errand = None
+
+
+class Progress:
+    """A line above the page that says how far a run is, once it takes longer than a moment."""
+
+    def __init__(self, run: LongRun) -> None:
+        self._run = run
+        self._slot = st.empty()
+        self._bar: DeltaGenerator | None = None
+        self._start, self._before = time.monotonic(), run.done
+
+    def waits(self, ahead: int) -> None:
+        """Say how many are ahead. This, as all that draws, is where Streamlit ends a run."""
+        others = "one other long run" if ahead == 1 else f"{ahead} other long runs"
+        self._say(f"waiting: {others} ahead of this one" if ahead else "it is your turn")
+
+    def goes_on(self) -> None:
+        """Say how many samples are done and how long the others will take."""
+        done, asked = self._run.done, self._run.scenario.samples
+        rate = (done - self._before) / (time.monotonic() - self._start)
+        left = f", about {(asked - done) / rate:.0f} s left" if rate else ""
+        self._say(f"{done:,} of {asked:,} samples{left}")
+
+    def clear(self) -> None:
+        """Take the line away."""
+        self._slot.empty()
+
+    def _say(self, text: str) -> None:
+        if self._bar is None and time.monotonic() - self._start < QUIET:
+            self._slot.empty()
+            return
+        if self._bar is None:
+            with self._slot.container(horizontal=True, vertical_alignment="center"):
+                self._bar = st.progress(0.0)
+                st.button("Keep what is done", key="halt", on_click=_set_halted, args=(True,))
+        self._bar.progress(self._run.done / self._run.scenario.samples, text)
+
+
+def _in_turns(scenario: Scenario) -> Summary:
+    run: LongRun | None = st.session_state.get(_RUN)
     if run is None or run.scenario != scenario:
-        run = state["survey"] = Survey(scenario)
-        state["halted"] = False
-        state.pop("survey_summary", None)
-    if run.finished:
-        return _finished(run)
-    if state["halted"] and run.done:
-        _say_halted(run)
-        return _finished(run)
-    slot = st.empty()
-    with slot.container(horizontal=True, vertical_alignment="center"):
-        bar = st.progress(0.0)
-        st.button("Keep what is done", key="halt", on_click=_set_halted, args=(True,))
-    start, before = time.monotonic(), run.done
-    while run.done < scenario.samples:
-        run.advance()
-        share = run.done / scenario.samples
-        rate = (run.done - before) / (time.monotonic() - start)
-        left = (scenario.samples - run.done) / rate
-        bar.progress(
-            share, f"{run.done:,} of {scenario.samples:,} samples, about {left:.0f} s left"
-        )
-    slot.empty()
-    return _finished(run)
+        if run is not None:
+            run.close()
+        require_fitting(scenario)
+        budget.require_survey(scenario, within=budget.server_room())
+        run = st.session_state[_RUN] = LongRun(scenario)
+    if run.partial is None:
+        progress = Progress(run)
+        summary = _shelf().find(scenario) or _persistently(run, progress)
+        progress.clear()
+        if run.partial is None:
+            return summary
+    _say_halted(run)
+    return run.partial
 
 
-def _say_halted(run: Survey) -> None:
+def _persistently(run: LongRun, progress: Progress) -> Summary:
+    """Do the run, once more from its beginning where it was ended to make room for others."""
+    for _ in range(ATTEMPTS):
+        try:
+            return _advanced(run, progress)
+        except WorkerLostError:
+            run.errand, run.done = None, 0
+    hint = "the server ended this run to save its memory; fewer samples or steps would fit"
+    raise ScenarioError("samples", run.scenario.samples, hint)
+
+
+def _advanced(run: LongRun, progress: Progress) -> Summary:
+    """Do what is left of the run, in turns with other sessions, or reduce what a halted one has."""
+    if run.errand is None:
+        run.done, size = 0, budget.survey_bytes(run.scenario)
+        run.errand = begin(Survey, run.scenario, size=size, say=progress.waits)
+    with run.errand as errand:
+        while run.done < run.scenario.samples and not (run.halted and run.done):
+            run.done = errand.ask("advance", say=progress.waits)
+            progress.goes_on()
+            if (found := _shelf().find(run.scenario)) is not None:
+                break
+        else:
+            found = errand.ask("summary", say=progress.waits)
+    if found.scenario == run.scenario:
+        _shelf().put(found)
+        run.close()
+    else:
+        run.partial = found
+    return found
+
+
+def _say_halted(run: LongRun) -> None:
     asked = run.scenario.samples
     with st.container(horizontal=True, vertical_alignment="center"):
         st.info(f"{run.done:,} of the {asked:,} samples asked for are done and shown.", width=420)
@@ -81,13 +205,5 @@ def _say_halted(run: Survey) -> None:
 
 
 def _set_halted(halted: bool) -> None:
-    st.session_state["halted"] = halted
-
-
-def _finished(run: Survey) -> Summary:
-    """The summary of a long run, reduced once."""
-    state = st.session_state
-    kept: Summary | None = state.get("survey_summary")
-    if kept is None or kept.scenario.samples != run.done:
-        kept = state["survey_summary"] = run.summary()
-    return kept
+    run: LongRun = st.session_state[_RUN]
+    run.halted, run.partial = halted, None
