@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -35,6 +36,9 @@ SWITCHES = [
     "--no-first-run",
 ]
 START_SECONDS = 90.0
+DRAWN = "() => document.querySelectorAll('.lab-chart .main-svg').length >= 2"
+CHARTS = """() => [...document.querySelectorAll('.lab-chart')].map(
+    node => JSON.stringify(node.data.map(trace => trace.y?.bdata ?? trace.y)))"""
 
 hypothesis.settings.register_profile("sde_lab", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("sde_lab")
@@ -197,3 +201,34 @@ def browser(chromium: Browser) -> Iterator[WatchedBrowser]:
 def page(browser: WatchedBrowser) -> Page:
     """An empty page of that browser."""
     return browser.new_page()
+
+
+def visit(page: Page, server: str, query: str = "") -> None:
+    """Open the page and wait until both charts are drawn."""
+    page.goto(f"{server}/?{query}")
+    page.wait_for_function(DRAWN, timeout=60_000)
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until the script has finished."""
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    page.wait_for_timeout(250)
+
+
+def numbers(page: Page) -> str:
+    """The row of figures, as text."""
+    return str(page.locator(".lab-figures").inner_text())
+
+
+def press(page: Page, slider: str, key: str, times: int = 1) -> None:
+    """Move a slider by keyboard and wait for the answer."""
+    before = numbers(page)
+    handle = page.get_by_role("slider", name=re.compile(slider))
+    handle.focus()
+    for _ in range(times):
+        handle.press(key)
+    page.wait_for_function(
+        "before => document.querySelector('.lab-figures').innerText !== before", arg=before
+    )
+    settle(page)

@@ -14,44 +14,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.conftest import CHARTS, DRAWN, ROOT, numbers, press, settle, visit
+
 playwright = pytest.importorskip("playwright.sync_api")
 Page = Any
-
-ROOT = Path(__file__).parents[1]
-DRAWN = "() => document.querySelectorAll('.lab-chart .main-svg').length >= 2"
-CHARTS = """() => [...document.querySelectorAll('.lab-chart')].map(
-    node => JSON.stringify(node.data.map(trace => trace.y?.bdata ?? trace.y)))"""
-
-
-def visit(page: Page, server: str, query: str = "") -> None:
-    """Open the page and wait until both charts are drawn."""
-    page.goto(f"{server}/?{query}")
-    page.wait_for_function(DRAWN, timeout=60_000)
-    settle(page)
-
-
-def settle(page: Page) -> None:
-    """Wait until the script has finished."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    page.wait_for_timeout(250)
-
-
-def numbers(page: Page) -> str:
-    """The row of figures, as text."""
-    return str(page.locator(".lab-figures").inner_text())
-
-
-def press(page: Page, slider: str, key: str, times: int = 1) -> None:
-    """Move a slider by keyboard and wait for the answer."""
-    before = numbers(page)
-    handle = page.get_by_role("slider", name=re.compile(slider))
-    handle.focus()
-    for _ in range(times):
-        handle.press(key)
-    page.wait_for_function(
-        "before => document.querySelector('.lab-figures').innerText !== before", arg=before
-    )
-    settle(page)
 
 
 def test_a_slider_changes_both_charts_in_place(page: Page, server: str) -> None:
