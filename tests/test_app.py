@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
 from sde_lab.survey import survey
+from sde_lab.ui.compact import compact
 
 APP = str(Path(__file__).parents[1] / "app.py")
 
@@ -125,9 +126,10 @@ def test_pin_keeps_the_old_curves_and_unpin_drops_them() -> None:
     app = opened(samples=100)
     widget(app, "pin").click().run()
     pinned = app.session_state["pinned"]
+    assert pinned == shown(app).scenario
     widget(app, "ornstein_uhlenbeck.kappa").set_value(3.0).run()
-    assert app.session_state["pinned"] is pinned
-    assert shown(app) is not pinned
+    assert app.session_state["pinned"] == pinned
+    assert shown(app).scenario != pinned
     widget(app, "pin").click().run()
     assert app.session_state["pinned"] is None
 
@@ -168,3 +170,32 @@ def test_projector_and_back() -> None:
     assert not app.exception
     widget(app, "projector").set_value(False).run()
     assert not app.exception
+
+
+def test_a_pinned_scenario_in_the_link_is_pinned_again() -> None:
+    old = lab.Scenario(parameters={"kappa": 3.0}, samples=100)
+    app = opened(samples=200, pin=compact(old))
+    assert shown(app).scenario.samples == 200
+    assert app.session_state["pinned"] == old
+    assert not app.warning
+    assert widget(app, "pin").label == "Unpin"
+
+
+@pytest.mark.parametrize(
+    "pin", ["nonsense", "9" * 5000, compact(lab.Scenario(steps=999_999)), "<script>", ""]
+)
+def test_nonsense_pinned_in_the_link_is_said_in_one_line_and_can_be_dropped(pin: str) -> None:
+    app = opened(pin=pin)
+    assert shown(app).scenario == lab.Scenario()
+    assert len(app.warning) == 1
+    assert len(app.warning[0].value) < 250
+    assert widget(app, "pin").label == "Pin"
+    widget(app, "pin").click().run()
+    assert not app.warning
+    assert app.session_state["pinned"] == lab.Scenario()
+
+
+def test_a_large_pinned_scenario_is_shown_from_its_first_samples() -> None:
+    app = opened(steps=25, pin=compact(lab.Scenario(steps=3200, samples=10_000_000)))
+    assert not app.warning
+    assert app.session_state["pinned"].samples == 10_000_000

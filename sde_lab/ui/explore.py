@@ -14,6 +14,7 @@ from sde_lab.summary import Summary
 from sde_lab.ui.chart import chart
 from sde_lab.ui.controls import BOUND, asked
 from sde_lab.ui.equation import live_equation
+from sde_lab.ui.pin import pin
 from sde_lab.ui.readout import readings, readout
 from sde_lab.ui.run import reference_of, summary_of
 from sde_lab.ui.style import theme
@@ -37,7 +38,7 @@ def render() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         cursor = summary.nearest(_cursor(summary) / 100)
         view = _view(model)
-        ghost = _pin(summary)
+        ghost = pin(summary)
         outlet = st.container(width="content")
     component = model.components.index(view) if view in model.components else 0
     with numbers:
@@ -77,21 +78,6 @@ def _view(model: Model) -> str:
         "Show", options, default=options[0], key=f"{model.name}.show", required=True, **BOUND
     )
     return str(chosen or options[0])
-
-
-def _pin(summary: Summary) -> Summary | None:
-    """The pinned curves, if they can be compared with the present ones."""
-    pinned: Summary | None = st.session_state.get("pinned")
-    if pinned is None:
-        st.button("Pin", key="pin", icon=":material/keep:", on_click=_set_pin, args=(summary,))
-        return None
-    st.button("Unpin", key="pin", icon=":material/keep_off:", on_click=_set_pin, args=(None,))
-    same = pinned.scenario.model == summary.scenario.model
-    return pinned if same else None
-
-
-def _set_pin(summary: Summary | None) -> None:
-    st.session_state["pinned"] = summary
 
 
 def _numbers(summary: Summary, exact: Reference | None, component: int, cursor: int) -> None:

@@ -40,8 +40,22 @@ def summary_of(scenario: Scenario) -> Summary:
     Raises:
         ScenarioError: if the scenario is over the memory budget.
     """
-    work = scenario.steps * scenario.samples * len(scenario.initial) * len(scenario.sde.columns)
+    work = scenario.samples * _work_per_sample(scenario)
     return _at_once(scenario) if work <= LIGHT else _in_turns(scenario)
+
+
+def glimpse_of(scenario: Scenario) -> Summary:
+    """The summary of as many samples, of those that the scenario asks for, as are done at once.
+
+    Raises:
+        ScenarioError: if the scenario is over the memory budget.
+    """
+    few = max(1, LIGHT // _work_per_sample(scenario))
+    return _at_once(scenario.but(samples=min(scenario.samples, few)))
+
+
+def _work_per_sample(scenario: Scenario) -> int:
+    return scenario.steps * len(scenario.initial) * len(scenario.sde.columns)
 
 
 def reference_of(summary: Summary) -> Reference | None:
