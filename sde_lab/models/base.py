@@ -39,6 +39,21 @@ class Parameter:
     maximum: float = math.inf
 
 
+@dataclass(frozen=True)
+class Preset:
+    """A setting of a model worth meeting.
+
+    Attributes:
+        title: a few words that name it.
+        values: initial values and parameters by name; the others take their defaults.
+        horizon: None takes the model's own.
+    """
+
+    title: str
+    values: Mapping[str, float]
+    horizon: float | None = None
+
+
 class Model(ABC):
     """An SDE dX = drift dt + diffusion dW in D state components, driven by M Brownian motions.
 
@@ -69,6 +84,8 @@ class Model(ABC):
 
     horizon: ClassVar[float] = 1.0
     """A time span over which the model shows what it is."""
+    presets: ClassVar[tuple[Preset, ...]] = ()
+    """Settings that show its different faces."""
 
     @property
     def columns(self) -> tuple[str, ...]:

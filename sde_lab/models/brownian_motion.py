@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Values
+from sde_lab.models.base import Model, Parameter, Preset, Values
 from sde_lab.models.exact import Exact, ExactPaths, Grid
 from sde_lab.models.laws import Gaussian
 
@@ -27,6 +27,11 @@ class BrownianMotion(Model):
     )
     noise_type = "diagonal"
     channels = 1
+    presets = (
+        Preset("No drift", {"mu": 0.0}),
+        Preset("Drift wins", {"mu": 1.0, "sigma": 0.5}, 10.0),
+        Preset("Noise wins", {"mu": 0.2, "sigma": 2.0}, 2.0),
+    )
 
     def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
         return p["mu"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Values, root
+from sde_lab.models.base import Model, Parameter, Preset, Values, root
 from sde_lab.models.exact import Exact, Grid
 from sde_lab.models.laws import Gaussian, MomentsOnly, NoncentralChiSquare
 
@@ -31,6 +31,11 @@ class CoxIngersollRoss(Model):
     noise_type = "diagonal"
     channels = 1
     horizon = 3.0
+    presets = (
+        Preset("Away from zero", {"sigma": 0.3}),
+        Preset("Touches zero", {"kappa": 0.5, "theta": 0.3, "x0": 0.5, "sigma": 1.0}, 5.0),
+        Preset("Starts at zero", {"x0": 0.0}),
+    )
 
     def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
         return p["kappa"] * (p["theta"] - x.clamp(min=0.0))

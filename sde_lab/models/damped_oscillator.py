@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Values, columns
+from sde_lab.models.base import Model, Parameter, Preset, Values, columns
 from sde_lab.models.exact import Exact, Grid
 from sde_lab.models.linear import Linear, linear_laws
 
@@ -31,6 +31,11 @@ class DampedOscillator(Model):
     noise_type = "additive"
     channels = 1
     horizon = 5.0
+    presets = (
+        Preset("Rings for long", {"gamma": 0.1, "omega": 3.0}, 10.0),
+        Preset("Just no ringing", {"gamma": 4.0, "omega": 2.0, "x0": 2.0}),
+        Preset("Driven by noise alone", {"x0": 0.0, "sigma": 1.5}, 20.0),
+    )
 
     def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
         position, velocity = x[:, :1], x[:, 1:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Values
+from sde_lab.models.base import Model, Parameter, Preset, Values
 
 
 class DoubleWell(Model):
@@ -25,6 +25,12 @@ class DoubleWell(Model):
     noise_type = "diagonal"
     channels = 1
     horizon = 10.0
+    presets = (
+        Preset("On the ridge", {"x0": 0.0, "sigma": 0.3}),
+        Preset("Hops now and then", {"x0": 1.0, "sigma": 0.7}, 30.0),
+        Preset("Trapped", {"x0": 1.0, "sigma": 0.3}),
+        Preset("One valley only", {"a": -1.0}),
+    )
 
     def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
         return x * (p["a"] - p["b"] * x * x)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Values
+from sde_lab.models.base import Model, Parameter, Preset, Values
 from sde_lab.models.exact import Array, Exact, ExactPaths, Grid
 from sde_lab.models.laws import LogNormal, Transformed
 
@@ -27,6 +27,11 @@ class GeometricBrownianMotion(Model):
     )
     noise_type = "diagonal"
     channels = 1
+    presets = (
+        Preset("Calm share", {"mu": 0.05, "sigma": 0.15}, 5.0),
+        Preset("Fair game", {"mu": 0.0, "sigma": 0.6}, 2.0),
+        Preset("The mean grows, paths die", {"mu": 0.1, "sigma": 1.0}, 10.0),
+    )
 
     def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
         return p["mu"] * x

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Values, columns, root
+from sde_lab.models.base import Model, Parameter, Preset, Values, columns, root
 from sde_lab.models.exact import Exact, Grid
 from sde_lab.models.laws import MomentsOnly
 
@@ -45,6 +45,11 @@ class Heston(Model):
     )  # fmt: skip
     noise_type = "general"
     channels = 2
+    presets = (
+        Preset("Calm", {"v0": 0.02, "theta": 0.02, "xi": 0.2}),
+        Preset("Leverage", {"rho": -0.95, "xi": 1.0}, 2.0),
+        Preset("No leverage", {"rho": 0.0, "xi": 1.0}, 2.0),
+    )
 
     def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
         price, variance = x[:, :1], x[:, 1:]

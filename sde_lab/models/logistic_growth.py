@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Values
+from sde_lab.models.base import Model, Parameter, Preset, Values
 
 
 class LogisticGrowth(Model):
@@ -25,6 +25,11 @@ class LogisticGrowth(Model):
     noise_type = "diagonal"
     channels = 1
     horizon = 10.0
+    presets = (
+        Preset("Good and bad years", {"sigma": 0.5}, 20.0),
+        Preset("Overcrowded", {"x0": 3.0}, 5.0),
+        Preset("On the way out", {"r": 0.3, "sigma": 0.9}),
+    )
 
     def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
         return p["r"] * x * (1.0 - x / p["K"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Values, columns
+from sde_lab.models.base import Model, Parameter, Preset, Values, columns
 
 
 class LotkaVolterra(Model):
@@ -36,6 +36,11 @@ class LotkaVolterra(Model):
     noise_type = "diagonal"
     channels = 2
     horizon = 10.0
+    presets = (
+        Preset("No noise", {"sigma1": 0.0, "sigma2": 0.0}, 20.0),
+        Preset("Worn by noise", {"sigma1": 0.2, "sigma2": 0.2}),
+        Preset("At rest", {"prey0": 1.0, "predator0": 1.0}, 20.0),
+    )
 
     def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
         prey, predator = x[:, :1], x[:, 1:]

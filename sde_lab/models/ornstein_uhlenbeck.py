@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Values
+from sde_lab.models.base import Model, Parameter, Preset, Values
 from sde_lab.models.exact import Array, Exact, ExactPaths, Grid
 from sde_lab.models.laws import Gaussian
 
@@ -35,6 +35,12 @@ class OrnsteinUhlenbeck(Model):
     noise_type = "diagonal"
     channels = 1
     residuals = 2
+    presets = (
+        Preset("Far from home", {"x0": 3.0, "sigma": 0.5}, 5.0),
+        Preset("Hardly pulled back", {"kappa": 0.1}, 10.0),
+        Preset("In equilibrium", {"kappa": 2.0, "sigma": 1.0}, 10.0),
+        Preset("Up to a new mean", {"x0": -2.0, "theta": 2.0, "sigma": 0.4}, 5.0),
+    )
 
     def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
         return p["kappa"] * (p["theta"] - x)

@@ -12,6 +12,8 @@ from sde_lab.models import MODELS
 from sde_lab.models.base import Model, Parameter
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import SCHEMES
+from sde_lab.ui.place import fitting_schemes, horizon_key, knob_key, scheme_key
+from sde_lab.ui.presets import presets
 from sde_lab.ui.style import projector_switch
 
 STEPS = (25, 50, 100, 200, 400, 800, 1600, 3200)
@@ -46,6 +48,7 @@ def asked() -> Scenario:
 def _controls() -> Scenario:
     with st.sidebar:
         model = _model()
+        presets(model)
         parameters = {knob.name: _slider(model, knob) for knob in model.parameters}
         x0 = [_slider(model, knob) for knob in model.initial]
         grid = _grid(model)
@@ -78,7 +81,7 @@ def _slider(model: Model, knob: Parameter) -> float:
         value=float(knob.default),
         step=float(knob.step),
         format=f"%.{_decimals(knob.step)}f",
-        key=f"{model.name}.{knob.name}",
+        key=knob_key(model, knob),
         **BOUND,
     )
     return float(value)
@@ -97,7 +100,7 @@ def _grid(model: Model) -> dict[str, Any]:
             HORIZONS,
             value=model.horizon,
             format_func=lambda value: f"{value:g}",
-            key=f"{model.name}.horizon",
+            key=horizon_key(model),
             **BOUND,
         )
     with right:
@@ -114,12 +117,12 @@ def _grid(model: Model) -> dict[str, Any]:
 
 
 def _scheme(model: Model) -> str:
-    fitting = [s.name for s in SCHEMES.values() if model.noise_type in s.noise_types]
+    fitting = fitting_schemes(model)
     chosen = st.selectbox(
         "Scheme",
         fitting,
         format_func=lambda name: f"{SCHEMES[name].title} · {SCHEMES[name].reading_title}",
-        key="scheme" if len(fitting) == len(SCHEMES) else f"{model.noise_type}.scheme",
+        key=scheme_key(model),
         **BOUND,
     )
     return str(chosen or fitting[0])
