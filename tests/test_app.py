@@ -199,3 +199,19 @@ def test_a_large_pinned_scenario_is_shown_from_its_first_samples() -> None:
     app = opened(steps=25, pin=compact(lab.Scenario(steps=3200, samples=10_000_000)))
     assert not app.warning
     assert app.session_state["pinned"].samples == 10_000_000
+
+
+def test_a_hidden_answer_is_nowhere_on_the_page() -> None:
+    app = opened(hide="true")
+    assert widget(app, "hide").value is True
+    assert ">exact" not in readout_of(app)
+    widget(app, "hide").set_value(False).run()
+    assert ">exact" in readout_of(app)
+    assert not app.exception
+
+
+def readout_of(app: AppTest) -> str:
+    """The row of figures, as HTML."""
+    bodies = [html.proto.body for html in app.get("html")]
+    (found,) = [body for body in bodies if body.startswith('<div class="lab-figures">')]
+    return str(found)

@@ -11,12 +11,13 @@ from sde_lab.figures.sensitivity import sensitivities
 from sde_lab.models.base import Model
 from sde_lab.reference import Reference
 from sde_lab.summary import Summary
+from sde_lab.ui.answer import answer_of, hide_switch
 from sde_lab.ui.chart import chart
 from sde_lab.ui.controls import BOUND, asked
 from sde_lab.ui.equation import live_equation
 from sde_lab.ui.pin import pin
 from sde_lab.ui.readout import readings, readout
-from sde_lab.ui.run import reference_of, summary_of
+from sde_lab.ui.run import summary_of
 from sde_lab.ui.style import theme
 from sde_lab.ui.takeaway import takeaway
 
@@ -29,7 +30,6 @@ def render() -> None:
     if summary is None:
         return
     model = summary.scenario.sde
-    exact = reference_of(summary)
     with st.container(horizontal=True, gap="large"):
         for part in live_equation(summary.scenario, theme()):
             st.latex(part, width="content")
@@ -39,7 +39,9 @@ def render() -> None:
         cursor = summary.nearest(_cursor(summary) / 100)
         view = _view(model)
         ghost = pin(summary)
+        hide_switch()
         outlet = st.container(width="content")
+    exact = answer_of(summary)
     component = model.components.index(view) if view in model.components else 0
     with numbers:
         _numbers(summary, exact, component, cursor)
