@@ -14,6 +14,7 @@ from sde_lab.scenario import Scenario
 from sde_lab.schemes import SCHEMES
 from sde_lab.ui.place import fitting_schemes, horizon_key, knob_key, scheme_key
 from sde_lab.ui.presets import presets
+from sde_lab.ui.share import share_button
 from sde_lab.ui.style import projector_switch
 
 STEPS = (25, 50, 100, 200, 400, 800, 1600, 3200)
@@ -54,7 +55,9 @@ def _controls() -> Scenario:
         grid = _grid(model)
         scheme = _scheme(model)
         seed = _seed()
-        projector_switch(**BOUND)
+        with st.container(horizontal=True, horizontal_alignment="distribute"):
+            projector_switch(**BOUND)
+            share_button()
     return Scenario(
         model=model.name, parameters=parameters, x0=x0, scheme=scheme, seed=seed, **grid
     )

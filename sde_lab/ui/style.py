@@ -14,8 +14,9 @@ _PAGE = """
 .block-container {padding: 2.6rem 1.6rem 1rem 1.6rem;}
 [data-testid="stSidebarUserContent"] {padding-bottom: 1.5rem;}
 [data-testid="stHeader"] {background: transparent;}
-[data-testid="stSidebarHeader"] {height: 2.2rem; margin-bottom: 0;}
-[data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: 0.3rem;}
+[data-testid="stSidebarHeader"] {height: 1.9rem; margin-bottom: 0;}
+[data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: 0.15rem;}
+[data-testid="stSidebarContent"] button[kind] {min-height: 2.1rem; padding-block: 0;}
 [data-testid="stSlider"] label {margin-bottom: 0;}
 [data-testid="stSlider"] [role="group"] {margin-bottom: -0.5rem;}
 [data-testid="stSliderTickBar"] {transform: translateY(-0.35rem);}
