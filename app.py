@@ -24,6 +24,11 @@ page = st.navigation(
             icon=":material/query_stats:",
             default=True,
         ),
+        st.Page(
+            "sde_lab/ui/pages/lessons.py",
+            title="Lessons",
+            icon=":material/school:",
+        ),
     ],
     position="top",
 )

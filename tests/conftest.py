@@ -36,6 +36,8 @@ SWITCHES = [
     "--no-first-run",
 ]
 START_SECONDS = 90.0
+_PROBE = re.compile(r":\d+/[a-z_]+/_stcore/(health|host-config)$")
+"""On a sub-page Streamlit first looks for its server below that page: 404, which browsers log."""
 DRAWN = "() => document.querySelectorAll('.lab-chart .main-svg').length >= 2"
 CHARTS = """() => [...document.querySelectorAll('.lab-chart')].map(
     node => JSON.stringify(node.data.map(trace => trace.y?.bdata ?? trace.y)))"""
@@ -179,7 +181,7 @@ class WatchedBrowser:
             context.close()
 
     def _heard(self, message: Any) -> None:
-        if message.type == "error":
+        if message.type == "error" and not _PROBE.search(message.location["url"]):
             self.faults.append(f"console: {message.text}")
 
     def _asked(self, url: str) -> None:

@@ -88,3 +88,22 @@ def test_without_a_clipboard_the_link_stands_there_selected(server: str, browser
     page.get_by_text("Ctrl+C").wait_for()
     selected = "() => document.activeElement.value.slice(0, document.activeElement.selectionEnd)"
     assert page.evaluate(selected) == page.evaluate("() => location.href")
+
+
+def test_a_lesson_travels_in_the_link_with_its_hidden_answer(
+    page: Page, server: str, browser: Any
+) -> None:
+    page.goto(f"{server}/lessons")
+    page.get_by_role("button", name="On the ridge").click()
+    page.wait_for_function(DRAWN, timeout=60_000)
+    settle(page)
+    press(page, "σ", "ArrowRight", 2)
+    other = opened_elsewhere(page, browser)
+    assert other.get_by_role("heading").inner_text() == page.get_by_role("heading").inner_text()
+    assert other.evaluate(CHARTS) == page.evaluate(CHARTS)
+    assert numbers(other) == numbers(page)
+    other.get_by_role("button", name="Show the answer").click()
+    other.get_by_text("Less noise keeps paths on the ridge").wait_for()
+    settle(other)
+    third = opened_elsewhere(other, browser)
+    assert third.get_by_text("Less noise keeps paths on the ridge").count() == 1

@@ -8,7 +8,8 @@ import sde_lab as lab
 from sde_lab.models.base import Preset
 from sde_lab.survey import survey
 from sde_lab.ui.controls import HORIZONS
-from sde_lab.ui.presets import default_scenario, preset_scenario
+from sde_lab.ui.place import default_scenario
+from sde_lab.ui.presets import preset_scenario
 from tests.test_app import opened, shown, widget
 
 PAIRS = [(name, preset) for name, model in lab.MODELS.items() for preset in model.presets]

@@ -1,4 +1,7 @@
-"""A whole scenario in a few letters, fit for a link: ``model*scheme*steps*samples*seed*T*x0*θ``."""
+"""A whole scenario in a few letters, fit for a link.
+
+Model, scheme, steps, samples, seed, horizon, initial values, parameters: ``ou__euler__100__…``.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from sde_lab.scenario import Scenario
 
 LONGEST = 400
 """Letters; the largest model needs about 200."""
-_FIELD, _NUMBER = "*", "_"
+_FIELD, _NUMBER = "__", "_"
 """Both stand in a link as they are."""
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]{1,3})?")
 _WHOLE = re.compile(r"[0-9]{1,18}")

@@ -11,8 +11,7 @@ from sde_lab.errors import ScenarioError
 from sde_lab.models import MODELS
 from sde_lab.models.base import Model, Parameter
 from sde_lab.scenario import Scenario
-from sde_lab.schemes import SCHEMES
-from sde_lab.ui.place import fitting_schemes, horizon_key, knob_key, scheme_key
+from sde_lab.ui.place import fitting_schemes, horizon_key, knob_key, scheme_key, scheme_label
 from sde_lab.ui.presets import presets
 from sde_lab.ui.share import share_button
 from sde_lab.ui.style import projector_switch
@@ -124,7 +123,7 @@ def _scheme(model: Model) -> str:
     chosen = st.selectbox(
         "Scheme",
         fitting,
-        format_func=lambda name: f"{SCHEMES[name].title} · {SCHEMES[name].reading_title}",
+        format_func=scheme_label,
         key=scheme_key(model),
         **BOUND,
     )

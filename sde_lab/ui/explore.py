@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Any
+
 import streamlit as st
 
 from sde_lab.errors import ScenarioError
@@ -21,19 +25,39 @@ from sde_lab.ui.run import summary_of
 from sde_lab.ui.style import theme
 from sde_lab.ui.takeaway import takeaway
 
+Figure = dict[str, Any]
 PHASE = "phase portrait"
 
 
 def render() -> None:
     """Draw the page."""
-    summary = _current()
+    summary = current()
     if summary is None:
         return
-    model = summary.scenario.sde
     with st.container(horizontal=True, gap="large"):
         for part in live_equation(summary.scenario, theme()):
             st.latex(part, width="content")
-    numbers = st.container()
+    board(summary, _height(summary))
+
+
+def board(
+    summary: Summary,
+    height: str,
+    columns: Collection[str] | None = None,
+    aside: Callable[[], tuple[Figure, str] | None] | None = None,
+    beside: Callable[[], None] | None = None,
+) -> None:
+    """The row of figures, both charts, and what is asked of them.
+
+    Args:
+        summary: what to show.
+        height: of the charts, a CSS length.
+        columns: the sensitivities on show; None for all.
+        aside: gives another figure for their place, and what it shows in words.
+        beside: draws what stands beside the row of figures; both are asked after the switches.
+    """
+    model = summary.scenario.sde
+    numbers = st.container(horizontal=True, vertical_alignment="center")
     charts = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         cursor = summary.nearest(_cursor(summary) / 100)
@@ -44,14 +68,19 @@ def render() -> None:
     exact = answer_of(summary)
     component = model.components.index(view) if view in model.components else 0
     with numbers:
-        _numbers(summary, exact, component, cursor)
+        _numbers(summary, exact, component, cursor, columns)
+        if beside is not None:
+            beside()
     with charts:
-        figures = _charts(summary, exact, view, component, cursor, ghost)
+        left = _left(summary, exact, view, component, cursor, ghost)
+        right = aside() if aside is not None else None
+        right = right or _right(summary, exact, component, cursor, ghost, columns)
+        _charts(model, left, right, height)
     with outlet:
-        takeaway(summary, exact, figures)
+        takeaway(summary, exact, [left[0], right[0]])
 
 
-def _current() -> Summary | None:
+def current() -> Summary | None:
     """The summary that the sidebar asks for, or the last good one under a message."""
     try:
         summary = summary_of(asked())
@@ -82,9 +111,16 @@ def _view(model: Model) -> str:
     return str(chosen or options[0])
 
 
-def _numbers(summary: Summary, exact: Reference | None, component: int, cursor: int) -> None:
+def _numbers(
+    summary: Summary,
+    exact: Reference | None,
+    component: int,
+    cursor: int,
+    columns: Collection[str] | None,
+) -> None:
     rows = readings(summary, exact, component, cursor)
-    st.html(readout(rows, theme()))
+    shown = [row for row in rows if columns is None or row.parameter in (None, *columns)]
+    st.html(readout(shown, theme()), width="stretch" if columns is None else "content")
     if summary.exploded:
         total = summary.kept + summary.exploded
         st.warning(
@@ -94,74 +130,74 @@ def _numbers(summary: Summary, exact: Reference | None, component: int, cursor: 
         )
 
 
-def _charts(
+def _left(
     summary: Summary,
     exact: Reference | None,
     view: str,
     component: int,
     cursor: int,
     ghost: Summary | None,
-) -> list[dict[str, object]]:
-    """Draw both charts side by side, and return their figures."""
+) -> tuple[Figure, str]:
+    """The fan chart or the phase portrait, and what it shows in words."""
     model, look = summary.scenario.sde, theme()
-    law = exact.scheme if exact is not None else None
     if view == PHASE:
-        left = phase(summary, cursor, look, model.components)
-    else:
-        left = fan(
-            summary,
-            component,
-            None if exact is None else exact.state,
-            None if law is None else law.state,
-            cursor,
-            look,
-            ghost,
-        )
+        return phase(summary, cursor, look, model.components), f"Phase portrait of {model.title}"
+    law = None if exact is None or exact.scheme is None else exact.scheme.state
+    state = None if exact is None else exact.state
+    text = f"Fan chart of {view} for {model.title} over time 0 to {summary.scenario.horizon:g}"
+    return fan(summary, component, state, law, cursor, look, ghost), text
+
+
+def _right(
+    summary: Summary,
+    exact: Reference | None,
+    component: int,
+    cursor: int,
+    ghost: Summary | None,
+    columns: Collection[str] | None,
+) -> tuple[Figure, str]:
+    """The sensitivities, and what they show in words."""
+    model = summary.scenario.sde
+    law = None if exact is None else exact.scheme
     labels = {knob.name: (knob.symbol, knob.latex) for knob in (*model.initial, *model.parameters)}
-    right = sensitivities(
-        summary,
+    figure = sensitivities(
+        _only(summary, columns),
         component,
         {} if exact is None else exact.sensitivities,
         {} if law is None else law.sensitivities,
         labels,
         cursor,
-        look,
+        theme(),
         ghost,
     )
     name = model.components[component]
-    height = _height(summary)
-    first, second = st.columns([58, 42], gap="small")
-    with first:
-        chart(
-            left,
-            key="fan",
-            height=height,
-            alt=_fan_text(summary, view),
-            link="time",
-            filename=f"{model.name}-paths",
-        )
-    with second:
-        chart(
-            right,
-            key="sensitivity",
-            height=height,
-            alt=f"How {name} answers to each parameter over time, one panel per parameter",
-            link="time",
-            filename=f"{model.name}-sensitivities",
-        )
-    return [left, right]
+    return figure, f"How {name} answers to each parameter over time, one panel per parameter"
+
+
+def _only(summary: Summary, columns: Collection[str] | None) -> Summary:
+    """The summary without other sensitivities; with all of them if none of these is the model's."""
+    chosen = {name: b for name, b in summary.sensitivities.items() if name in (columns or ())}
+    return replace(summary, sensitivities=chosen) if chosen else summary
+
+
+def _charts(model: Model, left: tuple[Figure, str], right: tuple[Figure, str], height: str) -> None:
+    """Draw both charts side by side."""
+    names = ("paths", "sensitivities")
+    places = st.columns([58, 42], gap="small")
+    for place, name, (figure, text) in zip(places, names, (left, right), strict=True):
+        with place:
+            chart(
+                figure,
+                key=name,
+                height=height,
+                alt=text,
+                link="time",
+                filename=f"{model.name}-{name}",
+            )
 
 
 def _height(summary: Summary) -> str:
     """The window's height less what stands above and below the charts, as a CSS length."""
     rows = -(-(2 + len(summary.sensitivities)) // 7)
     lines = summary.scenario.sde.equation.count(r"\\")
-    return f"clamp(430px, calc(100vh - {185 + 60 * rows + 38 * lines}px), 900px)"
-
-
-def _fan_text(summary: Summary, view: str) -> str:
-    """What the left chart shows, in words."""
-    scenario = summary.scenario
-    if view == PHASE:
-        return f"Phase portrait of {scenario.sde.title}"
-    return f"Fan chart of {view} for {scenario.sde.title} over time 0 to {scenario.horizon:g}"
+    return f"clamp(430px, calc(100vh - {196 + 60 * rows + 38 * lines}px), 900px)"

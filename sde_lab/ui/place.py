@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -31,23 +32,56 @@ def scheme_key(model: Model) -> str:
     return "scheme" if len(fitting_schemes(model)) == len(SCHEMES) else f"{model.noise_type}.scheme"
 
 
+def scheme_label(name: str) -> str:
+    """The scheme as people read it, and as it stands in a link."""
+    return f"{SCHEMES[name].title} · {SCHEMES[name].reading_title}"
+
+
+def default_scenario(model: Model) -> Scenario:
+    """What the controls say of a model before anyone moves them."""
+    return Scenario(model=model.name, horizon=model.horizon)
+
+
 def place(scenario: Scenario) -> None:
-    """Make the widgets say this scenario; call it before they are drawn.
+    """Make the controls say this scenario; call it before they are drawn.
 
     Args:
         scenario: with values that the widgets offer.
     """
+    say(_values(scenario), _values(default_scenario(scenario.sde)))
+
+
+def say(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Make widgets say these values, here and in the address bar.
+
+    Streamlit takes what code says of a widget into the address bar only if the widget has been
+    drawn before; for the others it is done here, and the widget then finds it there.
+    """
+    for key, value in values.items():
+        if key not in st.session_state and value != defaults[key]:
+            st.query_params[key] = _written(key, value)
+    st.session_state.update(values)
+
+
+def _written(key: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return scheme_label(value) if key.endswith("scheme") else value
+    return f"{value:.12g}"
+
+
+def _values(scenario: Scenario) -> dict[str, Any]:
+    """Widget key → value, for every widget that describes a scenario."""
     model = scenario.sde
-    st.session_state.update(
-        {
-            "model": model.name,
-            **model_values(scenario),
-            "steps": scenario.steps,
-            "samples": scenario.samples,
-            scheme_key(model): scenario.scheme,
-            "seed": float(scenario.seed),
-        }
-    )
+    return {
+        "model": model.name,
+        **model_values(scenario),
+        "steps": scenario.steps,
+        "samples": scenario.samples,
+        scheme_key(model): scenario.scheme,
+        "seed": float(scenario.seed),
+    }
 
 
 def model_values(scenario: Scenario) -> dict[str, Any]:

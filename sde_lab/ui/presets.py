@@ -6,7 +6,7 @@ import streamlit as st
 
 from sde_lab.models.base import Model, Preset
 from sde_lab.scenario import Scenario
-from sde_lab.ui.place import model_values, place
+from sde_lab.ui.place import default_scenario, model_values, place
 
 
 def presets(model: Model) -> None:
@@ -25,11 +25,6 @@ def presets(model: Model) -> None:
         st.button(
             "Reset", key="reset", on_click=place, args=(default_scenario(model),), width="stretch"
         )
-
-
-def default_scenario(model: Model) -> Scenario:
-    """What the controls say of a model before anyone moves them."""
-    return Scenario(model=model.name, horizon=model.horizon)
 
 
 def preset_scenario(model: Model, preset: Preset) -> Scenario:

@@ -50,8 +50,13 @@ def glimpse_of(scenario: Scenario) -> Summary:
     Raises:
         ScenarioError: if the scenario is over the memory budget.
     """
+    return _at_once(lightened(scenario))
+
+
+def lightened(scenario: Scenario, most: int | None = None) -> Scenario:
+    """The scenario with as many of its samples as are done at once, and ``most`` at most."""
     few = max(1, LIGHT // _work_per_sample(scenario))
-    return _at_once(scenario.but(samples=min(scenario.samples, few)))
+    return scenario.but(samples=min(scenario.samples, few, most or few))
 
 
 def _work_per_sample(scenario: Scenario) -> int:

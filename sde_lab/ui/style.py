@@ -11,7 +11,7 @@ from sde_lab.figures.theme import Theme
 PROJECTOR_KEY = "projector"
 
 _PAGE = """
-.block-container {padding: 2.6rem 1.6rem 1rem 1.6rem;}
+.block-container {padding: 3.2rem 1.6rem 1rem 1.6rem;}
 [data-testid="stSidebarUserContent"] {padding-bottom: 1.5rem;}
 [data-testid="stHeader"] {background: transparent;}
 [data-testid="stSidebarHeader"] {height: 1.9rem; margin-bottom: 0;}
@@ -24,6 +24,13 @@ _PAGE = """
 [data-testid="stMain"] [data-testid="stVerticalBlock"] {gap: 0.5rem;}
 .katex-display {margin: 0 !important; padding-bottom: 1rem; text-align: left !important;}
 .katex-display > .katex {text-align: left !important;}
+.st-key-question {padding-bottom: 0.7rem;}
+.st-key-question h3 {font-size: 1.25rem; padding: 0; line-height: 1.35;}
+.st-key-words {padding-bottom: 0.9rem;}
+.st-key-words p {font-size: 0.95rem; line-height: 1.45; margin-bottom: 0.2rem;}
+.st-key-formula .katex-display {padding: 0;}
+.st-key-contents [data-testid="stVerticalBlock"] [data-testid="stVerticalBlock"] {gap: 0;}
+.st-key-contents button {min-height: 1.6rem; padding: 0;}
 .lab-figures {display: flex; flex-wrap: wrap; gap: 0.2rem 1.3rem; align-items: baseline;}
 .lab-figure {white-space: nowrap; font-variant-numeric: tabular-nums; line-height: 1.25;}
 .lab-figure .lab-name {font-size: 0.8rem; font-weight: 600;}

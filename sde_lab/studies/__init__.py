@@ -1,0 +1,1 @@
+"""Questions answered on a scenario, one to a file."""

@@ -1,0 +1,5 @@
+"""The lessons."""
+
+from sde_lab.ui.lessons import render
+
+render()
