@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torchsde
@@ -95,6 +96,14 @@ def one_step(
 ) -> Tensor:
     """The step map: states (rows, D) after the one step of the noise; see :func:`integrate`."""
     return _last_state(sde, scheme, x0, noise, step, clock, None)
+
+
+def for_torchsde(
+    sde: Equation, noise: Noise, step: float, clock: Clock
+) -> tuple[Any, torchsde.BaseBrownian]:
+    """The SDE and the Brownian motion as ``torchsde.sdeint`` takes them, on the solver's clock."""
+    table = _Table(noise)
+    return _StepTime(sde, step, clock, table, None), table
 
 
 def _last_state(

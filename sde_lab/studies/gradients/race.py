@@ -1,0 +1,112 @@
+"""The race: every way on one scenario, one after the other; what would not fit is predicted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sde_lab import budget
+from sde_lab.scenario import Scenario
+from sde_lab.studies.gradients.contestants import WAYS, Way
+from sde_lab.studies.gradients.forecast import Forecast, Sample, fit
+from sde_lab.studies.gradients.meter import measure
+from sde_lab.studies.gradients.readable import readable_bytes, readable_seconds
+from sde_lab.studies.gradients.setup import torchsde_setup
+from sde_lab.studies.gradients.trial import LONGEST, Result, blank, trial, truth_of, warm_up
+
+PILOTS = ((8, 4), (8, 16), (8, 64), (16, 8), (16, 32), (32, 4), (32, 16), (32, 64))
+"""Steps × samples of the small runs that a forecast is made from."""
+ORDER = (
+    "replay",
+    "summed",
+    "jacfwd",
+    "batched",
+    "first_variation",
+    "loop",
+    "jacrev_chunked",
+    "jacrev",
+)
+SMALLER = (500, 200, 100, 50, 20, 10, 5, 2, 1)
+"""Samples at which a way that does not fit is measured instead, where one of them does."""
+
+
+def race(scenario: Scenario) -> Iterator[str | Result]:
+    """Run every way on the scenario, cheap ones first.
+
+    Args:
+        scenario: what is differentiated; its precision is that of the contestants.
+
+    Yields:
+        The name of each way as its turn comes, then its result. A way that would not fit is
+        predicted at the scenario's size and measured, with replay, at the largest of a few smaller
+        numbers of samples that does fit.
+
+    Raises:
+        ScenarioError: if even the replay does not fit the memory budget.
+    """
+    budget.require(scenario.but(dtype="float64"), jacobian=True)
+    truth = truth_of(scenario)
+    for name in ORDER:
+        way = WAYS[name]
+        yield name
+        refusal = way.refuses(scenario)
+        if refusal is not None:
+            yield blank(way, scenario, "refused", refusal)
+            continue
+        forecasts = _forecasts(way, scenario)
+        obstacle = _obstacle(*forecasts, scenario)
+        if obstacle is None:
+            yield trial(way, scenario, truth)
+            continue
+        seconds, memory = (cost(scenario.steps, scenario.samples) for cost in forecasts)
+        unknown = blank(way, scenario, "predicted", obstacle)
+        yield replace(unknown, seconds=seconds, memory=memory)
+        yield from _where_it_fits(way, scenario, forecasts)
+
+
+def _forecasts(way: Way, scenario: Scenario) -> tuple[Forecast, Forecast]:
+    """Seconds and bytes, by size, from small runs."""
+    warm_up(way, scenario)
+    times, sizes = [], []
+    for steps, samples in PILOTS:
+        setup = torchsde_setup(scenario.but(steps=steps, samples=samples))
+        first = measure(lambda setup=setup: way(setup))  # type: ignore[misc]
+        start = time.perf_counter()
+        way(setup)
+        seconds = min(first.seconds, time.perf_counter() - start)
+        times.append(Sample(steps, samples, seconds))
+        sizes.append(Sample(steps, samples, first.extra))
+    return fit(times, way.time), fit(sizes, way.memory)
+
+
+def _obstacle(seconds: Forecast, memory: Forecast, scenario: Scenario) -> str | None:
+    """Why a run of this size is not attempted, or None."""
+    at = scenario.steps, scenario.samples
+    if memory(*at) > budget.limit():
+        return (
+            f"would need {readable_bytes(memory(*at))}, the budget is"
+            f" {readable_bytes(budget.limit())}"
+        )
+    if seconds(*at) > LONGEST:
+        return f"would take {readable_seconds(seconds(*at))}, more than {LONGEST:g} s"
+    return None
+
+
+def _where_it_fits(
+    way: Way, scenario: Scenario, forecasts: tuple[Forecast, Forecast]
+) -> Iterator[Result]:
+    """The way and replay at the largest smaller number of samples that fits easily."""
+    seconds, memory = forecasts
+    for samples in SMALLER:
+        smaller = scenario.but(samples=min(samples, scenario.samples))
+        at = smaller.steps, smaller.samples
+        if samples < scenario.samples and 5 * seconds(*at) < LONGEST and _light(memory(*at)):
+            truth = truth_of(smaller)
+            yield trial(way, smaller, truth)
+            yield trial(WAYS["replay"], smaller, truth)
+            return
+
+
+def _light(memory: float) -> bool:
+    return 2 * memory < budget.limit()
