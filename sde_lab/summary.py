@@ -5,7 +5,6 @@ All statistics leave out the samples that exploded (Inf or NaN anywhere); they a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,8 +16,8 @@ from sde_lab.budget import DISPLAYED
 from sde_lab.jacobian import Jacobian
 from sde_lab.scenario import Scenario
 from sde_lab.simulate import Paths
+from sde_lab.statistics import Array, moments, quantiles
 
-Array = NDArray[np.floating]
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 SHOWN_PATHS = 30
 
@@ -149,32 +148,9 @@ def _per_component(table: Array) -> tuple[Bands, ...]:
 
 def _bands(ordered: Array) -> Bands:
     """Statistics of a (T, N) array sorted along its samples."""
-    count = ordered.shape[-1]
-    if count == 0:
-        hole = np.full(len(ordered), np.nan)
-        return Bands(hole, hole, np.full((len(LEVELS), len(ordered)), np.nan), hole, hole)
-    mean = ordered.mean(axis=-1, dtype=np.float64)
-    if count == 1:
-        unknown = np.full(len(ordered), np.nan)
-        return Bands(mean, unknown, _quantiles(ordered), unknown, unknown)
-    centred = ordered - mean[:, None]
-    square = centred * centred
-    second = square.mean(axis=-1)
-    fourth = np.einsum("tn,tn->t", square, square) / count
-    std = np.sqrt(second * count / (count - 1))
-    spread = np.sqrt((fourth - second**2 * (count - 3) / (count - 1)) / count)
-    std_error = np.divide(spread, 2.0 * std, out=np.zeros_like(std), where=std > 0.0)
-    return Bands(mean, std, _quantiles(ordered), std / math.sqrt(count), std_error)
-
-
-def _quantiles(ordered: Array) -> Array:
-    """Quantiles at LEVELS, (5, T), linear between order statistics (Hyndman and Fan, type 7)."""
-    place = np.array(LEVELS) * (ordered.shape[-1] - 1)
-    below = place.astype(np.intp)
-    above = np.minimum(below + 1, ordered.shape[-1] - 1)
-    share = (place - below).astype(ordered.dtype)
-    low, high = ordered[:, below], ordered[:, above]
-    return np.ascontiguousarray((low + share * (high - low)).T)
+    found = moments(ordered)
+    levels = np.ascontiguousarray(quantiles(ordered, LEVELS).T)
+    return Bands(found.mean, found.std, levels, found.mean_error, found.std_error)
 
 
 def _histogram(ordered: Array) -> Histogram:
