@@ -24,6 +24,8 @@ from sde_lab.storage import blank
 Field = Callable[[Tensor, Tensor], Tensor]
 Clock = Callable[[Tensor], Tensor]
 """Step time u, of shape (), to real time, of shape () or (rows, 1)."""
+Arrival = Callable[[Tensor], None]
+"""What is done with each state on the way."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,26 @@ def integrate(
         States at steps 0, 1, …, K: (K + 1, rows, D).
     """
     visited = _Collected() if torch.is_grad_enabled() else _Written(noise, x0)
-    visited.append(_last_state(sde, scheme, x0, noise, step, clock, visited))
+    follow(sde, scheme, x0, noise, step, clock, visited.append)
     return visited.stacked()
+
+
+def follow(
+    sde: Equation,
+    scheme: Scheme,
+    x0: Tensor,
+    noise: Noise,
+    step: float | Tensor,
+    clock: Clock,
+    arrive: Arrival,
+) -> None:
+    """Walk as :func:`integrate` does, telling each state instead of keeping all.
+
+    ``arrive`` is called with the state (rows, D) at each of the steps 0, 1, …, K, before the step
+    from there begins. It may change the equation's parameters for that step, except at 0, where the
+    solver has looked at the equation before.
+    """
+    arrive(_last_state(sde, scheme, x0, noise, step, clock, arrive))
 
 
 def one_step(
@@ -113,16 +133,16 @@ def _last_state(
     noise: Noise,
     step: float | Tensor,
     clock: Clock,
-    visited: _Visited | None,
+    arrive: Arrival | None,
 ) -> Tensor:
-    """Solve to the end, noting the state that each step starts from.
+    """Solve to the end, telling the state that each step starts from.
 
     Asked for every time, the solver interpolates to each and stacks them, which costs a third of a
     long run; asked for the last, it walks the same steps.
     """
     table = _Table(noise)
     found: Tensor = torchsde.sdeint(
-        _StepTime(sde, step, clock, table, visited),
+        _StepTime(sde, step, clock, table, arrive),
         x0,
         torch.tensor([0, len(noise.increments)], dtype=x0.dtype),
         bm=table,
@@ -161,9 +181,6 @@ class _Written:
         return self._table
 
 
-_Visited = _Collected | _Written
-
-
 class _StepTime:
     """The equation on the solver's clock.
 
@@ -177,7 +194,7 @@ class _StepTime:
         step: float | Tensor,
         clock: Clock,
         table: _Table,
-        visited: _Visited | None,
+        arrive: Arrival | None,
     ) -> None:
         self.noise_type = sde.noise_type
         self.sde_type = sde.reading
@@ -186,14 +203,14 @@ class _StepTime:
         self._root = step**0.5
         self._clock = clock
         self._table = table
-        self._visited = visited
+        self._arrive = arrive
         self._remembered_drift = _remembering(self._drift)
         self.g = _remembering(self._diffusion)
 
     def f(self, u: Tensor, x: Tensor) -> Tensor:
         """The drift. Every scheme draws its increment, then asks at the state it starts from."""
-        if self._visited is not None and self._table.drawn:
-            self._visited.append(x)
+        if self._arrive is not None and self._table.drawn:
+            self._arrive(x)
             self._table.drawn = False
         return self._remembered_drift(u, x)
 
