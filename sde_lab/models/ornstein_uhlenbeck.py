@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import torch
@@ -137,9 +138,17 @@ def _laws(
     }
 
 
+@cache
+def _gauss(count: int) -> tuple[Array, Array]:
+    """Nodes and weights of Gauss–Legendre, which take longer to find than to use."""
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    nodes.flags.writeable = weights.flags.writeable = False
+    return nodes, weights
+
+
 def _second_moment(kappa: float, t: Array) -> Array:
     """∫₀ᵗ u² e^{−2κu} du: in closed form, and by Gauss–Legendre where that would cancel."""
-    nodes, weights = np.polynomial.legendre.leggauss(20)
+    nodes, weights = _gauss(20)
     u = 0.5 * t * (nodes + 1.0)
     small = 0.5 * t * (u**2 * np.exp(-2.0 * kappa * u)) @ weights[:, None]
     far = np.abs(kappa * t) > 1.0
@@ -157,7 +166,7 @@ def _mixing(kappa: float, step: float) -> Array:
     All four are integrals of smooth kernels against the same dW, so their covariance is a Gram
     matrix; orthogonalising the kernels in order (QR) gives the dependence without cancellation.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(24)
+    nodes, weights = _gauss(24)
     u = 0.5 * step * (nodes + 1.0)
     decay = np.exp(-kappa * u)
     kernels = np.stack([np.ones_like(u), u / step - 0.5, decay, u * decay], axis=1)
