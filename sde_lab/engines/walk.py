@@ -114,7 +114,8 @@ class _Tangents:
         for place, name in enumerate(self.columns):
             if name in initial:
                 self.values[initial.index(name), place] = 1.0
-        self._spare = torch.empty_like(self.values)
+        # Of one component, each entry needs no other: it can be overwritten.
+        self._spare = self.values if size == 1 else torch.empty_like(self.values)
         self._parameters = dict(batch.parameters)
         self._wanted = [name for name in self.columns if name in batch.parameters]
         for name in self._wanted:
@@ -155,17 +156,19 @@ class _Tangents:
                 retain_graph=row + 1 < size,
                 materialize_grads=True,
             )
-            b = dict(zip(self._wanted, by_leaf, strict=True))
-            for place, name in enumerate(self.columns):
-                self._combine(row, place, by_state, b.get(name))
+            b = {name: g.squeeze(1) for name, g in zip(self._wanted, by_leaf, strict=True)}
+            a = by_state.unbind(1)
+            entries = zip(self.columns, self._spare[row].unbind(), strict=True)
+            for place, (name, target) in enumerate(entries):
+                _combine(target, a, b.get(name), self.values[:, place].unbind())
         self.values, self._spare = self._spare, self.values
 
-    def _combine(self, row: int, place: int, a: Tensor, b: Tensor | None) -> None:
-        """One entry of A J + B, for all rows of the batch; the initial state has no B."""
-        target = self._spare[row, place]
-        if b is None:
-            torch.mul(a[:, 0], self.values[0, place], out=target)
-        else:
-            torch.addcmul(b[:, 0], a[:, 0], self.values[0, place], out=target)
-        for component in range(1, a.shape[1]):
-            target.addcmul_(a[:, component], self.values[component, place])
+
+def _combine(target: Tensor, a: Sequence[Tensor], b: Tensor | None, j: Sequence[Tensor]) -> None:
+    """One entry of A J + B, for all rows of the batch; the initial state has no B."""
+    if b is None:
+        torch.mul(a[0], j[0], out=target)
+    else:
+        torch.addcmul(b, a[0], j[0], out=target)
+    for component in range(1, len(a)):
+        target.addcmul_(a[component], j[component])
