@@ -12,6 +12,7 @@ from sde_lab.reference import Reference, exact_solution, reference
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import SCHEMES
 from sde_lab.simulate import Paths, simulate
+from sde_lab.studies.sweep import SweepInterruptedError, SweepResult, sweep
 from sde_lab.summary import Bands, Summary, summarise
 
 __all__ = [
@@ -27,10 +28,13 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "Summary",
+    "SweepInterruptedError",
+    "SweepResult",
     "exact_solution",
     "jacobian",
     "reference",
     "sdeint_jacobian",
     "simulate",
     "summarise",
+    "sweep",
 ]

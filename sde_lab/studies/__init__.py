@@ -1,1 +1,1 @@
-"""Questions answered on a scenario, one to a file."""
+"""Questions answered on a scenario, one to a file or a folder."""

@@ -1,0 +1,20 @@
+"""Sweeps: what happens when the knob turns."""
+
+from __future__ import annotations
+
+from sde_lab.studies.sweep.grid import sweepable
+from sde_lab.studies.sweep.plan import Plan, make_plan
+from sde_lab.studies.sweep.result import Curve, SweepResult
+from sde_lab.studies.sweep.run import Progress, SweepInterruptedError, SweepRun, sweep
+
+__all__ = [
+    "Curve",
+    "Plan",
+    "Progress",
+    "SweepInterruptedError",
+    "SweepResult",
+    "SweepRun",
+    "make_plan",
+    "sweep",
+    "sweepable",
+]
