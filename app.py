@@ -25,6 +25,11 @@ page = st.navigation(
             default=True,
         ),
         st.Page(
+            "sde_lab/ui/pages/gradients.py",
+            title="Gradients",
+            icon=":material/timeline:",
+        ),
+        st.Page(
             "sde_lab/ui/pages/lessons.py",
             title="Lessons",
             icon=":material/school:",

@@ -41,27 +41,49 @@ StepMap = Callable[[Block, Tensor, list[Tensor]], Tensor]
 
 def replay(paths: Paths) -> Tensor:
     """All derivatives of all paths, (T, N, D, P); see :func:`sde_lab.jacobian`."""
-    scenario = paths.scenario
-    scheme, model = scenario.solver, scenario.sde
-    values = [scenario.parameters[knob.name] for knob in model.parameters]
-    steps, samples, size = paths.values.shape[0] - 1, *paths.values.shape[1:]
-    shape = (steps + 1, size, size + len(values), samples)
-    stored = blank(shape, paths.values.dtype, paths.values.device)
+    stored = _beginning(paths)
+    for block in blocks(len(paths.values) - 1, paths.values.shape[1]):
+        advance(_derivatives(paths, block, stored), block, stored)
+    return stored.permute(0, 3, 1, 2)
+
+
+def step_matrices(paths: Paths) -> Tensor:
+    """The A_k = ∂X_{k+1}/∂X_k of every step of every sample, (steps, N, D, D)."""
+    stored = _beginning(paths)
+    steps, samples, size = len(paths.values) - 1, *paths.values.shape[1:]
+    found = paths.values.new_empty((steps, samples, size, size))
+    for block in blocks(steps, samples):
+        a = _derivatives(paths, block, stored)
+        found[block.steps, block.samples] = a.permute(2, 3, 0, 1)
+    return found
+
+
+def _beginning(paths: Paths) -> Tensor:
+    """The table of derivatives, (T, D, P, N), as far as it is known beforehand."""
+    values, model = paths.values, paths.scenario.sde
+    count, samples, size = values.shape
+    stored = blank((count, size, len(model.columns), samples), values.dtype, values.device)
     stored[:, :, :size] = 0.0
     stored[0] = 0.0
     for component in range(size):
         stored[0, component, component] = 1.0
+    return stored
 
-    for block in blocks(steps, samples):
-        x = rows(paths.values, block).requires_grad_()
-        leaves = [x.new_full((1, 1), value).expand(len(x), 1).requires_grad_() for value in values]
-        named = dict(zip(scenario.parameters, leaves, strict=True))
-        clock = _clock(paths, block, x) if model.time_dependent else _nought
-        sde = equation(model, named, scheme.reading)
-        out = one_step(sde, scheme, x, _slice(paths.noise, block), scenario.step, clock)
-        a = linearise(out, x, leaves, block, stored)
-        advance(a, block, stored)
-    return stored.permute(0, 3, 1, 2)
+
+def _derivatives(paths: Paths, block: Block, stored: Tensor) -> Tensor:
+    """Take the steps of the block again: return their A, leave their B in ``stored``."""
+    scenario = paths.scenario
+    scheme, model = scenario.solver, scenario.sde
+    x = rows(paths.values, block).requires_grad_()
+    leaves = [
+        x.new_full((1, 1), scenario.parameters[knob.name]).expand(len(x), 1).requires_grad_()
+        for knob in model.parameters
+    ]
+    named = dict(zip(scenario.parameters, leaves, strict=True))
+    clock = _clock(paths, block, x) if model.time_dependent else _nought
+    sde = equation(model, named, scheme.reading)
+    out = one_step(sde, scheme, x, _slice(paths.noise, block), scenario.step, clock)
+    return linearise(out, x, leaves, block, stored)
 
 
 def blocks(steps: int, samples: int) -> Iterator[Block]:

@@ -30,7 +30,10 @@ def summed(found: SummedGradient, hidden: bool, theme: Theme) -> dict[str, Any]:
     horizon, air = float(found.times[-1]), float(found.times[1]) / 2
     layout = theme.layout(
         xaxis=theme.axis(title="time t", range=[-air, horizon + air]),
-        yaxis=theme.axis(title="∂X/∂x₀", range=_range(found)),
+        yaxis=theme.axis(
+            title="∂X/∂x₀, summed over the paths" if found.samples > 1 else "∂X/∂x₀",
+            range=_range(found),
+        ),
         annotations=_words(found, hidden, theme),
         bargap=0.15,
         showlegend=False,

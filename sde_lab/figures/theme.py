@@ -101,6 +101,10 @@ class Theme:
         palette = self._palette
         return palette[_PLACE.get(name, sum(name.encode()) % len(palette))]
 
+    def series_colour(self, place: int) -> str:
+        """The colour of one of several things that are no parameters: ``#rrggbb``."""
+        return self._palette[place % len(self._palette)]
+
     def faded(self, colour: str, share: float) -> str:
         """A colour ``#rrggbb`` with this opacity, 0 to 1."""
         red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from sde_lab.jacobian import jacobian
 from sde_lab.scenario import Scenario
-from sde_lab.simulate import flow, initial_state, settings, simulate
+from sde_lab.studies.gradients.contestants import WAYS
+from sde_lab.studies.gradients.setup import torchsde_setup
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class SummedGradient:
 
     Attributes:
         times: (T,)
-        derivatives: ∂X_t/∂x₀ of the first component, summed over the samples, (T,).
+        derivatives: ∂X_t/∂x₀ summed over the samples and components of X, (T,).
         returned: the one number from ``autograd.grad(X, x0, ones_like(X))``.
         samples: how many paths are in it.
     """
@@ -31,15 +30,13 @@ class SummedGradient:
 
 
 def summed_gradient(scenario: Scenario) -> SummedGradient:
-    """Ask autograd for the gradient of whole paths by their common start.
+    """Ask autograd for the gradient of whole paths by their common start, in float64.
 
     Raises:
         ScenarioError: if the Jacobian does not fit the memory budget.
     """
-    paths = simulate(scenario)
-    derivatives = jacobian(paths).values[:, :, 0, 0].double().sum(dim=1).numpy()
-    start = initial_state(scenario)[:1].clone().requires_grad_()
-    x0 = start.expand(scenario.samples, -1)
-    component = flow(scenario, x0, settings(scenario), paths.noise)[..., 0]
-    (gradient,) = torch.autograd.grad(component, start, torch.ones_like(component))
-    return SummedGradient(paths.times.numpy(), derivatives, float(gradient[0, 0]), scenario.samples)
+    setup = torchsde_setup(scenario.but(dtype="float64"))
+    derivatives = WAYS["replay"](setup)[..., 0].sum(dim=(1, 2))
+    returned = float(WAYS["summed"](setup)[0])
+    times = setup.ts * scenario.step
+    return SummedGradient(times.numpy(), derivatives.numpy(), returned, scenario.samples)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import streamlit as st
@@ -17,6 +15,7 @@ from sde_lab.scenario import Scenario
 from sde_lab.summary import Summary, display_times
 from sde_lab.survey import Survey, require_fitting, survey
 from sde_lab.ui.errands import Errand, begin
+from sde_lab.ui.shelf import Shelf
 from sde_lab.worker import WorkerLostError
 
 LIGHT = 2_000_000
@@ -78,31 +77,9 @@ def _at_once(scenario: Scenario) -> Summary:
     return survey(scenario)
 
 
-class Shelf:
-    """The summaries of the last long runs, for every session."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[Scenario, Summary] = OrderedDict()
-
-    def find(self, scenario: Scenario) -> Summary | None:
-        """The whole summary of this scenario, if it is there."""
-        with self._lock:
-            if scenario in self._kept:
-                self._kept.move_to_end(scenario)
-            return self._kept.get(scenario)
-
-    def put(self, summary: Summary) -> None:
-        """Keep a summary, and let the one go that was asked for least recently."""
-        with self._lock:
-            self._kept[summary.scenario] = summary
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-
-
 @st.cache_resource(show_spinner=False)
-def _shelf() -> Shelf:
-    return Shelf()
+def _shelf() -> Shelf[Scenario, Summary]:
+    return Shelf(KEPT)
 
 
 @dataclass
@@ -209,7 +186,7 @@ def _advanced(run: LongRun, progress: Progress) -> Summary:
         else:
             found = errand.ask("summary", say=progress.waits)
     if found.scenario == run.scenario:
-        _shelf().put(found)
+        _shelf().put(found.scenario, found)
         run.close()
     else:
         run.partial = found

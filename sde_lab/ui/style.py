@@ -31,6 +31,11 @@ _PAGE = """
 .st-key-formula .katex-display {padding: 0;}
 .st-key-contents [data-testid="stVerticalBlock"] [data-testid="stVerticalBlock"] {gap: 0;}
 .st-key-contents button {min-height: 1.6rem; padding: 0;}
+.lab-table {overflow-x: auto;}
+.lab-table table {border-collapse: collapse; font-size: 0.85rem;
+  font-variant-numeric: tabular-nums;}
+.lab-table th, .lab-table td {padding: 0.15rem 0.7rem 0.15rem 0; text-align: left;
+  vertical-align: top; border-bottom: 1px solid var(--st-border-color, #8884);}
 .lab-figures {display: flex; flex-wrap: wrap; gap: 0.2rem 1.3rem; align-items: baseline;}
 .lab-figure {white-space: nowrap; font-variant-numeric: tabular-nums; line-height: 1.25;}
 .lab-figure .lab-name {font-size: 0.8rem; font-weight: 600;}

@@ -1,4 +1,4 @@
-"""The ways to a gradient with their facts: what each is, what it costs by theory, where it fails."""
+"""The ways to a gradient with their facts: what each is, what it costs, where it fails."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Way:
     time: Growth
     memory: Growth
     helpers: tuple[Any, ...] = ()
-    refuses: Callable[[Scenario], str | None] = lambda scenario: None
+    refuses: Callable[[Scenario], str | None] = lambda _: None
     right: bool = True
     forward: bool = False
 
@@ -126,7 +126,7 @@ WAYS: Mapping[str, Way] = MappingProxyType(
                 "grad, summed",
                 "The question's own call: correct, but it is the sum over all times.",
                 ways.summed,
-                passes=lambda scenario: "1 backward",
+                passes=lambda _: "1 backward",
                 time=LINEAR,
                 memory=LINEAR,
                 right=False,

@@ -25,7 +25,7 @@ def deadline(seconds: float) -> Iterator[None]:
         yield
         return
 
-    def ring(number: int, frame: FrameType | None) -> None:
+    def ring(_number: int, _frame: FrameType | None) -> None:
         raise OutOfTimeError
 
     former = signal.signal(alarm, ring)

@@ -22,3 +22,8 @@ def readable_seconds(seconds: float) -> str:
 def _short(value: float) -> str:
     """Two digits, or all before the point."""
     return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
+
+
+def readable_times(ratio: float) -> str:
+    """Such as ``1.4``, ``37`` or ``110``: two digits."""
+    return f"{float(f'{ratio:.2g}'):,.0f}" if ratio >= 9.95 else f"{ratio:.1f}"

@@ -57,11 +57,10 @@ def torchsde_setup(scenario: Scenario) -> Setup:
     law = equation(scenario.sde, settings(scenario), scheme.reading)
     sde, bm = for_torchsde(law, noise, step, lambda u: u * step)
     solver = {"method": scheme.method, "dt": 1.0, "options": dict(scheme.options)}
-    kind = {"dtype": scenario.torch_dtype, "device": scenario.device}
     return Setup(
         scenario=scenario,
         sde=sde,
-        x0=torch.tensor(scenario.initial, **kind),
+        x0=torch.tensor(scenario.initial, dtype=scenario.torch_dtype, device=scenario.device),
         samples=scenario.samples,
         ts=torch.arange(scenario.steps + 1, dtype=scenario.torch_dtype),
         bm=bm,

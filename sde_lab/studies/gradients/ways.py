@@ -6,7 +6,7 @@ the derivative of every state by the initial state, (T, N, D, D); the first retu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from torchsde import sdeint
@@ -65,10 +65,7 @@ def jacfwd(s: Setup) -> torch.Tensor:
     return torch.func.jacfwd(sample, argnums=2)(s.ts, s.samples, s.x0)
 
 
-Field = Callable[[torch.Tensor], torch.Tensor]
-
-
-def derivative(h: Field, x: torch.Tensor) -> torch.Tensor:
+def derivative(h: Any, x: torch.Tensor) -> torch.Tensor:
     x = x.detach().requires_grad_()
     with torch.enable_grad():
         y = h(x) + 0 * x.sum(1, keepdim=True)
@@ -79,7 +76,7 @@ def derivative(h: Field, x: torch.Tensor) -> torch.Tensor:
 class FirstVariation:
     """dX = f dt + g dW and dJ = (∂f/∂x) J dt + (∂g/∂x) J dW as one SDE of size D + D²."""
 
-    def __init__(self, sde: Setup, size: int) -> None:
+    def __init__(self, sde: Any, size: int) -> None:
         self.sde, self.size, self.sde_type = sde, size, sde.sde_type
         self.noise_type = "additive" if sde.noise_type == "additive" else "general"
 

@@ -1,0 +1,5 @@
+"""The Gradients page."""
+
+from sde_lab.ui.gradients import render
+
+render()
