@@ -81,14 +81,14 @@ def bars(page: Any) -> list[str]:
 
 def test_the_trap_in_a_browser_follows_the_sliders(page: Any, server: str) -> None:
     visit(page, server, "samples=1&steps=25")
-    before = page.locator(".stMarkdown").first.inner_text()
+    before = page.locator(".stMain .stMarkdown").first.inner_text()
     assert re.search(r"one number, 16\.\d+", before)
     page.get_by_role("slider", name=re.compile("κ")).press("Home")
     page.wait_for_function(
-        "before => document.querySelector('.stMarkdown').innerText !== before", arg=before
+        "before => document.querySelector('.stMain .stMarkdown').innerText !== before", arg=before
     )
     settle(page)
-    assert "one number, 26." in page.locator(".stMarkdown").first.inner_text()
+    assert "one number, 26." in page.locator(".stMain .stMarkdown").first.inner_text()
 
 
 def test_a_race_runs_and_its_link_shows_it_in_another_browser(
