@@ -14,12 +14,14 @@ from sde_lab.schemes import SCHEMES
 from sde_lab.simulate import Paths, simulate
 from sde_lab.studies.sweep import SweepInterruptedError, SweepResult, sweep
 from sde_lab.summary import Bands, Summary, summarise
+from sde_lab.typed import EquationError, parse_sde
 
 __all__ = [
     "ENGINES",
     "MODELS",
     "SCHEMES",
     "Bands",
+    "EquationError",
     "Jacobian",
     "Law",
     "Noise",
@@ -32,6 +34,7 @@ __all__ = [
     "SweepResult",
     "exact_solution",
     "jacobian",
+    "parse_sde",
     "reference",
     "sdeint_jacobian",
     "simulate",

@@ -14,6 +14,7 @@ from sde_lab.errors import ScenarioError, shown
 from sde_lab.models import MODELS
 from sde_lab.models.base import Model, Parameter
 from sde_lab.schemes import SCHEMES, Scheme
+from sde_lab.typed import normal, parse_sde
 
 DType = Literal["float32", "float64"]
 DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "float64": torch.float64}
@@ -53,7 +54,7 @@ class Scenario:
     """One experiment: a model with its parameters, a grid, a scheme and a seed.
 
     Attributes:
-        model: a name in :data:`sde_lab.MODELS`.
+        model: a name in :data:`sde_lab.MODELS`, or the text of an SDE (:func:`sde_lab.parse_sde`).
         parameters: any of the model's parameters by name; the others take their defaults.
         x0: initial state, a number or one per state component; None takes the model's default.
             Kept as a tuple of floats.
@@ -81,8 +82,9 @@ class Scenario:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        model = MODELS[_choice("model", self.model, MODELS)]
         settle = object.__setattr__
+        settle(self, "model", _named(self.model))
+        model = self.sde
         dtype = DTYPES[_choice("dtype", self.dtype, DTYPES)]
         settle(self, "parameters", _parameters(model, self.parameters, dtype))
         settle(self, "x0", _initial(model, self.x0, dtype))
@@ -92,12 +94,12 @@ class Scenario:
         settle(self, "seed", _integer("seed", self.seed, 0, LARGEST_SEED))
         _device(self.device)
         scheme = SCHEMES[_choice("scheme", self.scheme, SCHEMES)]
-        scheme.require_noise(model.noise_type, model.name)
+        scheme.require_noise(model.noise_type, model.name, len(model.components))
 
     @property
     def sde(self) -> Model:
         """The model itself."""
-        return MODELS[self.model]
+        return MODELS[self.model] if self.model in MODELS else parse_sde(self.model)
 
     @property
     def solver(self) -> Scheme:
@@ -128,7 +130,7 @@ class Scenario:
             ScenarioError: for a field that does not exist, or cannot work.
         """
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
-        if changes.get("model", self.model) != self.model:
+        if "model" in changes and _named(changes["model"]) != self.model:
             plain.update(parameters={}, x0=None)
         elif isinstance(changes.get("parameters"), Mapping):
             changes["parameters"] = {**self.parameters, **changes["parameters"]}
@@ -157,6 +159,17 @@ class Scenario:
                     _label(name), plain[name], f"no such field; {_listed(known)} are"
                 )
         return cls(**plain)
+
+
+def _named(model: object) -> str:
+    """A name in MODELS, or the text of an SDE as it is kept."""
+    if isinstance(model, str) and "=" in model:
+        return normal(model)
+    if not isinstance(model, str) or model not in MODELS:
+        known = ", ".join(MODELS)
+        hint = f"must be one of {known}, or the text of an SDE such as dx = -x*dt + dW"
+        raise ScenarioError("model", model, hint)
+    return model
 
 
 def _listed(names: object) -> str:

@@ -47,10 +47,19 @@ class Scheme:
         """The stochastic integral as people write it."""
         return "Itô" if self.reading == "ito" else "Stratonovich"
 
-    def require_noise(self, noise_type: NoiseType, model: str) -> None:
+    def fits(self, noise_type: NoiseType, size: int) -> bool:
+        """Whether the scheme can drive this noise of an equation of ``size`` states.
+
+        Where it differentiates, torchsde multiplies by the transpose of the Jacobian of a scalar
+        diffusion, which is another equation in more than one dimension.
+        """
+        transposed = self.differentiates and noise_type == "scalar" and size > 1
+        return noise_type in self.noise_types and not transposed
+
+    def require_noise(self, noise_type: NoiseType, model: str, size: int = 1) -> None:
         """Raise ScenarioError, naming the pair, if the scheme cannot drive this noise."""
-        if noise_type not in self.noise_types:
-            works = ", ".join(s.name for s in SCHEMES.values() if noise_type in s.noise_types)
+        if not self.fits(noise_type, size):
+            works = ", ".join(s.name for s in SCHEMES.values() if s.fits(noise_type, size))
             raise ScenarioError(
                 "scheme",
                 self.name,

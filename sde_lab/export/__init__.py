@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 
 from sde_lab.export.page import to_html
 from sde_lab.export.program import script
@@ -30,8 +31,12 @@ def filename(scenario: Scenario, suffix: str) -> str:
             only separates its parts.
 
     Returns:
-        Such as ``ornstein_uhlenbeck-100x1000-seed0.csv``: model, steps × samples, seed.
+        Such as ``ornstein_uhlenbeck-100x1000-seed0.csv``: model, steps × samples, seed. A typed
+        model is called ``own`` and a number that its text has.
     """
     size = f"{scenario.steps}x{scenario.samples}"
-    stem = f"{scenario.model}-{size}-seed{scenario.seed}"
+    name = scenario.sde.name
+    if scenario.model != name:
+        name = f"{name}{zlib.crc32(scenario.model.encode()):08x}"
+    stem = f"{name}-{size}-seed{scenario.seed}"
     return ".".join([stem, *re.findall(r"[A-Za-z0-9_]+", suffix)])

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
@@ -57,35 +57,42 @@ class Preset:
 class Model(ABC):
     """An SDE dX = drift dt + diffusion dW in D state components, driven by M Brownian motions.
 
-    A leaf class declares the facts below as class attributes and implements the methods; nobody
-    subclasses a leaf. Tensors run over rows: a row is one sample, or one step of one sample. Values
-    of parameters come as tensors of shape (1, 1) or (rows, 1), so plain arithmetic broadcasts.
+    A leaf class declares the facts below as class attributes (a typed model reads them from its
+    text) and implements the methods; nobody subclasses a leaf. Tensors run over rows: a row is one
+    sample, or one step of one sample. Values of parameters come as tensors of shape (1, 1) or
+    (rows, 1), so plain arithmetic broadcasts.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    meaning: ClassVar[str]
-    equation: ClassVar[str]
+    name: str
+    title: str
+    meaning: str
+    equation: str
     """LaTeX, without dollar signs; one equation per state component, joined by ``\\\\``."""
-    components: ClassVar[tuple[str, ...]]
+    components: tuple[str, ...]
     """Name of each state component, in the order of the state's last axis."""
-    symbols: ClassVar[tuple[str, ...]]
+    symbols: tuple[str, ...]
     """The letter each of them has in the equation."""
-    initial: ClassVar[tuple[Parameter, ...]]
+    initial: tuple[Parameter, ...]
     """Initial value of each component; its name (``x0``) heads the Jacobian's columns."""
-    parameters: ClassVar[tuple[Parameter, ...]]
-    noise_type: ClassVar[NoiseType]
-    channels: ClassVar[int]
-    reading: ClassVar[Reading] = "ito"
-    residuals: ClassVar[int] = 0
+    parameters: tuple[Parameter, ...]
+    noise_type: NoiseType
+    channels: int
+    reading: Reading = "ito"
+    residuals: int = 0
     """Further normals per step that the exact solution needs, beside W and its area."""
-    time_dependent: ClassVar[bool] = False
+    time_dependent: bool = False
     """Whether drift or diffusion read ``t``."""
 
-    horizon: ClassVar[float] = 1.0
+    horizon: float = 1.0
     """A time span over which the model shows what it is."""
     presets: ClassVar[tuple[Preset, ...]] = ()
     """Settings that show its different faces."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What each component is called on an axis: its name, or its letter if it has no other."""
+        pairs = zip(self.components, self.symbols, strict=True)
+        return tuple(name if len(name) > 1 else letter for name, letter in pairs)
 
     @property
     def columns(self) -> tuple[str, ...]:
