@@ -6,9 +6,10 @@ import torch
 
 from sde_lab.typed import names
 from sde_lab.typed.model import TypedModel
-from sde_lab.typed.tree import ZERO
 from sde_lab.typed.typeset import typeset
 
+LONGEST = 80
+"""Operations of an expression that is still printed."""
 _KINDS = {
     "diagonal": "each state has a noise of its own, whose strength reads no other state",
     "additive": "its strength reads no state",
@@ -34,7 +35,7 @@ def correction(model: TypedModel) -> str:
     """LaTeX of what Itô's drift has beyond Stratonovich's, one equation for each state."""
     lines = []
     for state, entry in zip(model.components, model.corrected, strict=True):
-        shown = "0" if entry == ZERO else typeset(entry)
+        shown = typeset(entry) if entry.size <= LONGEST else rf"\text{{({entry.size} operations)}}"
         lines.append(rf"c_{{{names.latex(state)}}} = {shown}")
     return r",\quad ".join(lines)
 

@@ -27,11 +27,11 @@ _SLOPES: dict[str, Callable[..., tuple[Any, ...]]] = {
     "log": lambda x: (1 / x,),
     "sin": lambda x: (_OWN["cos"](x),),
     "cos": lambda x: (-_OWN["sin"](x),),
-    "tan": lambda x: (1 + _OWN["tan"](x) ** 2,),
+    "tan": lambda x: (_OWN["cos"](x) ** -2,),
     "atan": lambda x: (1 / (1 + x**2),),
     "sinh": lambda x: (_OWN["cosh"](x),),
     "cosh": lambda x: (_OWN["sinh"](x),),
-    "tanh": lambda x: (1 - _OWN["tanh"](x) ** 2,),
+    "tanh": lambda x: (_OWN["cosh"](x) ** -2,),
     "abs": lambda x: (_OWN["sign"](x),),
     "max": lambda a, b: (_OWN["step"](a - b), _OWN["step"](b - a)),
     "min": lambda a, b: (_OWN["step"](b - a), _OWN["step"](a - b)),
@@ -82,22 +82,55 @@ def tree(expression: Any) -> Node:
     Raises:
         ArithmeticError: for what is no real number, such as 1/0.
     """
-    if expression.is_Number:
-        if not expression.is_finite:
-            raise ArithmeticError("division by zero")
-        return _quotient(expression) if expression.is_Rational else number(float(expression))
-    if expression.is_Symbol:
-        return Node("name", text=expression.name)
-    parts = [tree(part) for part in expression.args]
-    if expression.is_Add:
-        return _sum_of(parts)
-    if expression.is_Mul:
-        return _product(expression)
-    if expression.is_Pow:
-        return _power(*parts)
-    if isinstance(expression, _Own):
-        return Node(expression.func.__name__, tuple(parts))
-    raise ArithmeticError("no real number")
+    return _Reader().tree(expression)
+
+
+class _Reader:
+    """Reads each subexpression once, however often it stands in the whole."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, Node] = {}
+
+    def tree(self, expression: Any) -> Node:
+        if expression not in self._known:
+            self._known[expression] = self._read(expression)
+        return self._known[expression]
+
+    def _read(self, expression: Any) -> Node:
+        if expression.is_Number:
+            return _number(expression)
+        if expression.is_Symbol:
+            return Node("name", text=expression.name)
+        if expression.is_Mul:
+            return self._product(expression)
+        parts = [self.tree(part) for part in expression.args]
+        if expression.is_Add:
+            return _sum(parts)
+        if expression.is_Pow:
+            return _power(*parts)
+        if isinstance(expression, _Own | sympy.log):  # a power's derivative brings in log
+            return Node(expression.func.__name__, tuple(parts))
+        raise ArithmeticError("no real number")
+
+    def _product(self, expression: Any) -> Node:
+        """A product as a quotient, where powers are negative, with its sign in front."""
+        above, below, negative = ONE, ONE, False
+        for factor in expression.args:
+            if factor.is_Rational:
+                negative = factor.p < 0
+                above, below = times(above, number(abs(factor.p))), times(below, number(factor.q))
+            elif factor.is_Pow and factor.exp.is_Number and factor.exp < 0:
+                below = times(below, _power(self.tree(factor.base), self.tree(-factor.exp)))
+            else:
+                above = times(above, self.tree(factor))
+        found = above if below == ONE else Node("div", (above, below))
+        return minus(found) if negative else found
+
+
+def _number(value: Any) -> Node:
+    if not value.is_finite:
+        raise ArithmeticError("division by zero")
+    return _quotient(value) if value.is_Rational else number(float(value))
 
 
 def _quotient(rational: Any) -> Node:
@@ -108,7 +141,7 @@ def _quotient(rational: Any) -> Node:
     return whole if rational.p > 0 else minus(whole)
 
 
-def _sum_of(parts: Sequence[Node]) -> Node:
+def _sum(parts: Sequence[Node]) -> Node:
     total = ZERO
     for part in sorted(parts, key=lambda part: part.op == "neg"):
         if part.op == "neg" and total != ZERO:
@@ -118,22 +151,9 @@ def _sum_of(parts: Sequence[Node]) -> Node:
     return total
 
 
-def _product(expression: Any) -> Node:
-    """A product as a quotient, where powers are negative, with its sign in front."""
-    above, below, negative = ONE, ONE, False
-    for factor in expression.args:
-        if factor.is_Rational:
-            negative = factor.p < 0
-            above, below = times(above, number(abs(factor.p))), times(below, number(factor.q))
-        elif factor.is_Pow and factor.exp.is_Number and factor.exp < 0:
-            below = times(below, tree(1 / factor))
-        else:
-            above = times(above, tree(factor))
-    found = above if below == ONE else Node("div", (above, below))
-    return minus(found) if negative else found
-
-
 def _power(base: Node, exponent: Node) -> Node:
+    if exponent.value == 1.0:
+        return base
     if exponent.value == 0.5:
         return Node("sqrt", (base,))
     if exponent.value == -0.5:
@@ -159,12 +179,13 @@ def correction(matrix: Sequence[Sequence[Node]], states: Sequence[str]) -> tuple
     g = [[calculating(entry) for entry in row] for row in matrix]
     found = []
     for row in g:
-        total = sympy.Integer(0)
-        for k, entry in enumerate(row):
-            for j, state in enumerate(states):
-                total += g[j][k] * entry.diff(sympy.Symbol(state))
-        terms = sympy.Add.make_args(sympy.expand_mul(total / 2, deep=False))
-        found.append(tree(sympy.Add(*(_one_power(term) for term in terms))))
+        terms = [
+            _one_power(g[j][k] * slope / 2)
+            for k, entry in enumerate(row)
+            for j, state in enumerate(states)
+            for slope in sympy.Add.make_args(entry.diff(sympy.Symbol(state)))
+        ]
+        found.append(tree(sympy.Add(*terms)))
     return tuple(found)
 
 

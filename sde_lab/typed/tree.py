@@ -25,6 +25,7 @@ class Node:
         value: what it is worth, if no parameter and no state stands in it.
         names: every name in it.
         steepness: the largest product of powers that stand one upon another.
+        size: number of operations, each counted wherever it stands.
 
     Raises:
         ArithmeticError, ValueError: if it is constant without a value, such as 1/0.
@@ -37,6 +38,7 @@ class Node:
     value: float | None = field(init=False, compare=False)
     names: frozenset[str] = field(init=False, compare=False)
     steepness: float = field(init=False, compare=False)
+    size: int = field(init=False, compare=False)
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -48,6 +50,7 @@ class Node:
         if self.op == "pow":
             steepness *= max(1.0, abs(self.parts[1].value or 1.0))
         settle(self, "steepness", steepness)
+        settle(self, "size", bool(self.parts) + sum(part.size for part in self.parts))
         settle(self, "_hash", hash((self.op, self.parts, self.text)))
 
     def __hash__(self) -> int:
