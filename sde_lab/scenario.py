@@ -94,7 +94,7 @@ class Scenario:
         settle(self, "seed", _integer("seed", self.seed, 0, LARGEST_SEED))
         _device(self.device)
         scheme = SCHEMES[_choice("scheme", self.scheme, SCHEMES)]
-        scheme.require_noise(model.noise_type, model.name, len(model.components))
+        scheme.require_noise(model.noise_type, model.key, len(model.components))
 
     @property
     def sde(self) -> Model:
@@ -243,7 +243,7 @@ def _parameters(model: Model, given: object, dtype: torch.dtype) -> Settings:
     known = [knob.name for knob in model.parameters]
     for name in given:
         if name not in known:
-            hint = f"no such parameter of {model.name}; it has {', '.join(known)}"
+            hint = f"no such parameter of {model.key}; it has {', '.join(known)}"
             raise ScenarioError(f"parameters.{_label(name)}", given[name], hint)
     chosen = {knob: given.get(knob.name, knob.default) for knob in model.parameters}
     return Settings(

@@ -39,7 +39,7 @@ def scenarios(draw: some.DrawFn) -> lab.Scenario:
 def test_what_is_written_is_read_back_exactly(scenario: lab.Scenario) -> None:
     text = compact(scenario)
     assert len(text) <= LONGEST
-    assert expanded(text, "pin") == scenario
+    assert expanded(text, "pin", "ornstein_uhlenbeck") == scenario
 
 
 PLAIN = compact(lab.Scenario())
@@ -53,7 +53,7 @@ def test_the_default_is_short_and_needs_no_escape_in_a_link() -> None:
 def test_any_text_is_a_scenario_or_refused(text: str) -> None:
     for candidate in (text, f"ornstein_uhlenbeck__euler__{text}", PLAIN[:-5] + text, PLAIN + text):
         with contextlib.suppress(lab.ScenarioError):
-            assert isinstance(expanded(candidate, "pin"), lab.Scenario)
+            assert isinstance(expanded(candidate, "pin", "ornstein_uhlenbeck"), lab.Scenario)
 
 
 @pytest.mark.parametrize(
@@ -79,4 +79,4 @@ def test_any_text_is_a_scenario_or_refused(text: str) -> None:
 )
 def test_what_no_button_wrote_is_refused(text: str) -> None:
     with pytest.raises(lab.ScenarioError):
-        expanded(text, "pin")
+        expanded(text, "pin", "ornstein_uhlenbeck")

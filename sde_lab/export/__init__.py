@@ -35,8 +35,8 @@ def filename(scenario: Scenario, suffix: str) -> str:
         model is called ``own`` and a number that its text has.
     """
     size = f"{scenario.steps}x{scenario.samples}"
-    name = scenario.sde.name
-    if scenario.model != name:
+    name = scenario.sde.key
+    if name != scenario.model:
         name = f"{name}{zlib.crc32(scenario.model.encode()):08x}"
     stem = f"{name}-{size}-seed{scenario.seed}"
     return ".".join([stem, *re.findall(r"[A-Za-z0-9_]+", suffix)])

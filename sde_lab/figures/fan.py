@@ -23,6 +23,7 @@ from sde_lab.figures.traces import (
     where_apart,
 )
 from sde_lab.models.exact import Law
+from sde_lab.stationary import Stationary
 from sde_lab.summary import Summary
 
 EDGE = 0.82
@@ -38,6 +39,7 @@ def fan(
     cursor: int,
     theme: Theme,
     ghost: Summary | None = None,
+    settled: Stationary | None = None,
 ) -> dict[str, Any]:
     """Bands, mean and some paths of one component over time, beside its law at the cursor.
 
@@ -50,11 +52,12 @@ def fan(
         cursor: index of the displayed time whose law stands at the right edge.
         theme: colours and sizes.
         ghost: a pinned summary, drawn in grey behind.
+        settled: the stationary density, drawn beside the histogram where no exact one is known.
 
     Returns:
         ``data`` and ``layout``; ``layout.meta.time`` names the axes that show time.
     """
-    marginal, tallest = _marginal(summary, component, exact_state, cursor, theme)
+    marginal, tallest = _marginal(summary, component, exact_state, settled, cursor, theme)
     extent = _range(summary, component, exact_state, ghost)
     own = where_apart(scheme_state, exact_state, component, extent)
     traces = [
@@ -101,7 +104,12 @@ def _ghost(ghost: Summary | None, component: int, theme: Theme) -> list[Trace]:
 
 
 def _marginal(
-    summary: Summary, component: int, exact: Law | None, cursor: int, theme: Theme
+    summary: Summary,
+    component: int,
+    exact: Law | None,
+    settled: Stationary | None,
+    cursor: int,
+    theme: Theme,
 ) -> tuple[list[Trace], float]:
     """The law at the cursor: its traces, and the largest density that should be seen."""
     histogram = summary.histograms[component]
@@ -118,12 +126,15 @@ def _marginal(
         **place,
     )
     tallest = float(np.max(heights, initial=0.0)) or 1.0
+    style: dict[str, Any] = {"dash": theme.dashed, "legendgroup": "exact", "uid": "exact-density"}
     curve = None if exact is None else _density(exact, bins, cursor, component)
+    if curve is None:
+        curve = None if settled is None else _settled(settled, bins)
+        style = {"dash": theme.settled, "name": "stationary", "legendrank": 6, "uid": "stationary"}
     if curve is None:
         return [outline], tallest
     density, values = curve
-    style = {"dash": theme.dashed, "legendgroup": "exact", "uid": "exact-density", **place}
-    drawn = line(density, values, theme.exact, theme.line * 0.8, **style)
+    drawn = line(density, values, theme.exact, theme.line * 0.8, **style, **place)
     return [outline, drawn], max(tallest, min(float(np.max(density)), 1.6 * tallest))
 
 
@@ -139,10 +150,18 @@ def _density(law: Law, bins: Array, time: int, component: int) -> tuple[Array, A
     return (density[seen], values[seen]) if seen.any() else None
 
 
+def _settled(stationary: Stationary, bins: Array) -> tuple[Array, Array]:
+    """The stationary density a little beyond the histogram: densities, values."""
+    air = 0.5 * float(bins[-1] - bins[0])
+    values = np.linspace(float(bins[0]) - air, float(bins[-1]) + air, 241)
+    density = np.interp(values, stationary.values, stationary.density, left=0.0, right=0.0)
+    seen = density > 2e-3 * np.max(density)
+    return density[seen], values[seen]
+
+
 def _layout(summary: Summary, component: int, cursor: int, theme: Theme) -> dict[str, Any]:
     horizon, time = float(summary.times[-1]), float(summary.times[cursor])
     model = summary.scenario.sde
-    name = model.components[component]
     return theme.layout(
         xaxis=theme.axis(domain=[0, EDGE], range=[0.0, horizon], title="time t"),
         xaxis2=theme.axis(
@@ -152,7 +171,7 @@ def _layout(summary: Summary, component: int, cursor: int, theme: Theme) -> dict
             zeroline=False,
             fixedrange=True,
         ),
-        yaxis=theme.axis(title=name if len(name) > 1 else model.symbols[component]),
+        yaxis=theme.axis(title=model.labels[component]),
         shapes=[cursor_line(time, "", theme)],
         annotations=[note(f"law at t = {time:.3g}", theme)],
         meta={"time": ["xaxis"], "scene": summary.scenario.model, "ground": theme.ground},

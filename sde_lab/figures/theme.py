@@ -17,14 +17,15 @@ _DARK = (
 )  # fmt: skip
 
 _PLACE = {
-    "x0": 0, "s0": 0, "prey0": 0,
-    "kappa": 1, "a": 1, "r": 1, "alpha": 1, "omega": 1, "k": 1,
-    "theta": 2, "b": 2, "K": 2, "beta": 2,
+    "x0": 0, "s0": 0, "prey0": 0, "S0": 0, "r0": 0, "m0": 0, "q0": 0, "theta1_0": 0,
+    "kappa": 1, "a": 1, "r": 1, "alpha": 1, "omega": 1, "k": 1, "k1": 1, "omega1": 1,
+    "theta": 2, "b": 2, "K": 2, "beta": 2, "k2": 2, "T": 2,
     "sigma": 3, "xi": 3, "sigma1": 3,
-    "v0": 4, "y0": 4, "predator0": 4,
-    "mu": 5, "delta": 5,
-    "rho": 6, "sigma2": 6,
-    "gamma": 7,
+    "v0": 4, "y0": 4, "predator0": 4, "V0": 4, "I0": 4, "p0": 4, "theta2_0": 4,
+    "mu": 5, "delta": 5, "I": 5, "k3": 5,
+    "rho": 6, "sigma2": 6, "epsilon": 6, "k4": 6, "omega2": 6,
+    "gamma": 7, "eta": 7,
+    "z0": 8, "w0": 8,
 }  # fmt: skip
 
 _FONT = '"Source Sans", "Source Sans Pro", "Helvetica Neue", Arial, sans-serif'
@@ -91,6 +92,11 @@ class Theme:
     def dotted(self) -> str:
         """Pattern of a dotted line, in pixels."""
         return "3px,4px" if self.projector else "1.5px,3px"
+
+    @property
+    def settled(self) -> str:
+        """Pattern of a stationary density, in pixels."""
+        return "12px,4px,3px,4px" if self.projector else "8px,3px,2px,3px"
 
     @property
     def _palette(self) -> tuple[str, ...]:

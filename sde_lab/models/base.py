@@ -28,6 +28,7 @@ class Parameter:
     """
 
     name: str
+    """What ``Scenario.model`` calls it; of a typed model, its text."""
     symbol: str
     latex: str
     default: float
@@ -64,6 +65,7 @@ class Model(ABC):
     """
 
     name: str
+    """What ``Scenario.model`` calls it; of a typed model, its text."""
     title: str
     meaning: str
     equation: str
@@ -85,8 +87,13 @@ class Model(ABC):
 
     horizon: float = 1.0
     """A time span over which the model shows what it is."""
-    presets: ClassVar[tuple[Preset, ...]] = ()
+    presets: tuple[Preset, ...] = ()
     """Settings that show its different faces."""
+
+    @property
+    def key(self) -> str:
+        """A short name for widgets and files."""
+        return self.name
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ def parameter(name: str, given: Setting | None, *, correlation: bool) -> Paramet
     base = name.rstrip("0123456789").rstrip("_")
     usual = CORRELATION if correlation else _USUAL.get(base, _OTHER)
     symbol = names.symbol(name)
-    meaning = name if symbol != name else "parameter"
+    meaning = name if symbol[0] not in name else "parameter"
     bound = CLOSEST if correlation else math.inf
     return _knob(name, symbol, names.latex(name), meaning, usual, given, bound)
 

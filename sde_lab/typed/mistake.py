@@ -35,7 +35,7 @@ class EquationError(ScenarioError):
     def __reduce__(self) -> tuple[type[EquationError], tuple[Place, str, str]]:  # type: ignore[override]
         return type(self), (Place(self.line, self.column), str(self.value), self.hint)
 
-    def pointed(self, text: str, width: int = 34) -> str:
+    def pointed(self, text: str, width: int = 28) -> str:
         """The line of the text around the place, and a caret below the column."""
         lines = text.split("\n")
         line = lines[self.line - 1] if self.line <= len(lines) else ""

@@ -17,7 +17,7 @@ from sde_lab.typed.tree import ZERO, Node
 from sde_lab.typed.typeset import equation
 from sde_lab.typed.written import CLOCK, Written, start_name, understand
 
-NAME = "own"
+KEY = "own"
 _CACHED = 256
 
 
@@ -54,17 +54,15 @@ class TypedModel(Model):
     """An SDE that someone typed.
 
     Attributes:
-        text: as it was typed.
         written: what it says.
         matrix: diffusion as trees, (D, M), correlations worked in.
         corrected: what Itô's drift has beyond Stratonovich's, as trees, (D,).
     """
 
-    name = NAME
     title = "Your own SDE"
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.name = text
         self.written = written = understand(text)
         self.components = written.states
         self.symbols = tuple(map(names.symbol, written.states))
@@ -109,6 +107,11 @@ class TypedModel(Model):
             )
         except (ArithmeticError, ValueError):
             return None
+
+    @property
+    def key(self) -> str:
+        """A short name for widgets and files."""
+        return KEY
 
     @property
     def labels(self) -> tuple[str, ...]:

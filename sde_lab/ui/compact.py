@@ -9,6 +9,7 @@ import re
 
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
+from sde_lab.typed.model import KEY
 
 LONGEST = 400
 """Letters; the largest model needs about 200."""
@@ -19,11 +20,14 @@ _WHOLE = re.compile(r"[0-9]{1,18}")
 
 
 def compact(scenario: Scenario) -> str:
-    """The scenario as text; precision and device are the page's own and left out."""
+    """The scenario as text; precision and device are the page's own and left out.
+
+    A typed equation is named by its key alone: its text stands elsewhere in the link.
+    """
     values = [scenario.parameters[knob.name] for knob in scenario.sde.parameters]
     return _FIELD.join(
         (
-            scenario.model,
+            scenario.sde.key,
             scenario.scheme,
             str(scenario.steps),
             str(scenario.samples),
@@ -35,12 +39,13 @@ def compact(scenario: Scenario) -> str:
     )
 
 
-def expanded(text: str, name: str) -> Scenario:
+def expanded(text: str, name: str, own: str) -> Scenario:
     """The scenario that :func:`compact` wrote down.
 
     Args:
         text: anything at all; it comes from a link.
         name: what a message calls it.
+        own: the model of the page, meant where the text names a typed equation.
 
     Raises:
         ScenarioError: if it is none.
@@ -48,7 +53,8 @@ def expanded(text: str, name: str) -> Scenario:
     parts = text.split(_FIELD, 8) if len(text) <= LONGEST else []
     if len(parts) != 8:
         raise ScenarioError(name, text, "is not a scenario; pin the curves anew and copy that link")
-    model, scheme, steps, samples, seed, horizon, initial, values = parts
+    key, scheme, steps, samples, seed, horizon, initial, values = parts
+    model = own if key == KEY else key
     knobs = Scenario(model=model, scheme=scheme).sde.parameters
     numbers = _numbers(name, values)
     if len(numbers) != len(knobs):

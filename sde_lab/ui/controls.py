@@ -11,10 +11,12 @@ from sde_lab.errors import ScenarioError
 from sde_lab.models import MODELS
 from sde_lab.models.base import Model, Parameter
 from sde_lab.scenario import Scenario
-from sde_lab.ui.place import fitting_schemes, horizon_key, knob_key, scheme_key, scheme_label
+from sde_lab.ui.keys import horizon_key, knob_key
+from sde_lab.ui.place import fitting_schemes, scheme_key, scheme_label
 from sde_lab.ui.presets import presets
 from sde_lab.ui.share import share_button
 from sde_lab.ui.style import projector_switch
+from sde_lab.ui.typed import OWN, WRITE, typed_model
 
 STEPS = (25, 50, 100, 200, 400, 800, 1600, 3200)
 SAMPLES = (1, 2, 5, *(m * 10**e for e in (1, 2, 3, 4) for m in (1, 2, 5)), 100_000)
@@ -65,12 +67,15 @@ def _controls() -> Scenario:
 def _model() -> Model:
     name = st.selectbox(
         "Model",
-        list(MODELS),
-        format_func=lambda name: MODELS[name].title,
+        [*MODELS, OWN],
+        format_func=lambda name: WRITE if name == OWN else MODELS[name].title,
         key="model",
         **BOUND,
     )
-    model = MODELS.get(str(name), next(iter(MODELS.values())))
+    if name == OWN:
+        model = typed_model(**BOUND)
+    else:
+        model = MODELS.get(str(name), next(iter(MODELS.values())))
     st.caption(model.meaning)
     return model
 
@@ -99,7 +104,7 @@ def _grid(model: Model) -> dict[str, Any]:
     with left:
         horizon = st.select_slider(
             "T  horizon",
-            HORIZONS,
+            sorted({*HORIZONS, model.horizon}),
             value=model.horizon,
             format_func=lambda value: f"{value:g}",
             key=horizon_key(model),

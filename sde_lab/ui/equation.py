@@ -19,11 +19,12 @@ def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
     by_length = sorted(model.parameters, key=lambda knob: -len(knob.latex))
     for place, knob in enumerate(by_length):
         token = re.compile(rf"(?<![A-Za-z\\]){re.escape(knob.latex)}(?![A-Za-z_])")
+        symbolic = token.sub(_mark(place, 0), symbolic)
+        live = token.sub(_mark(place, 1), live)
+    for place, knob in enumerate(by_length):
         colour = theme.parameter_colour(knob.name)
         value = f"{scenario.parameters[knob.name]:g}"
         number = f"({value})" if value.startswith("-") else value
-        symbolic = token.sub(_mark(place, 0), symbolic)
-        live = token.sub(_mark(place, 1), live)
         symbolic = symbolic.replace(_mark(place, 0), rf"\textcolor{{{colour}}}{{{knob.latex}}}")
         live = live.replace(_mark(place, 1), rf"\textcolor{{{colour}}}{{{number}}}")
     if r"\\" in model.equation:

@@ -15,13 +15,15 @@ from sde_lab.figures.sensitivity import sensitivities
 from sde_lab.models.base import Model
 from sde_lab.reference import Reference
 from sde_lab.summary import Summary
-from sde_lab.ui.answer import answer_of, hide_switch
+from sde_lab.typed import TypedModel
+from sde_lab.ui.answer import answer_of, hidden, hide_switch
 from sde_lab.ui.chart import chart
 from sde_lab.ui.controls import BOUND, asked
 from sde_lab.ui.equation import live_equation
 from sde_lab.ui.pin import pin
 from sde_lab.ui.readout import readings, readout
-from sde_lab.ui.run import summary_of
+from sde_lab.ui.run import stationary_of, summary_of
+from sde_lab.ui.says import what_it_says
 from sde_lab.ui.style import theme
 from sde_lab.ui.takeaway import takeaway
 
@@ -78,6 +80,8 @@ def board(
         _charts(model, left, right, height)
     with outlet:
         takeaway(summary, exact, [left[0], right[0]])
+    if isinstance(model, TypedModel):
+        what_it_says(summary, model)
 
 
 def current() -> Summary | None:
@@ -105,8 +109,15 @@ def _view(model: Model) -> str:
     if len(model.components) == 1:
         return model.components[0]
     options = [*model.components, PHASE]
+    labels = dict(zip(model.components, model.labels, strict=True))
     chosen = st.segmented_control(
-        "Show", options, default=options[0], key=f"{model.name}.show", required=True, **BOUND
+        "Show",
+        options,
+        default=options[0],
+        format_func=lambda name: labels.get(name, name),
+        key=f"{model.key}.show",
+        required=True,
+        **BOUND,
     )
     return str(chosen or options[0])
 
@@ -141,11 +152,12 @@ def _left(
     """The fan chart or the phase portrait, and what it shows in words."""
     model, look = summary.scenario.sde, theme()
     if view == PHASE:
-        return phase(summary, cursor, look, model.components), f"Phase portrait of {model.title}"
+        return phase(summary, cursor, look, model.labels), f"Phase portrait of {model.title}"
     law = None if exact is None or exact.scheme is None else exact.scheme.state
     state = None if exact is None else exact.state
+    limit = None if hidden() else stationary_of(summary)
     text = f"Fan chart of {view} for {model.title} over time 0 to {summary.scenario.horizon:g}"
-    return fan(summary, component, state, law, cursor, look, ghost), text
+    return fan(summary, component, state, law, cursor, look, ghost, limit), text
 
 
 def _right(
@@ -192,12 +204,13 @@ def _charts(model: Model, left: tuple[Figure, str], right: tuple[Figure, str], h
                 height=height,
                 alt=text,
                 link="time",
-                filename=f"{model.name}-{name}",
+                filename=f"{model.key}-{name}",
             )
 
 
 def _height(summary: Summary) -> str:
     """The window's height less what stands above and below the charts, as a CSS length."""
     rows = -(-(2 + len(summary.sensitivities)) // 7)
-    lines = summary.scenario.sde.equation.count(r"\\")
-    return f"clamp(430px, calc(100vh - {196 + 60 * rows + 38 * lines}px), 900px)"
+    equations = summary.scenario.sde.equation.split(r"\\")
+    lines = 38 * (len(equations) - 1) + 24 * sum(r"\frac" in line for line in equations)
+    return f"clamp(430px, calc(100vh - {196 + 60 * rows + lines}px), 900px)"

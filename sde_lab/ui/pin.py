@@ -7,6 +7,7 @@ import streamlit as st
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 from sde_lab.summary import Summary
+from sde_lab.typed.model import KEY
 from sde_lab.ui.compact import compact, expanded
 from sde_lab.ui.controls import STEPS
 from sde_lab.ui.run import glimpse_of
@@ -20,7 +21,7 @@ def pin(summary: Summary) -> Summary | None:
     """The button, and the pinned curves if they can be compared with the present ones."""
     slot = st.container(width="content")
     try:
-        scenario = _pinned()
+        scenario = _pinned(summary.scenario.model)
         ghost = None if scenario is None else _ghost(scenario, summary)
     except ScenarioError as error:
         st.warning(f"Nothing is pinned. {error}", icon=":material/keep_off:")
@@ -45,17 +46,21 @@ def _set(scenario: Scenario | None) -> None:
     st.session_state[PINNED] = scenario
 
 
-def _pinned() -> Scenario | None:
+def _pinned(model: str) -> Scenario | None:
     """What is pinned: by the button, or before that by the link. Keeps the link up to date.
+
+    Args:
+        model: of the page. The link holds the text of one typed equation, the page's.
 
     Raises:
         ScenarioError: if the link pins something that cannot be.
     """
     state, link = st.session_state, st.query_params
     if PINNED not in state:
-        state[PINNED] = _from_link(link[PARAMETER]) if PARAMETER in link else None
+        state[PINNED] = _from_link(link[PARAMETER], model) if PARAMETER in link else None
     scenario: Scenario | None = state[PINNED]
-    written = None if scenario is None else compact(scenario)
+    lost = scenario is not None and scenario.sde.key == KEY and scenario.model != model
+    written = None if scenario is None or lost else compact(scenario)
     if written is None:
         link.pop(PARAMETER, None)
     elif link.get(PARAMETER) != written:
@@ -63,8 +68,8 @@ def _pinned() -> Scenario | None:
     return scenario
 
 
-def _from_link(text: str) -> Scenario:
-    scenario = expanded(text, PARAMETER)
+def _from_link(text: str, model: str) -> Scenario:
+    scenario = expanded(text, PARAMETER, model)
     if scenario.steps > STEPS[-1]:
         raise ScenarioError(PARAMETER, scenario.steps, f"may have {STEPS[-1]} steps at most")
     return scenario

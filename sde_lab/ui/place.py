@@ -7,24 +7,18 @@ from typing import Any
 
 import streamlit as st
 
-from sde_lab.models.base import Model, Parameter
+from sde_lab.models.base import Model
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import SCHEMES
-
-
-def knob_key(model: Model, knob: Parameter) -> str:
-    """The widget of a parameter or initial value; every model keeps its own."""
-    return f"{model.name}.{knob.name}"
-
-
-def horizon_key(model: Model) -> str:
-    """The widget of the horizon; every model keeps its own."""
-    return f"{model.name}.horizon"
+from sde_lab.typed import TypedModel
+from sde_lab.ui.keys import horizon_key, knob_key
+from sde_lab.ui.typed import OWN, TEXT
 
 
 def fitting_schemes(model: Model) -> list[str]:
     """Names of the schemes that can drive the model's noise."""
-    return [s.name for s in SCHEMES.values() if model.noise_type in s.noise_types]
+    size = len(model.components)
+    return [s.name for s in SCHEMES.values() if s.fits(model.noise_type, size)]
 
 
 def scheme_key(model: Model) -> str:
@@ -74,8 +68,9 @@ def _written(key: str, value: Any) -> str:
 def _values(scenario: Scenario) -> dict[str, Any]:
     """Widget key → value, for every widget that describes a scenario."""
     model = scenario.sde
+    named = {"model": model.name}
     return {
-        "model": model.name,
+        **({"model": OWN, TEXT: model.name} if isinstance(model, TypedModel) else named),
         **model_values(scenario),
         "steps": scenario.steps,
         "samples": scenario.samples,

@@ -12,18 +12,23 @@ from sde_lab.ui.place import default_scenario, model_values, place
 def presets(model: Model) -> None:
     """A menu of the model's presets, beside the button that resets its controls."""
     left, right = st.columns(2)
-    with left, st.popover("Presets", width="stretch", key="presets"):
-        for preset in model.presets:
-            st.button(
-                preset.title,
-                key=f"{model.name}.preset.{preset.title}",
-                on_click=st.session_state.update,
-                args=(model_values(preset_scenario(model, preset)),),
-                type="tertiary",
-            )
+    if model.presets:
+        with left, st.popover("Presets", width="stretch", key="presets"):
+            _menu(model)
     with right:
         st.button(
             "Reset", key="reset", on_click=place, args=(default_scenario(model),), width="stretch"
+        )
+
+
+def _menu(model: Model) -> None:
+    for preset in model.presets:
+        st.button(
+            preset.title,
+            key=f"{model.key}.preset.{preset.title}",
+            on_click=st.session_state.update,
+            args=(model_values(preset_scenario(model, preset)),),
+            type="tertiary",
         )
 
 

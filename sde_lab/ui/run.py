@@ -12,6 +12,7 @@ from sde_lab import budget
 from sde_lab.errors import ScenarioError
 from sde_lab.reference import Reference, reference
 from sde_lab.scenario import Scenario
+from sde_lab.stationary import Stationary, stationary
 from sde_lab.summary import Summary, display_times
 from sde_lab.survey import Survey, require_fitting, survey
 from sde_lab.ui.errands import Errand, begin
@@ -70,6 +71,16 @@ def reference_of(summary: Summary) -> Reference | None:
 @st.cache_resource(max_entries=128, show_spinner=False, hash_funcs={Scenario: repr})
 def _reference(scenario: Scenario) -> Reference | None:
     return reference(scenario, times=display_times(scenario))
+
+
+def stationary_of(summary: Summary) -> Stationary | None:
+    """The stationary density of an equation of one state, where it can be normalised."""
+    return _stationary(summary.scenario.but(samples=1, seed=0, steps=1, horizon=1.0))
+
+
+@st.cache_resource(max_entries=128, show_spinner=False, hash_funcs={Scenario: repr})
+def _stationary(scenario: Scenario) -> Stationary | None:
+    return stationary(scenario)
 
 
 @st.cache_resource(max_entries=128, show_spinner=False, hash_funcs={Scenario: repr})

@@ -22,7 +22,15 @@ _PAGE = """
 [data-testid="stSliderTickBar"] {transform: translateY(-0.35rem);}
 [data-testid="stSliderTickBar"] p {font-size: 0.65rem;}
 [data-testid="stMain"] [data-testid="stVerticalBlock"] {gap: 0.5rem;}
-.katex-display {margin: 0 !important; padding-bottom: 1rem; text-align: left !important;}
+.st-key-equation textarea {font-family: "Source Code Pro", monospace; font-size: 0.8rem;
+  line-height: 1.45;}
+.st-key-live {display: none;}
+.lab-mistake {font-size: 0.85rem; line-height: 1.35; border-left: 3px solid #b84a00;
+  padding-left: 0.6rem;}
+.lab-mistake pre {margin: 0; padding: 0; background: none; font-size: 0.8rem; line-height: 1.2;
+  overflow: hidden;}
+.katex-display {margin: 0 !important; padding: 0.15rem 0 1rem 0; text-align: left !important;
+  max-width: 100%; overflow-x: auto; overflow-y: hidden;}
 .katex-display > .katex {text-align: left !important;}
 .st-key-question {padding-bottom: 0.7rem;}
 .st-key-question h3 {font-size: 1.25rem; padding: 0; line-height: 1.35;}
