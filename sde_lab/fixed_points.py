@@ -31,10 +31,12 @@ class FixedPoint:
     Attributes:
         state: (D,) numbers.
         stable: whether the drift alone pulls back to it; None where its slope does not tell.
+        isolated: whether it stands alone, as its slope tells.
     """
 
     state: tuple[float, ...]
     stable: bool | None
+    isolated: bool
 
 
 def fixed_points(scenario: Scenario) -> tuple[FixedPoint, ...]:
@@ -47,7 +49,7 @@ def fixed_points(scenario: Scenario) -> tuple[FixedPoint, ...]:
         return ()
     with np.errstate(all="ignore"):
         found = _on_a_line(scenario) if len(scenario.initial) == 1 else _from_starts(scenario)
-    return tuple(FixedPoint(state, _stable(scenario, state)) for state in found[:MOST])
+    return tuple(_judged(scenario, state) for state in found[:MOST])
 
 
 def _on_a_line(scenario: Scenario) -> list[tuple[float, ...]]:
@@ -90,17 +92,21 @@ def _from_starts(scenario: Scenario) -> list[tuple[float, ...]]:
     return sorted(tuple(float(round(value, 10)) for value in point) for point in found)
 
 
-def _stable(scenario: Scenario, state: tuple[float, ...]) -> bool | None:
-    """From the real parts of the eigenvalues of the drift's Jacobian."""
+def _judged(scenario: Scenario, state: tuple[float, ...]) -> FixedPoint:
+    """What the drift's Jacobian tells: from its eigenvalues, and from its rank."""
     f = drift(scenario)
     x = torch.tensor([state], dtype=torch.float64, requires_grad=True)
-    rows = torch.cat(
-        [
-            torch.autograd.grad(f(x)[0, component], x, materialize_grads=True)[0]
-            for component in range(len(state))
-        ]
+    rows = [
+        torch.autograd.grad(f(x)[0, component], x, materialize_grads=True)[0]
+        for component in range(len(state))
+    ]
+    matrix = torch.cat(rows).numpy()
+    if not np.isfinite(matrix).all():
+        return FixedPoint(state, stable=None, isolated=True)
+    largest = float(np.linalg.eigvals(matrix).real.max())
+    widths = np.linalg.svd(matrix, compute_uv=False)
+    return FixedPoint(
+        state,
+        stable=None if abs(largest) < 1e-6 else largest < 0.0,
+        isolated=len(state) == 1 or bool(widths[-1] > 1e-6 * max(1.0, widths[0])),
     )
-    if not bool(rows.isfinite().all()):
-        return None
-    largest = float(np.linalg.eigvals(rows.numpy()).real.max())
-    return None if abs(largest) < 1e-6 else largest < 0.0

@@ -73,3 +73,11 @@ def test_fixed_points_of_the_drift(text: str, expected: list) -> None:
     assert [point.stable for point in found] == [stable for _, stable in expected]
     for point, (state, _) in zip(found, expected, strict=True):
         np.testing.assert_allclose(point.state, state, atol=1e-6)
+        assert point.isolated
+
+
+def test_a_line_of_fixed_points_is_told_from_points_that_stand_alone() -> None:
+    text = "dS = -b*S*I*dt - S*I*dW; dI = (b*S*I - c*I)*dt + S*I*dW"
+    found = fixed_points(lab.Scenario(model=text))
+    assert len(found) > 2
+    assert not any(point.isolated for point in found)

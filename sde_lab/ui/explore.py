@@ -136,9 +136,19 @@ def _numbers(
         total = summary.kept + summary.exploded
         st.warning(
             f"{summary.exploded:,} of {total:,} paths exploded; they are left out of every figure."
-            " A smaller step (more steps) or another scheme may hold them.",
+            f" A smaller step (more steps) or another scheme may hold them{_undefined(summary)}.",
             icon=":material/warning:",
         )
+
+
+def _undefined(summary: Summary) -> str:
+    """What else may have happened to a path of a typed equation."""
+    if not isinstance(summary.scenario.sde, TypedModel):
+        return ""
+    return (
+        ", unless the equation has no value where they went: a root or a logarithm of a negative"
+        " number, a division by zero"
+    )
 
 
 def _left(

@@ -34,10 +34,12 @@ def _standing(scenario: Scenario) -> str:
     found = fixed_points(scenario)
     if not found:
         return "The drift has no fixed point that was found."
+    alone = [point for point in found if point.isolated]
+    beside = [point for point in found if not point.isolated]
+    points = "; ".join(_point(point) for point in [*alone, *beside[:SHOWN]])
     more = ", and others" if len(found) == MOST else ""
-    if sum(point.stable is None for point in found) > SHOWN:
-        found, more = found[:SHOWN], ", and others beside them: they do not stand alone"
-    points = "; ".join(_point(point) for point in found)
+    if beside:
+        more = "; the last are of a line or plane of fixed points"
     letters = ", ".join(model.labels)
     return f"Fixed points of the drift at these values, {letters} = {points}{more}."
 
