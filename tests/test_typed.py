@@ -87,6 +87,13 @@ def test_linear_drift_with_additive_noise_gets_its_exact_laws(name: str) -> None
         np.testing.assert_allclose(twin.variance, law.variance, rtol=1e-7, atol=1e-10)
 
 
+@pytest.mark.parametrize(("a", "known"), [(-1.0, None), (0.0, {"x0"}), (0.5, {"x0", "a"})])
+def test_a_law_is_left_out_where_it_has_no_finite_value(a: float, known: set | None) -> None:
+    text = "dx = -x*dt + sqrt(a)*dW; a = 0 in [-1, 1]"
+    found = lab.reference(lab.Scenario(model=text, parameters={"a": a}))
+    assert (None if found is None else set(found.sensitivities)) == known
+
+
 @pytest.mark.parametrize(
     "drift", ["step(x)", "sign(x)", "x**2", "sin(x)", "t*x", "abs(x)", "max(x, 0)"]
 )

@@ -103,7 +103,10 @@ def test_every_example_opens_at_its_own_values_and_says_what_it_is(example: obje
     scenario = lab.Scenario(model=example.text, horizon=model.horizon, steps=400, samples=50)
     assert shown(app).scenario == scenario
     assert not app.session_state["gallery"]
-    assert any(entry.label == "What the equation says" for entry in app.expander)
+    app.session_state["says"] = True
+    app.run()
+    assert not app.exception
+    assert any("The noise is" in entry.value for entry in app.markdown)
 
 
 def test_schemes_offered_are_those_that_fit() -> None:
@@ -120,6 +123,26 @@ def test_another_model_and_back_keeps_the_equation() -> None:
     assert shown(app).scenario.model == "double_well"
     widget(app, "model").set_value("own").run()
     assert shown(app).scenario.model == OTHER
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dx = sqrt(-1 - x**2)*dt + dW",
+        "dx = -x*dt + sqrt(a)*dW; a = -1 in [-2, 2]",
+        "dx = -x**a*dt + 1/(a - a)*dW",
+        "dx = y*dt + log(a - 5)*dW; dy = -x/(b - 1)*dt; a = 1; b = 1",
+        "dx = exp(exp(x))*dt + exp(x**4)*dW",
+    ],
+)
+def test_an_equation_without_any_finite_path_leaves_a_working_page(text: str) -> None:
+    app = opened(model=WRITE, equation=text, samples=50)
+    app.session_state["says"] = True
+    app.run()
+    assert not app.exception
+    assert shown(app).exploded > 0
+    typed(app, START)
+    assert shown(app).exploded == 0
 
 
 def test_explosions_are_said() -> None:

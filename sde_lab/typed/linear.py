@@ -31,9 +31,15 @@ class LinearEquation:
     slopes: Mapping[str, Program]
     size: tuple[int, int]
 
-    def laws(self, grid: Grid, starts: Sequence[str]) -> Exact:
-        """Laws of the state and of its derivative by every start and parameter."""
+    def laws(self, grid: Grid, starts: Sequence[str]) -> Exact | None:
+        """Laws of the state and of its derivative by every start and parameter.
+
+        None where an entry has no finite value; no law by a parameter whose derivative has none.
+        """
         values = grid.parameters
+        row = self._numbers(self.entries, values)
+        if not np.isfinite(row).all():
+            return None
         still = np.zeros(self.size[0])
         nothing = np.zeros(self.size[0] * (self.size[0] + 1 + self.size[1]))
         variations = {
@@ -41,9 +47,10 @@ class LinearEquation:
             for place, name in enumerate(starts)
         }
         for name, slope in self.slopes.items():
-            variations[name] = self._linear(self._numbers(slope, values), still)
-        sde = self._linear(self._numbers(self.entries, values), np.array(grid.initial))
-        return linear_laws(grid.times, sde, variations)
+            change = self._numbers(slope, values)
+            if np.isfinite(change).all():
+                variations[name] = self._linear(change, still)
+        return linear_laws(grid.times, self._linear(row, np.array(grid.initial)), variations)
 
     def _numbers(self, program: Program, values: Mapping[str, float]) -> Array:
         given = [

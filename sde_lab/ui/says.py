@@ -17,7 +17,10 @@ _KINDS = {True: "stable", False: "unstable", None: "not told by the slope"}
 
 def what_it_says(summary: Summary, model: TypedModel) -> None:
     """The structure of the noise, the correction, fixed points, and which laws are known."""
-    with st.expander("What the equation says"):
+    folded = st.expander("What the equation says", key="says", on_change="rerun")
+    if not folded.open:
+        return
+    with folded:
         st.markdown(facts.noise(model))
         st.markdown("Itô drift minus Stratonovich drift, state by state:")
         st.latex(facts.correction(model), width="content")
