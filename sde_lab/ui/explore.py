@@ -147,7 +147,7 @@ def _undefined(summary: Summary) -> str:
         return ""
     return (
         ", unless the equation has no value where they went: a root or a logarithm of a negative"
-        " number, a division by zero"
+        " number, a division by zero (sqrt(max(x, 0)) goes on at zero)"
     )
 
 

@@ -37,20 +37,23 @@ def _standing(scenario: Scenario) -> str:
     found = fixed_points(scenario)
     if not found:
         return "The drift has no fixed point that was found."
-    alone = [point for point in found if point.isolated]
-    beside = [point for point in found if not point.isolated]
-    points = "; ".join(_point(point) for point in [*alone, *beside[:SHOWN]])
-    more = ", and others" if len(found) == MOST else ""
-    if beside:
-        more = "; the last are of a line or plane of fixed points"
     letters = ", ".join(model.labels)
-    return f"Fixed points of the drift at these values, {letters} = {points}{more}."
+    alone = [f"{_state(point)} ({_KINDS[point.stable]})" for point in found if point.isolated]
+    beside = [_state(point) for point in found if not point.isolated]
+    said = []
+    if alone:
+        more = ", and others" if len(found) == MOST else ""
+        points = "; ".join(alone)
+        said.append(f"Fixed points of the drift at these values, {letters} = {points}{more}.")
+    if beside:
+        points = "; ".join(beside[:SHOWN])
+        said.append(f"A line or plane of fixed points goes through {letters} = {points}.")
+    return " ".join(said)
 
 
-def _point(point: FixedPoint) -> str:
-    numbers = ", ".join(f"{value + 0.0:.4g}" for value in point.state)
-    inside = f"({numbers})" if len(point.state) > 1 else numbers
-    return f"{inside.replace('-', '−')} ({_KINDS[point.stable]})"
+def _state(point: FixedPoint) -> str:
+    numbers = ", ".join(f"{value + 0.0:.4g}" for value in point.state).replace("-", "−")
+    return f"({numbers})" if len(point.state) > 1 else numbers
 
 
 def _known(summary: Summary, model: TypedModel) -> str:
