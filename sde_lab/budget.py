@@ -17,7 +17,7 @@ DEFAULT_GB = 2.0
 SERVER_VARIABLE = "SDE_LAB_SERVER_MEMORY_GB"
 SERVER_SHARE = 0.75
 """Part of the machine's memory, or of its container's, that a server takes unless told."""
-SERVER_BYTES = 2e9
+SERVER_BYTES = 2.2e9
 """What a server holds besides its runs: both processes after imports, full caches, a hundred
 sessions, and the one span of samples that is worked on; measured with ``tests.load``."""
 CGROUP_LIMITS = (

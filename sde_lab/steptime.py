@@ -141,8 +141,9 @@ def _last_state(
     long run; asked for the last, it walks the same steps.
     """
     table = _Table(noise)
+    walked = _StepTime(sde, step, clock, table, arrive)
     found: Tensor = torchsde.sdeint(
-        _StepTime(sde, step, clock, table, arrive),
+        walked,
         x0,
         torch.tensor([0, len(noise.increments)], dtype=x0.dtype),
         bm=table,
@@ -150,6 +151,7 @@ def _last_state(
         dt=1.0,
         options=dict(scheme.options),
     )
+    walked.forget()
     return found[1]
 
 
@@ -214,6 +216,15 @@ class _StepTime:
             self._table.drawn = False
         return self._remembered_drift(u, x)
 
+    def forget(self) -> None:
+        """Let go of everything.
+
+        What the solver wraps around this refers to itself, and so would keep noise and states until
+        garbage is collected.
+        """
+        self._table.forget()
+        vars(self).clear()
+
     def _drift(self, u: Tensor, x: Tensor) -> Tensor:
         return (self._sde.drift(self._clock(u), x) * self._step).expand_as(x)
 
@@ -249,6 +260,10 @@ class _Table(torchsde.BaseBrownian):  # type: ignore[misc]
     def __init__(self, noise: Noise) -> None:
         self._noise = noise
         self.drawn = False
+
+    def forget(self) -> None:
+        """Let go of the increments."""
+        del self._noise
 
     def __call__(
         self, ta: Tensor, tb: Tensor | None = None, return_U: bool = False, return_A: bool = False

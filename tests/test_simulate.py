@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -247,3 +249,18 @@ def test_the_state_carries_no_graph() -> None:
     assert not lab.simulate(
         lab.Scenario(steps=3, samples=2, scheme="milstein")
     ).values.requires_grad
+
+
+@pytest.mark.parametrize("scheme", ["euler", "milstein", "srk", "heun"])
+def test_nothing_large_is_left_to_the_garbage_collector(scheme: str) -> None:
+    """The solver's objects refer to themselves; noise and states must not hang on them."""
+    gc.collect()
+    gc.disable()
+    try:
+        paths = lab.simulate(lab.Scenario(scheme=scheme, steps=5, samples=3))
+        jacobian = lab.jacobian(paths)
+        tables = [weakref.ref(t) for t in (paths.values, paths.noise.increments, jacobian.values)]
+        del paths, jacobian
+        assert [table() for table in tables] == [None, None, None]
+    finally:
+        gc.enable()
