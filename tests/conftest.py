@@ -14,10 +14,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import hypothesis
 import pytest
 import torch
+from streamlit.components.v2.component_manager import BidiComponentManager
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -50,6 +52,14 @@ hypothesis.settings.load_profile("sde_lab")
 def _one_thread() -> None:
     """As in the application, where every session is a thread of its own."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_installed_components() -> Iterator[None]:
+    """AppTest looks through every package of this environment for components, at each of its runs:
+    far longer than the run itself, and there are none."""
+    with mock.patch.object(BidiComponentManager, "discover_and_register_components"):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -209,5 +209,6 @@ def note(text: str, theme: Theme) -> dict[str, Any]:
 
 
 def single(values: Array) -> Array:
-    """Float32: half the bytes, and finer than a screen."""
-    return np.asarray(values, dtype=np.float32)
+    """Float32: half the bytes, and finer than a screen. What is too large for it becomes a gap."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values, dtype=np.float32)

@@ -86,7 +86,7 @@ class Tab:
         """What the next run draws, from its beginning to its end."""
         answer = Answer()
         while True:
-            message, size = await self._next()
+            message, size = await self.next()
             answer.size += size
             kind = message.WhichOneof("type")
             if kind == "delta" and message.delta.WhichOneof("type") == "new_element":
@@ -134,7 +134,8 @@ class Tab:
             )
         return found[0]
 
-    async def _next(self) -> tuple[ForwardMsg, int]:
+    async def next(self) -> tuple[ForwardMsg, int]:
+        """The next message of the server, and its size in bytes."""
         data = await self.socket.recv()
         message = ForwardMsg()
         message.ParseFromString(data)
