@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 
-import streamlit as st
 import torch
 
+from sde_lab.ui.once import once
 
-@st.cache_resource(show_spinner=False)
+
+@once
 def boot() -> None:
     """Freeze what imports made, and keep torch to one thread per session.
 

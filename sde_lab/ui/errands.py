@@ -16,10 +16,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-import streamlit as st
-
 from sde_lab import budget
 from sde_lab.errors import ScenarioError
+from sde_lab.ui.once import once
 from sde_lab.ui.queue import FairQueue, Say, turn
 from sde_lab.worker import Task, Worker, WorkerLostError
 
@@ -43,7 +42,7 @@ def begin(make: Callable[..., Any], *args: Any, size: float, say: Say | None = N
     return _office().begin(make, *args, size=size, say=say)
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def _office() -> Office:
     return Office(Worker(), budget.server_room())
 

@@ -15,6 +15,7 @@ from sde_lab.studies.gradients.heat import Heat
 from sde_lab.studies.gradients.race import ORDER
 from sde_lab.studies.gradients.trial import Result
 from sde_lab.ui.errands import Errand, begin
+from sde_lab.ui.once import once
 from sde_lab.ui.queue import Say
 from sde_lab.ui.shelf import Shelf
 from sde_lab.worker import WorkerLostError
@@ -57,7 +58,7 @@ class Going:
         return ORDER.index(self.turn) / len(ORDER) if self.turn else 0.0
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def _shelf() -> Shelf[tuple[str, Scenario], tuple[Result, ...]]:
     return Shelf(KEPT)
 

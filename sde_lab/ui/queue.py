@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-import streamlit as st
+from sde_lab.ui.once import once
 
 Say = Callable[[int], None]
 """Told how many turns are ahead. Drawing anything is where Streamlit ends a run whose reader asked
@@ -33,7 +33,7 @@ def turn(say: Say | None = None, *, alone: bool = False) -> AbstractContextManag
     return _queue().turn(say, alone=alone)
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def _queue() -> FairQueue:
     return FairQueue()
 

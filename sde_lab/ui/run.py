@@ -16,6 +16,7 @@ from sde_lab.stationary import Stationary, stationary
 from sde_lab.summary import Summary, display_times
 from sde_lab.survey import Survey, require_fitting, survey
 from sde_lab.ui.errands import Errand, begin
+from sde_lab.ui.once import once
 from sde_lab.ui.shelf import Shelf
 from sde_lab.worker import WorkerLostError
 
@@ -88,7 +89,7 @@ def _at_once(scenario: Scenario) -> Summary:
     return survey(scenario)
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def _shelf() -> Shelf[Scenario, Summary]:
     return Shelf(KEPT)
 
