@@ -97,12 +97,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def start_server(
-    script: Path, log: Path, environment: dict[str, str]
+    script: Path, log: Path, environment: dict[str, str], port: int | None = None
 ) -> tuple[str, subprocess.Popen[bytes]]:
-    """Serve a Streamlit script on a free port of this machine: its address and its process."""
+    """Serve a Streamlit script on this machine, on a free port unless told: address and process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port = port or probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(script)]
     command += ["--server.headless=true", f"--server.port={port}", "--server.address=127.0.0.1"]
     with log.open("wb") as sink:
