@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
 from sde_lab.studies.sweep import plan as planning
@@ -65,10 +66,14 @@ def test_processes_give_the_same_table(alone: pd.DataFrame) -> None:
     assert seen[-1] == 24
 
 
-def test_a_process_pool_that_lost_a_worker_says_so_and_keeps_what_is_done(
-    alone: pd.DataFrame, tmp_path: Path
-) -> None:
-    place = tmp_path / "points"
+def slowly(times: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Takes its time over each point, so that there is some left to kill a worker in."""
+    time.sleep(0.1)
+    return values[-1, :, 0]
+
+
+def test_a_process_pool_that_lost_a_worker_says_so_and_keeps_what_is_done(tmp_path: Path) -> None:
+    place, asked = tmp_path / "points", {"measures": ("mean", slowly)}
     with processes(2) as pool:
 
         def kill_one(progress: Any) -> None:
@@ -76,12 +81,13 @@ def test_a_process_pool_that_lost_a_worker_says_so_and_keeps_what_is_done(
                 os.kill(next(iter(pool._processes)), signal.SIGKILL)
 
         with pytest.raises(lab.SweepInterruptedError, match="of 24 points done") as caught:
-            lab.sweep(BASE, OVER, **ASKED, executor=pool, checkpoint=place, progress=kill_one)
+            lab.sweep(BASE, OVER, **asked, executor=pool, checkpoint=place, progress=kill_one)
     kept = caught.value.result
     assert 4 <= kept.done.sum() < 24
-    rows = alone[np.repeat(kept.done, len(kept.entries))].reset_index(drop=True)
+    whole = lab.sweep(BASE, OVER, **asked).table()
+    rows = whole[np.repeat(kept.done, len(kept.entries))].reset_index(drop=True)
     pd.testing.assert_frame_equal(kept.table(), rows, check_exact=True)
-    same(lab.sweep(BASE, OVER, **ASKED, checkpoint=place), alone)
+    same(lab.sweep(BASE, OVER, **asked, checkpoint=place), whole)
 
 
 class Scripted(Executor):
@@ -108,7 +114,7 @@ def test_a_lost_block_is_handed_out_again(alone: pd.DataFrame) -> None:
 
 def test_a_block_that_always_fails_is_believed_in_the_end() -> None:
     pool = Scripted(*(ZeroDivisionError("own code") for _ in range(100)))
-    with pytest.raises(ZeroDivisionError, match="own code"):
+    with pytest.raises(lab.SweepInterruptedError, match="own code"):
         lab.sweep(BASE, OVER, **ASKED, executor=pool)
 
 
@@ -186,20 +192,42 @@ def test_a_dask_cluster_gives_the_same_table(cluster: Any, alone: pd.DataFrame) 
 
 
 @pytest.mark.filterwarnings("default")
-def test_a_dask_worker_killed_half_way_costs_no_row(cluster: Any, alone: pd.DataFrame) -> None:
+def test_a_dask_worker_killed_half_way_costs_no_row(cluster: Any) -> None:
     pids = list(cluster.run(os.getpid).values())
     assert len(set(pids)) == 3
     killed: list[int] = []
 
     def kill_one(progress: Any) -> None:
         if progress.done >= 4 and not killed:
-            killed.append(pids[0])
+            killed.append(progress.done)
             os.kill(pids[0], signal.SIGKILL)
 
-    result = lab.sweep(BASE, OVER, **ASKED, executor=cluster.get_executor(), progress=kill_one)
-    assert killed
-    same(result, alone)
+    asked = {"measures": ("mean", slowly)}
+    executor = cluster.get_executor()
+    result = lab.sweep(BASE, OVER, **asked, executor=executor, progress=kill_one)
+    assert 4 <= killed[0] < 24
+    same(result, lab.sweep(BASE, OVER, **asked).table())
     deadline = time.monotonic() + 20
     while pids[0] in cluster.run(os.getpid).values() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert pids[0] not in cluster.run(os.getpid).values()
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_page_uses_the_cluster_that_the_environment_names(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker computes every block: this process could not."""
+    monkeypatch.setenv("SDE_LAB_DASK", cluster.scheduler.address)
+    monkeypatch.setattr("sde_lab.studies.sweep.crew.Work", None)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params["sweep.points"] = "6"
+    app.run()
+    app.switch_page("sde_lab/ui/pages/sweep.py").run()
+    assert not app.exception
+    assert not app.error
+    found: lab.SweepResult = app.session_state["sweep.good"][1]
+    monkeypatch.undo()
+    asked = {"measures": ("mean", "std", "q05", "q25", "q50", "q75", "q95"), "times": 40}
+    over = {"kappa": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]}
+    same(found, lab.sweep(lab.Scenario(), over, sensitivities=("kappa",), **asked).table())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sde_lab.studies.sweep.grid import sweepable
+from sde_lab.studies.sweep.grid import sweepable, value_of
 from sde_lab.studies.sweep.plan import Plan, make_plan
 from sde_lab.studies.sweep.result import Curve, SweepResult
 from sde_lab.studies.sweep.run import Progress, SweepInterruptedError, SweepRun, sweep
@@ -17,4 +17,5 @@ __all__ = [
     "make_plan",
     "sweep",
     "sweepable",
+    "value_of",
 ]

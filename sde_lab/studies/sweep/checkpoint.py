@@ -143,4 +143,4 @@ def _outcomes(plan: Plan, table: pa.Table) -> Iterator[Outcome]:
         if all(place in row for place in block.places):
             order = [row[place] for place in block.places]
             value, error, exact, exploded = (cell[order] for cell in cells.values())
-            yield Outcome(block.places, block.times, value, error, exact, exploded[:, 0])
+            yield Outcome(block.places, value, error, exact, exploded[:, 0])

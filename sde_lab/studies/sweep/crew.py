@@ -17,8 +17,8 @@ TRIES = 3
 """How often a block is handed out before its failure is believed."""
 
 
-class PoolBrokenError(RuntimeError):
-    """An executor lost a worker and takes no more work."""
+class CrewError(RuntimeError):
+    """Blocks cannot be done: the executor takes no more work, or one fails again and again."""
 
 
 class Crew(ABC):
@@ -95,7 +95,7 @@ class Gang(Crew):
         """Hand out what waits, and collect what is done.
 
         Raises:
-            PoolBrokenError: if the executor takes no more work.
+            CrewError: if the executor takes no more work, or a block has failed TRIES times.
             ScenarioError: if a block cannot work.
         """
         while self._waiting:
@@ -116,18 +116,18 @@ class Gang(Crew):
         try:
             self._running[self._executor.submit(compute, block)] = block
         except RuntimeError as error:
-            raise PoolBrokenError(str(error)) from error
+            raise CrewError(str(error)) from error
 
     def _collect(self, future: Future[Outcome], block: Block) -> Outcome | None:
         try:
             return future.result()
         except BrokenExecutor as error:
-            raise PoolBrokenError(str(error)) from error
+            raise CrewError(str(error)) from error
         except ScenarioError:
             raise
-        except Exception:
+        except Exception as error:
             tries = self._tries[block.places[0]] = self._tries.get(block.places[0], 0) + 1
             if tries >= TRIES:
-                raise
+                raise CrewError(f"a block failed {TRIES} times: {error!r}") from error
             self._waiting.append(block)
             return None

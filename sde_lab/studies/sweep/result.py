@@ -24,7 +24,7 @@ Numbers = NDArray[np.float64]
 class Curve:
     """One measure of one quantity at one time over all points, (P,) each.
 
-    NaN where a point is not done, or nothing is known.
+    But for the time, NaN where a point is not done, or nothing is known.
     """
 
     time: Numbers
@@ -122,12 +122,15 @@ class Found:
 
     def __init__(self, plan: Plan) -> None:
         points, entries = len(plan.grid.points), len(plan.entries)
+        times = np.empty((points, plan.moments))
+        for block in plan.blocks:
+            times[list(block.places)] = block.times
         self._result = SweepResult(
             plan.scenario,
             plan.grid,
             plan.entries,
             np.zeros(points, dtype=bool),
-            np.full((points, plan.moments), np.nan),
+            times,
             np.full((points, entries), np.nan),
             np.full((points, entries), np.nan),
             np.full((points, entries), np.nan),
@@ -142,11 +145,11 @@ class Found:
     def take(self, outcome: Outcome) -> None:
         """Enter what was found in some points."""
         own, places = self._result, list(outcome.places)
-        for name in ("times", "value", "error", "exact", "exploded"):
+        for name in ("value", "error", "exact", "exploded"):
             getattr(own, name)[places] = getattr(outcome, name)
         own.done[places] = True
 
     def result(self) -> SweepResult:
         """A copy that stays as it is."""
-        names = ("done", "times", "value", "error", "exact", "exploded")
+        names = ("done", "value", "error", "exact", "exploded")
         return replace(self._result, **{name: getattr(self._result, name).copy() for name in names})

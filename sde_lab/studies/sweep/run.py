@@ -7,13 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 from sde_lab.studies.sweep.checkpoint import Checkpoint
-from sde_lab.studies.sweep.crew import Alone, Crew, Gang, PoolBrokenError
+from sde_lab.studies.sweep.crew import Alone, Crew, CrewError, Gang
 from sde_lab.studies.sweep.plan import Plan, make_plan
 from sde_lab.studies.sweep.result import Found, SweepResult
 
@@ -34,7 +35,7 @@ class Progress:
 
 
 class SweepInterruptedError(RuntimeError):
-    """A pool of workers broke before all points were done.
+    """Some points could not be done: workers were lost for good, or a measure raised.
 
     Attributes:
         result: the points that are done.
@@ -72,6 +73,8 @@ class SweepRun:
         rest = [block for block in plan.blocks if not done[list(block.places)].all()]
         self._crew: Crew = Alone(rest) if executor is None else Gang(rest, executor)
         self._seconds, self._before = 0.0, self.done
+        # Whoever forgets a run, as a closed tab does, calls back what it has handed out.
+        finalize(self, self._crew.leave).atexit = False
 
     @property
     def done(self) -> int:
@@ -96,15 +99,15 @@ class SweepRun:
         """Go on for about a tenth of a second.
 
         Raises:
-            SweepInterruptedError: if the executor broke.
+            SweepInterruptedError: if the executor broke, or a block fails wherever it is done.
             ScenarioError: if a point cannot work, or the checkpoint cannot be written.
         """
         start = time.monotonic()
         try:
             outcomes = self._crew.turn()
-        except PoolBrokenError as error:
+        except CrewError as error:
             points = len(self.plan.grid.points)
-            message = f"the pool broke with {self.done} of {points} points done: {error}"
+            message = f"{self.done} of {points} points done, then: {error}"
             raise SweepInterruptedError(message, self.result()) from error
         for outcome in outcomes:
             self._found.take(outcome)
@@ -161,7 +164,8 @@ def sweep(
 
     Raises:
         ScenarioError: before any work, for what cannot work or does not fit.
-        SweepInterruptedError: if a pool of processes lost a worker; it holds what is done.
+        SweepInterruptedError: if an executor broke, as a pool of processes does when it loses one,
+            or fails with a block again and again; it holds what is done.
     """
     if executor is not None and not isinstance(executor, Executor):
         raise ScenarioError("executor", executor, "must be a concurrent.futures.Executor")

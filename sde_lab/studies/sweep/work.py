@@ -25,7 +25,6 @@ class Outcome:
 
     Attributes:
         places: of the points in the grid, (P,).
-        times: real times, (P, T).
         value: (P, E)
         error: standard errors, (P, E).
         exact: (P, E); NaN where nothing is known.
@@ -33,7 +32,6 @@ class Outcome:
     """
 
     places: tuple[int, ...]
-    times: NDArray[np.float64]
     value: NDArray[np.float64]
     error: NDArray[np.float64]
     exact: NDArray[np.float64]
@@ -86,7 +84,7 @@ class Work:
         block = self.block
         value, error = self._kept.estimates()
         exact = np.array([truth(block, scenario) for scenario in block.scenarios])
-        return Outcome(block.places, block.times, value, error, exact, self._kept.exploded)
+        return Outcome(block.places, value, error, exact, self._kept.exploded)
 
 
 def _batch(block: Block, span: slice) -> Batch:
