@@ -29,6 +29,7 @@ page = st.navigation(
             title="Gradients",
             icon=":material/timeline:",
         ),
+        st.Page("sde_lab/ui/pages/sweep.py", title="Sweep", icon=":material/tune:"),
         st.Page(
             "sde_lab/ui/pages/lessons.py",
             title="Lessons",

@@ -8,13 +8,12 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from tests.conftest import CHARTS, DRAWN, ROOT, numbers, press, settle, visit
+from tests.conftest import CHARTS, DRAWN, ROOT, numbers, press, settle, take, visit
 
 playwright = pytest.importorskip("playwright.sync_api")
 Page = Any
@@ -128,13 +127,6 @@ def test_nothing_is_wider_than_the_window(server: str, browser: Any, width: int)
     )
     assert overflow <= 0
     context.close()
-
-
-def take(page: Page, label: str) -> bytes:
-    """Download what a menu entry offers."""
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name=label).click()
-    return Path(waiting.value.path()).read_bytes()
 
 
 def test_downloads_parse_and_the_program_prints_the_same_numbers(page: Page, server: str) -> None:

@@ -7,6 +7,7 @@ import zlib
 
 from sde_lab.export.page import to_html
 from sde_lab.export.program import script
+from sde_lab.export.sweeping import sweep_script
 from sde_lab.export.tables import paths_table, read_scenario, table, to_csv, to_parquet
 from sde_lab.scenario import Scenario
 
@@ -15,6 +16,7 @@ __all__ = [
     "paths_table",
     "read_scenario",
     "script",
+    "sweep_script",
     "table",
     "to_csv",
     "to_html",

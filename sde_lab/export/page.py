@@ -44,8 +44,7 @@ where they are known.</p>
 <script>
 const figures = JSON.parse(document.getElementById("figures").textContent);
 for (const [place, figure] of figures.entries()) {{
-  Plotly.newPlot("chart" + place, figure.data, figure.layout,
-    {{responsive: true, displaylogo: false}});
+  Plotly.newPlot("chart" + place, {{...figure, config: {{responsive: true, displaylogo: false}}}});
 }}
 </script>
 </body>
@@ -54,15 +53,20 @@ for (const [place, figure] of figures.entries()) {{
 
 
 def to_html(
-    figures: Sequence[Mapping[str, Any]], scenario: Scenario, title: str | None = None
+    figures: Sequence[Mapping[str, Any]],
+    scenario: Scenario,
+    title: str | None = None,
+    note: str = "",
 ) -> bytes:
     """One page with the figures, that needs nothing else: plotly.js is inside.
 
     Args:
-        figures: ``data`` and ``layout`` of each, as Plotly knows them, arrays included. The first
-            gives the page its colours, by ``layout.meta.ground`` and ``layout.font.color``.
+        figures: ``data`` and ``layout`` of each, as Plotly knows them, arrays included, and
+            ``frames`` where it is a film. The first gives the page its colours, by
+            ``layout.meta.ground`` and ``layout.font.color``.
         scenario: what they show, for the caption; it is in the file as JSON too.
         title: heading; None takes the model's title.
+        note: a sentence after the caption.
 
     Returns:
         UTF-8. Charts stand side by side, or below each other in a narrow window.
@@ -74,7 +78,7 @@ def to_html(
     page = _PAGE.format(
         policy=html.escape(_POLICY),
         title=html.escape(scenario.sde.title if title is None else title),
-        caption=html.escape(_caption(scenario)),
+        caption=html.escape(f"{_caption(scenario)} {note}".rstrip()),
         ground=_colour(layout.get("meta", {}).get("ground"), "#ffffff"),
         ink=_colour(layout.get("font", {}).get("color"), "#1f2933"),
         charts="".join(f'<div id="chart{place}"></div>' for place in range(len(figures))),

@@ -100,9 +100,20 @@ function forget(state, layout) {
   link.scene = scene;
 }
 
+// A film goes on at the frame where its reader left the slider, as long as there is that frame.
+function cue(state, figure) {
+  const { frames, data, layout } = figure;
+  if (!frames) return;
+  const place = frames.findIndex(({ name }) => name === state.frame);
+  if (place < 0) return;
+  frames[place].data.forEach((change, number) => Object.assign(data[number], change));
+  layout.sliders[0].active = place;
+}
+
 function prepare(node, figure) {
   const { layout } = figure;
   const state = node.sdeLab;
+  cue(state, figure);
   const axes = Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name));
   const free = axes.filter((name) => layout[name].range && !layout[name].fixedrange);
   state.home = Object.fromEntries(free.map((name) => [name, layout[name].range]));
@@ -149,15 +160,26 @@ async function draw(node) {
   prepare(node, figure);
   if (state.ready) {
     // Plotly.react would first compare every attribute with the last figure's: a third of its time.
-    Object.assign(node, figure);
+    const { frames, ...still } = figure;
+    Object.assign(node, still);
+    // Frames of the same name are replaced; a film is played by its frames' names.
+    if (frames) await window.Plotly.addFrames(node, frames);
     await window.Plotly.redraw(node);
     return;
   }
-  await window.Plotly.newPlot(node, figure.data, figure.layout, settings(node));
+  await window.Plotly.newPlot(node, { ...figure, config: settings(node) });
   state.ready = true;
+  node.on("plotly_sliderchange", ({ step }) => (state.frame = step.label));
+  node.on("plotly_click", ({ points: [point] }) => onClick(node, point));
   node.on("plotly_relayout", (event) => onRelayout(node, event));
   node.on("plotly_restyle", ([change, places]) => onRestyle(node, change, places));
   node.on("plotly_doubleclick", () => reset(node));
+}
+
+function onClick(node, point) {
+  if (!node.layout.meta?.clicks || !Array.isArray(point.pointIndex)) return;
+  const [y, x] = point.pointIndex;
+  node.sdeLab.send("clicked", { x, y });
 }
 
 function resized(node) {
@@ -232,12 +254,13 @@ function remove(node) {
   state.work.finally(() => window.Plotly?.purge(node));
 }
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const node = parentElement.querySelector(".lab-chart") ?? create(parentElement);
   const state = node.sdeLab;
   node.style.height = data.height;
   node.setAttribute("aria-label", data.alt);
-  Object.assign(state, { filename: data.filename, link: data.link, library: data.library });
+  const { filename, link, library } = data;
+  Object.assign(state, { filename, link, library, send: setTriggerValue });
   linkOf(state).nodes.add(node);
   if (state.shown !== data.figure) {
     state.shown = state.pending = data.figure;

@@ -6,7 +6,7 @@ blank for a moment. Here the node, its zoom and the picture stay, and only what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,19 +37,24 @@ def chart(
     alt: str,
     filename: str,
     link: str | None = None,
+    on_click: Callable[[], None] | None = None,
 ) -> None:
     """Draw a figure, or update it in place.
 
     Args:
-        figure: ``data`` and ``layout`` as Plotly knows them; ``layout.meta.time`` names the axes
-            that show time, ``layout.meta.scene`` what they belong to (a zoom in time lasts as long
-            as it stays the same), ``layout.meta.ground`` is the background of a saved picture.
+        figure: ``data`` and ``layout`` as Plotly knows them, and ``frames`` where it is a film;
+            ``layout.meta.time`` names the axes that show time, ``layout.meta.scene`` what they
+            belong to (a zoom in time lasts as long as it stays the same), ``layout.meta.ground`` is
+            the background of a saved picture, ``layout.meta.frame`` the frame that ``data`` shows.
         key: the same key is the same node.
         height: pixels, or a CSS length.
         alt: what the figure shows, in words.
         filename: name of a picture taken with the camera, without suffix.
         link: charts with the same link zoom their time axes together.
+        on_click: called when a cell of a map is clicked; ``st.session_state[key].clicked`` then
+            holds its place, ``{"x": column, "y": row}``.
     """
+    callbacks: dict[str, Any] = {} if on_click is None else {"on_clicked_change": on_click}
     _mount(
         key=key,
         data={
@@ -61,6 +66,7 @@ def chart(
             "library": _library(),
         },
         height="content",
+        **callbacks,
     )
 
 

@@ -31,6 +31,14 @@ def scheme_label(name: str) -> str:
     return f"{SCHEMES[name].title} · {SCHEMES[name].reading_title}"
 
 
+def widget_key(model: Model, name: str) -> str:
+    """The widget that says this parameter, initial value or field of a scenario."""
+    knobs = {knob.name: knob for knob in (*model.initial, *model.parameters)}
+    if name in knobs:
+        return knob_key(model, knobs[name])
+    return {"horizon": horizon_key(model), "scheme": scheme_key(model)}.get(name, name)
+
+
 def default_scenario(model: Model) -> Scenario:
     """What the controls say of a model before anyone moves them."""
     return Scenario(model=model.name, horizon=model.horizon)

@@ -8,7 +8,9 @@ import streamlit as st
 
 from sde_lab import export
 from sde_lab.reference import Reference
+from sde_lab.studies.sweep import SweepResult
 from sde_lab.summary import Summary
+from sde_lab.ui.asking import Question
 
 
 def takeaway(summary: Summary, exact: Reference | None, figures: list[dict[str, Any]]) -> None:
@@ -28,6 +30,27 @@ def takeaway(summary: Summary, exact: Reference | None, figures: list[dict[str, 
             "html",
             scenario,
             lambda: export.to_html(figures, scenario),
+        )
+        st.caption("PNG: the camera at the corner of each chart.")
+
+
+def sweep_takeaway(done: Question, result: SweepResult, figures: list[dict[str, Any]]) -> None:
+    """The same for a sweep, as far as it is done."""
+    scenario = done.scenario
+    with st.popover("Take along", icon=":material/download:"):
+        _file("Python that repeats it", "py", scenario, lambda: export.sweep_script(**done.asked))
+        _file("Data, CSV", "csv", scenario, lambda: export.to_csv(result.table()))
+        _file(
+            "Data, Parquet",
+            "parquet",
+            scenario,
+            lambda: export.to_parquet(result.table(), scenario),
+        )
+        _file(
+            "Charts, interactive HTML",
+            "html",
+            scenario,
+            lambda: export.to_html(figures, scenario, note=done.words),
         )
         st.caption("PNG: the camera at the corner of each chart.")
 

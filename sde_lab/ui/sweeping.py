@@ -1,0 +1,84 @@
+"""The sweep of a session: done a moment at a time, so that the page answers in between."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+
+import streamlit as st
+
+from sde_lab.errors import ScenarioError
+from sde_lab.studies.sweep import SweepInterruptedError, SweepRun
+from sde_lab.ui.asking import Question
+from sde_lab.ui.cluster import VARIABLE, executor
+from sde_lab.ui.queue import turn
+
+MOMENT = 0.6
+"""Seconds of work between two looks at the charts."""
+_RUN, _ASKED, _HALTED = "sweep.run", "sweep.asked", "sweep.halted"
+
+
+def run_of(asked: Question) -> SweepRun:
+    """The sweep that answers the question: the one in progress, or a new one.
+
+    Raises:
+        ScenarioError: for what cannot work or does not fit.
+    """
+    state = st.session_state
+    if state.get(_ASKED) != asked:
+        plan = asked.plan()
+        found = SweepRun(plan, executor())
+        drop()
+        state[_RUN], state[_ASKED], state[_HALTED] = found, asked, False
+    run: SweepRun = state[_RUN]
+    return run
+
+
+def drop() -> None:
+    """Leave the sweep in progress, if there is one."""
+    run: SweepRun | None = st.session_state.pop(_RUN, None)
+    st.session_state.pop(_ASKED, None)
+    if run is not None:
+        run.leave()
+
+
+def go_on(run: SweepRun) -> None:
+    """Work for a moment, unless it is done or halted."""
+    deadline = time.monotonic() + MOMENT
+    slot = st.empty()
+
+    def waits(ahead: int) -> None:
+        slot.caption(f"Waiting: {ahead} long runs of others are ahead of this sweep.")
+
+    while not run.finished and not halted() and time.monotonic() < deadline:
+        try:
+            with turn(waits):
+                run.advance()
+        except SweepInterruptedError as error:
+            set_halted(True)
+            raise ScenarioError(VARIABLE, os.environ.get(VARIABLE), str(error)) from None
+
+
+def halted() -> bool:
+    """Whether the reader has stopped it."""
+    return bool(st.session_state.get(_HALTED))
+
+
+def set_halted(value: bool) -> None:
+    """Stop it, or let it go on."""
+    st.session_state[_HALTED] = value
+
+
+def progress(run: SweepRun) -> None:
+    """How far it is, with the button that stops it or lets it go on; nothing when it is done."""
+    if run.finished:
+        return
+    at = run.progress
+    if halted():
+        st.info(f"{at.done:,} of the {at.points:,} points asked for are done and shown.", width=420)
+        st.button("Go on", key="sweep.go_on", on_click=set_halted, args=(False,))
+        return
+    left = "" if math.isnan(at.left) else f", about {at.left:.0f} s left"
+    st.progress(at.done / at.points, f"{at.done:,} of {at.points:,} points{left}", width=420)
+    st.button("Keep what is done", key="sweep.halt", on_click=set_halted, args=(True,))

@@ -1,0 +1,246 @@
+"""The sweep page in a real browser: turning one knob and two, the film, a stop, files, a click."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sde_lab as lab
+from tests.conftest import ROOT, settle, take
+
+playwright = pytest.importorskip("playwright.sync_api")
+Page = Any
+
+TWO = "ornstein_uhlenbeck.sweep.and=%CF%83%20%20volatility&ornstein_uhlenbeck.x0=1.5"
+CURVE = """() => {
+    const trace = document.querySelector('.lab-chart')._fullData.find(t => t.uid === 'simulated');
+    return [...trace.y];
+}"""
+FILM = """() => {
+    const node = [...document.querySelectorAll('.lab-chart')].at(-1);
+    const mean = node._fullData.find(trace => trace.uid === 'film-mean');
+    return [[...mean.y], node._fullLayout.sliders[0].active, node._transitionData._frames.length];
+}"""
+MAPS = """() => [...document.querySelectorAll('.lab-chart')].map(
+    node => [...(node._fullData?.[0].z ?? [])].flatMap(row => [...row]))"""
+
+
+def visit(page: Page, server: str, query: str = "", charts: int = 2) -> None:
+    """Open the page by its address and wait until its charts are drawn and the sweep is done."""
+    page.goto(f"{server}/sweep?{query}")
+    drawn = "count => document.querySelectorAll('.lab-chart ._fullData, .lab-chart .main-svg')"
+    page.wait_for_function(f"{drawn}.length >= count", arg=charts, timeout=60_000)
+    settle(page)
+
+
+def choose(page: Page, box: str, option: str) -> None:
+    """Pick from a list."""
+    page.get_by_role("combobox", name=re.compile(box)).click()
+    page.get_by_role("option", name=option, exact=True).click()
+    page.wait_for_timeout(300)
+    settle(page)
+
+
+def test_one_knob_is_turned_and_the_link_says_so(page: Page, server: str, browser: Any) -> None:
+    page.goto(server)
+    page.get_by_role("link", name="Sweep").click()
+    page.wait_for_function("() => document.querySelector('.lab-chart .sliders, .slider-group')")
+    settle(page)
+    choose(page, "Turn", "θ  mean")
+    values = np.linspace(-3, 3, 21).round(10).tolist()
+    expected = lab.sweep(lab.Scenario(), {"theta": values}, ("mean",)).curve("x", "mean").value
+    page.wait_for_function(f"() => Math.abs(({CURVE})()[20] - {expected[-1]}) < 1e-4")
+    np.testing.assert_allclose(page.evaluate(CURVE), expected, rtol=1e-5, atol=1e-6)
+    slider = page.get_by_role("slider", name=re.compile("θ {1,2}from, to")).first
+    slider.press("PageUp")
+    page.wait_for_function("() => location.href.includes('sweep.theta')")
+    page.wait_for_timeout(500)
+    settle(page)
+    link = page.evaluate("() => location.href")
+    other = browser.new_page()
+    other.goto(link)
+    other.wait_for_function(f"() => document.querySelector('.lab-chart')?._fullData && ({CURVE})()")
+    settle(other)
+    assert other.evaluate(CURVE) == page.evaluate(CURVE)
+    assert page.evaluate(CURVE)[0] != expected[0]
+
+
+def test_the_strokes_have_the_slope_of_the_curve(page: Page, server: str) -> None:
+    """In numbers, from what is drawn: each stroke against the differences of the curve."""
+    visit(page, server, "ornstein_uhlenbeck.x0=2.0&sweep.points=51")
+    drawn = page.evaluate("""() => ['simulated', 'tangents'].map(uid => {
+        const {x, y} = document.querySelector('.lab-chart')._fullData.find(t => t.uid === uid);
+        return [[...x], [...y].map(v => Number.isFinite(v) ? v : null)];
+    })""")
+    (x, y), (sx, sy) = (np.array(part, dtype=float) for part in drawn)
+    starts, ends = np.arange(0, len(sx), 3), np.arange(1, len(sx), 3)
+    slopes = (sy[ends] - sy[starts]) / (sx[ends] - sx[starts])
+    middle = (sx[ends] + sx[starts]) / 2
+    found = np.interp(middle, x, np.gradient(y, x))
+    assert len(slopes) == 13
+    np.testing.assert_allclose(slopes[1:-1], found[1:-1], atol=0.02)
+
+
+def test_the_film_runs_in_the_browser_alone(page: Page, server: str, browser: Any) -> None:
+    visit(page, server, "sweep.points=11")
+    page.evaluate("() => document.querySelectorAll('.lab-chart').forEach(n => n.kept = true)")
+    before, active, frames = page.evaluate(FILM)
+    assert (active, frames) == (2, 11)
+    page.context.set_offline(True)
+    page.evaluate("""() => {
+        const node = [...document.querySelectorAll('.lab-chart')].at(-1);
+        const last = [...node.querySelectorAll('.slider-label')].length;
+        const grip = node.querySelector('.slider-rail-touch-rect').getBoundingClientRect();
+        window.place = [grip.right - 1, grip.top + grip.height / 2, last];
+    }""")
+    x, y, _ = page.evaluate("() => window.place")
+    page.mouse.click(x, y)
+    page.wait_for_function(f"() => ({FILM})()[1] === 10")
+    after = page.evaluate(FILM)[0]
+    assert after != before
+    page.context.set_offline(False)
+    page.wait_for_timeout(300)
+    handle = page.get_by_role("slider", name=re.compile("^σ"))
+    handle.press("PageUp")
+    page.wait_for_function(f"before => ({FILM})()[0][40] !== before", arg=after[40])
+    assert page.evaluate(FILM)[1] == 10
+    assert page.evaluate("() => [...document.querySelectorAll('.lab-chart')].every(n => n.kept)")
+
+
+def test_two_knobs_make_maps_and_a_click_opens_a_point(page: Page, server: str) -> None:
+    visit(page, server, TWO + "&sweep.points=11", charts=3)
+    over = {
+        "kappa": np.linspace(0, 5, 11).tolist(),
+        "sigma": np.linspace(0, 3, 11).round(10).tolist(),
+    }
+    result = lab.sweep(lab.Scenario(x0=1.5), over, ("mean",)).curve("x", "mean")
+    value, exact, gap = (np.array(table, dtype=float) for table in page.evaluate(MAPS))
+    np.testing.assert_allclose(value, result.value.reshape(11, 11).T.ravel(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(exact, result.exact.reshape(11, 11).T.ravel(), rtol=1e-5, atol=1e-6)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        apart = ((result.value - result.exact) / result.error).reshape(11, 11).T.ravel()
+    np.testing.assert_allclose(gap[11:], apart[11:], rtol=1e-4, atol=1e-4)
+    place = page.evaluate("""() => {
+        const node = document.querySelector('.lab-chart');
+        const box = node.getBoundingClientRect(), {xaxis, yaxis} = node._fullLayout;
+        const [x, y] = [xaxis._offset + xaxis.l2p(3.5), yaxis._offset + yaxis.l2p(0.9)];
+        return [box.left + x, box.top + y];
+    }""")
+    page.mouse.move(*place)
+    page.wait_for_timeout(200)
+    page.mouse.click(*place)
+    page.wait_for_selector(".lab-figures", timeout=30_000)
+    settle(page)
+    assert "/sweep" not in page.evaluate("() => location.pathname")
+    for name, shown in (("κ", "3.50"), ("σ", "0.90"), ("x₀", "1.5")):
+        handle = page.get_by_role("slider", name=re.compile(f"^{name}"))
+        assert handle.get_attribute("aria-valuetext") == shown
+    assert "kappa=3.5" in page.evaluate("() => location.href")
+    paths = lab.simulate(lab.Scenario(x0=1.5, parameters={"kappa": 3.5, "sigma": 0.9}))
+    assert f"{float(paths.values[-1].mean()):.3f}" in page.locator(".lab-figures").inner_text()
+
+
+def test_a_stop_keeps_what_is_done_and_the_rest_can_follow(page: Page, server: str) -> None:
+    page.goto(f"{server}/sweep?{TWO}&sweep.points=101&samples=2%E2%80%AF000")
+    page.wait_for_function(
+        "() => /[1-9][0-9]* of 10,201 points/.test(document.body.innerText)", timeout=60_000
+    )
+    page.get_by_role("button", name="Keep what is done").click()
+    page.get_by_role("button", name="Go on").wait_for(timeout=30_000)
+    settle(page)
+    done = int(re.search(r"([\d,]+) of the 10,201", page.inner_text("body"))[1].replace(",", ""))
+    assert 0 < done < 10_201
+    kept = f"() => ({MAPS})()[0].filter(Number.isFinite).length"
+    page.wait_for_function(f"count => ({kept})() === count", arg=done)
+    page.get_by_role("button", name="Take along").click()
+    table = pd.read_csv(io.BytesIO(take(page, "CSV")))
+    assert len(table) == done
+    page.keyboard.press("Escape")
+    page.get_by_role("slider", name=re.compile("Values")).press("Home")
+    page.wait_for_function(f"() => ({kept})() === 36", timeout=30_000)
+
+
+def test_files_parse_and_the_program_prints_the_table(
+    page: Page, server: str, browser: Any, tmp_path: Path
+) -> None:
+    visit(page, server, "ornstein_uhlenbeck.x0=2.0&sweep.points=6&samples=200")
+    page.get_by_role("button", name="Take along").click()
+    table = pd.read_csv(io.BytesIO(take(page, "CSV")))
+    parquet = pd.read_parquet(io.BytesIO(take(page, "Parquet")))
+    pd.testing.assert_frame_equal(table, parquet, check_exact=False, rtol=1e-12)
+    assert table["kappa"].unique().tolist() == [0, 1, 2, 3, 4, 5]
+    assert set(table["quantity"]) == {"x", "dx_dkappa"}
+    program = take(page, "Python").decode()
+    printed = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    ).stdout
+    pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(printed)), table, check_exact=True)
+    offline = browser.new_context(offline=True).new_page()
+    film = tmp_path / "film.html"
+    film.write_bytes(take(page, "HTML"))
+    offline.set_content(film.read_text(encoding="utf-8"))
+    offline.wait_for_function("() => document.querySelectorAll('.main-svg').length >= 4")
+    assert "Swept: κ over 6 values from 0 to 5" in offline.inner_text("body")
+    drawn = (
+        "() => [...document.getElementById('chart1')._fullData.find(t => t.uid === 'film-mean').y]"
+    )
+    before = offline.evaluate(drawn)
+    offline.evaluate("() => Plotly.animate('chart1', ['5'], {frame: {redraw: false}})")
+    offline.wait_for_function(
+        f"before => JSON.stringify(({drawn})()) !== before", arg=json.dumps(before)
+    )
+    assert offline.evaluate("() => document.querySelectorAll('.slider-group').length") == 1
+
+
+def test_the_sidebar_stays_alive_while_a_sweep_runs(page: Page, server: str) -> None:
+    page.goto(f"{server}/sweep?{TWO}&sweep.points=51&samples=2%E2%80%AF000")
+    page.wait_for_function("() => /of 2,601 points/.test(document.body.innerText)", timeout=60_000)
+    page.get_by_role("slider", name=re.compile("^x₀")).press("Home")
+    page.wait_for_function("() => location.href.includes('x0=-3')", timeout=20_000)
+    page.get_by_role("slider", name=re.compile("Values")).press("Home")
+    page.wait_for_function(f"() => ({MAPS})()[0].length === 36", timeout=30_000)
+    settle(page)
+    expected = -3.0
+    assert page.evaluate(MAPS)[0][0] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("query", ["", TWO], ids=["one", "two"])
+def test_it_fits_the_window(server: str, browser: Any, width: int, query: str) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 720})
+    visit(page, server, query)
+    overflow = page.evaluate(
+        "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    assert overflow <= 0
+    boxes = page.locator(".lab-chart").evaluate_all(
+        "all => all.map(n => n.getBoundingClientRect())"
+    )
+    labels = page.get_by_role("figure").evaluate_all("all => all.map(n => n.ariaLabel)")
+    assert len(labels) == len(boxes) == (3 if query else 2)
+    assert all(labels)
+    if width == 1280:
+        assert max(box["bottom"] for box in boxes) <= 720
+
+
+@pytest.mark.parametrize(
+    "name", ["model", "sweep.points", "sweep.at", "ornstein_uhlenbeck.sweep.turn"]
+)
+def test_nonsense_in_the_link_still_makes_a_page(page: Page, server: str, name: str) -> None:
+    visit(page, server, f"{name}=%3Cscript%3Enan")
+    assert page.get_by_role("alert").count() == 0
