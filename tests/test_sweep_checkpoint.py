@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import sde_lab as lab
-from sde_lab.studies.sweep import plan as planning
+from sde_lab.studies.sweep import sizes
 
 BASE = lab.Scenario(x0=1.0, steps=8, samples=40)
 OVER = {"kappa": np.linspace(0.1, 2.0, 7).tolist(), "scheme": ["euler", "heun"]}
@@ -23,7 +23,7 @@ class EnoughError(Exception):
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "POINTS", 3)
+    monkeypatch.setattr(sizes, "POINTS", 3)
 
 
 @pytest.fixture(params=["points.parquet", "points"])
@@ -162,7 +162,7 @@ def test_other_block_sizes_go_on_in_the_same_file(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted(place, 6)
-    monkeypatch.setattr(planning, "POINTS", 2)
+    monkeypatch.setattr(sizes, "POINTS", 2)
     resumed = lab.sweep(BASE, OVER, **ASKED, checkpoint=place)
     pd.testing.assert_frame_equal(
         resumed.table(), lab.sweep(BASE, OVER, **ASKED).table(), check_exact=True

@@ -18,7 +18,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
-from sde_lab.studies.sweep import plan as planning
+from sde_lab.studies.sweep import sizes
 
 ROOT = Path(__file__).parents[1]
 BASE = lab.Scenario("heston", steps=40, samples=500)
@@ -32,14 +32,14 @@ ASKED: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "POINTS", 2)
+    monkeypatch.setattr(sizes, "POINTS", 2)
 
 
 @pytest.fixture(scope="module")
 def alone() -> pd.DataFrame:
     """The table of one process, in blocks of the same size."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "POINTS", 2)
+        patch.setattr(sizes, "POINTS", 2)
         return lab.sweep(BASE, OVER, **ASKED).table()
 
 

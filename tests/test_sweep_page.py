@@ -106,7 +106,7 @@ def test_exploded_paths_are_said() -> None:
 
 
 def test_a_halted_sweep_keeps_its_points_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sde_lab.studies.sweep.plan.POINTS", 2)
+    monkeypatch.setattr("sde_lab.studies.sweep.sizes.POINTS", 2)
     whole = shown(opened(samples=50, sweep__points=6))
     app = opened(samples=50)
     for place in ("sweep", "sweeping"):

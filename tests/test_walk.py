@@ -94,13 +94,13 @@ def test_each_row_is_what_it_is_alone(name: str, scheme: str) -> None:
 
 @pytest.mark.parametrize("columns", [(), ("v0",), ("rho", "s0"), ("kappa",)])
 def test_only_what_is_asked_for_is_differentiated(columns: tuple[str, ...]) -> None:
-    points = scenarios("heston", "heun", steps=9)
+    points = scenarios("heston", "heun", steps=STEPS - 1)
     last: dict[str, torch.Tensor] = {}
 
     def arrive(step: int, x: torch.Tensor, j: torch.Tensor) -> None:
         last.update(x=x.clone(), j=j.clone())
 
-    assert list(walk(batch_of(points), columns, arrive)) == [9]
+    assert list(walk(batch_of(points), columns, arrive)) == [STEPS - 1]
     assert last["j"].shape == (2, len(columns), 14)
     for place, point in enumerate(points):
         rows = slice(7 * place, 7 * place + 7)

@@ -19,7 +19,7 @@ from sde_lab.noise import Noise
 from sde_lab.schemes import Scheme
 from sde_lab.steptime import Clock, Equation, equation, follow
 
-STEPS = 16
+STEPS = 8
 """Steps of one call of the solver: a longer graph slows each backward pass through its end."""
 
 
@@ -116,6 +116,10 @@ class _Tangents:
                 self.values[initial.index(name), place] = 1.0
         # Of one component, each entry needs no other: it can be overwritten.
         self._spare = self.values if size == 1 else torch.empty_like(self.values)
+        # Cut up once, by component and column: a view costs as much as a small sum.
+        self._cells, self._spare_cells = _cells(self.values), _cells(self._spare)
+        unit = torch.eye(size, dtype=batch.start.dtype, device=batch.start.device)
+        self._cotangents = unit.unsqueeze(1).expand(-1, rows, -1).unbind()
         self._parameters = dict(batch.parameters)
         self._wanted = [name for name in self.columns if name in batch.parameters]
         for name in self._wanted:
@@ -145,23 +149,23 @@ class _Tangents:
 
     def _multiply(self, state: Tensor) -> None:
         """J ← A J + B."""
-        size = state.shape[1]
-        for row in range(size):
-            cotangent = state.new_zeros((1, size))
-            cotangent[0, row] = 1.0
+        last = len(self._cotangents) - 1
+        for row, cotangent in enumerate(self._cotangents):
             by_state, *by_leaf = torch.autograd.grad(
-                state,
-                self._inputs,
-                cotangent.expand_as(state),
-                retain_graph=row + 1 < size,
-                materialize_grads=True,
+                state, self._inputs, cotangent, retain_graph=row < last, materialize_grads=True
             )
-            b = {name: g.squeeze(1) for name, g in zip(self._wanted, by_leaf, strict=True)}
             a = by_state.unbind(1)
-            entries = zip(self.columns, self._spare[row].unbind(), strict=True)
-            for place, (name, target) in enumerate(entries):
-                _combine(target, a, b.get(name), self.values[:, place].unbind())
+            b = {name: g.squeeze(1) for name, g in zip(self._wanted, by_leaf, strict=True)}
+            for place, name in enumerate(self.columns):
+                j = [cells[place] for cells in self._cells]
+                _combine(self._spare_cells[row][place], a, b.get(name), j)
         self.values, self._spare = self._spare, self.values
+        self._cells, self._spare_cells = self._spare_cells, self._cells
+
+
+def _cells(table: Tensor) -> list[tuple[Tensor, ...]]:
+    """A (D, P, rows) table as D × P views."""
+    return [part.unbind() for part in table]
 
 
 def _combine(target: Tensor, a: Sequence[Tensor], b: Tensor | None, j: Sequence[Tensor]) -> None:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sde_lab.engines.walk import Batch, walk
+from sde_lab.engines.walk import STEPS, Batch, walk
 from sde_lab.noise import Noise
 from sde_lab.simulate import brownian
 from sde_lab.studies.sweep.kept import Kept
@@ -83,8 +83,7 @@ class Work:
         """Measure what was walked."""
         block = self.block
         value, error = self._kept.estimates()
-        exact = np.array([truth(block, scenario) for scenario in block.scenarios])
-        return Outcome(block.places, value, error, exact, self._kept.exploded)
+        return Outcome(block.places, value, error, truth(block), self._kept.exploded)
 
 
 def _batch(block: Block, span: slice) -> Batch:
@@ -114,18 +113,38 @@ def _batch(block: Block, span: slice) -> Batch:
 
 def _noise(block: Block, span: slice) -> Callable[[int, int], Noise]:
     """The increments of the points, the same for all that share a seed."""
-    part = [s.but(samples=span.stop - span.start) for s in block.scenarios]
-    drawn = {s.seed: brownian(s, first=span.start) for s in {s.seed: s for s in part}.values()}
-    order = list(drawn) if len(drawn) == 1 else [s.seed for s in part]
-
-    def tiled(tables: list[Tensor]) -> Tensor:
-        stacked = torch.stack(tables, dim=1) if len(tables) > 1 else tables[0].unsqueeze(1)
-        return stacked.expand(-1, len(part), -1, -1).flatten(1, 2)
+    seeds, part = block.seeds, block.first.but(samples=span.stop - span.start)
+    drawn = {seed: brownian(part.but(seed=seed), first=span.start) for seed in set(seeds)}
+    found = [drawn[seed] for seed in (seeds if len(drawn) > 1 else seeds[:1])]
+    increments = _Tiled([noise.increments for noise in found], len(seeds))
+    levy = [noise.areas for noise in found if noise.areas is not None]
+    areas = _Tiled(levy, len(seeds)) if levy else None
 
     def steps(first: int, last: int) -> Noise:
-        found = [drawn[seed] for seed in order]
-        areas = [noise.areas[first:last] for noise in found if noise.areas is not None]
-        increments = [noise.increments[first:last] for noise in found]
-        return Noise(tiled(increments), tiled(areas) if areas else None)
+        return Noise(
+            increments.steps(first, last), None if areas is None else areas.steps(first, last)
+        )
 
     return steps
+
+
+class _Tiled:
+    """Tables (steps, samples, M), one for all points or one each, as rows of all points.
+
+    They are written to the same memory each time, which is still in the cache.
+    """
+
+    def __init__(self, tables: list[Tensor], points: int) -> None:
+        steps, samples, channels = tables[0].shape
+        self._tables = tables
+        self._rows = tables[0].new_empty(min(steps, STEPS), points, samples, channels)
+
+    def steps(self, first: int, last: int) -> Tensor:
+        """Some steps, (last − first, points · samples, M), until the next are asked for."""
+        rows = self._rows[: last - first]
+        if len(self._tables) == 1:
+            rows.copy_(self._tables[0][first:last].unsqueeze(1))
+        else:
+            for place, table in enumerate(self._tables):
+                rows[:, place] = table[first:last]
+        return rows.flatten(1, 2)
