@@ -53,7 +53,7 @@ def race_chart(results: Sequence[Result], theme: Theme) -> dict[str, Any]:
         bargap=0.28,
         showlegend=False,
         hovermode="closest",
-        annotations=[_excuse(r, theme) for r in others],
+        annotations=[_excuse(r, theme) for r in others] if results else [_invitation(theme)],
         meta={"time": [], "ground": theme.ground},
         uirevision="race",
     )
@@ -126,6 +126,19 @@ def _range(timed: Sequence[Result]) -> list[float]:
     low = math.log10(min(r.seconds for r in timed)) - 0.5
     high = math.log10(max(r.seconds for r in timed))
     return [low, high + 0.8 * (high - low)]
+
+
+def _invitation(theme: Theme) -> dict[str, Any]:
+    """What stands here before anything was measured."""
+    return {
+        "text": f"{len(WAYS)} ways, one after the other:<br>about twenty seconds",
+        "xref": "paper",
+        "yref": "paper",
+        "x": 0.5,
+        "y": 0.6,
+        "showarrow": False,
+        "font": {"size": theme.font_size + 2, "color": theme.muted},
+    }
 
 
 def _excuse(result: Result, theme: Theme) -> dict[str, Any]:

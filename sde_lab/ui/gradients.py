@@ -78,7 +78,7 @@ def _race(scenario: Scenario) -> None:
     with left:
         size = f"{scenario.steps} × {scenario.samples}"
         text = f"Time of each way to the gradient at {size}, on a log axis"
-        _chart(race_chart(heat.results, theme()), "race", text, 180)
+        _chart(race_chart(heat.results, theme()), "race", text, 180 if heat.results else 360)
     with right:
         for sentence in verdict(heat.results):
             st.markdown(sentence)
@@ -140,7 +140,7 @@ def _which(scenario: Scenario) -> None:
     _say_fewer(scenario, few)
     gradients_of(found)
     text = "The derivative of single paths, their mean, and the area that a sum adds up"
-    _chart(wanted_chart(found, theme()), "wanted", text, 395)
+    _chart(wanted_chart(found, theme()), "wanted", text, 440)
 
 
 SECTIONS: Mapping[str, Callable[[Scenario], None]] = {
@@ -164,7 +164,7 @@ def _code(scenario: Scenario) -> None:
     )
     way = WAYS.get(str(name), WAYS["replay"])
     st.caption(f"{way.idea} {way.passes(scenario).capitalize()}.")
-    st.code(program(way, scenario), language="python", height=300, wrap_lines=True)
+    st.code(program(way, scenario), language="python", height=420, wrap_lines=True)
 
 
 def _chart(figure: dict[str, object], name: str, alt: str, above: int) -> None:
