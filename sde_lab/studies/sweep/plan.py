@@ -1,7 +1,7 @@
 """The sweep as it will be done: checked, sized against the memory budget, divided into blocks.
 
-Which points share a block is decided here, never by who computes it. Whoever computes the blocks, in
-whatever order, computes the same numbers, to the bit.
+Which points share a block is decided here, never by who computes it. Whoever computes the blocks,
+in whatever order, computes the same numbers, to the bit.
 """
 
 from __future__ import annotations
