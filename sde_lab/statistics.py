@@ -48,6 +48,27 @@ def moments(values: Array) -> Moments:
     return Moments(mean, std, std / math.sqrt(count), std_error)
 
 
+def spread_slope(values: Array, derivatives: Array) -> tuple[Array, Array]:
+    """Derivative of the standard deviation of rows of values (…, N), and its standard error.
+
+    With s² = Var X, ds/dp = Cov(X, ∂X/∂p) / s. The error is that of a mean of influences: how much
+    each sample moves the ratio. NaN for fewer than two samples, and where the spread is zero.
+    """
+    count = values.shape[-1]
+    if count < 2:
+        unknown = np.full(values.shape[:-1], np.nan)
+        return unknown, unknown
+    x = values - values.mean(axis=-1, dtype=np.float64)[..., None]
+    j = derivatives - derivatives.mean(axis=-1, dtype=np.float64)[..., None]
+    products, squares = x * j, x * x
+    both, variance = products.mean(axis=-1), squares.mean(axis=-1)
+    std = np.where(variance > 0.0, np.sqrt(variance), np.nan)
+    influence = (products - both[..., None]) / std[..., None]
+    influence -= (squares - variance[..., None]) * (both / (2.0 * std**3))[..., None]
+    error = np.sqrt(np.square(influence).mean(axis=-1) / (count - 1))
+    return both / std * math.sqrt(count / (count - 1)), error
+
+
 def quantiles(ordered: Array, levels: Sequence[float]) -> Array:
     """Quantiles of rows (…, N) sorted along their samples, (…, levels).
 

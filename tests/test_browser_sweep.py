@@ -21,7 +21,8 @@ from tests.conftest import ROOT, settle, take
 playwright = pytest.importorskip("playwright.sync_api")
 Page = Any
 
-TWO = "ornstein_uhlenbeck.sweep.and=%CF%83%20%20volatility&ornstein_uhlenbeck.x0=1.5"
+MEAN = "ornstein_uhlenbeck.sweep.look=mean%20of%20X"
+TWO = f"ornstein_uhlenbeck.sweep.and=%CF%83%20%20volatility&ornstein_uhlenbeck.x0=1.5&{MEAN}"
 CURVE = """() => {
     const trace = document.querySelector('.lab-chart')._fullData.find(t => t.uid === 'simulated');
     return [...trace.y];
@@ -57,6 +58,7 @@ def test_one_knob_is_turned_and_the_link_says_so(page: Page, server: str, browse
     page.wait_for_function("() => document.querySelector('.lab-chart .sliders, .slider-group')")
     settle(page)
     choose(page, "Turn", "θ  mean")
+    choose(page, "Look at", "mean of X")
     values = np.linspace(-3, 3, 21).round(10).tolist()
     expected = lab.sweep(lab.Scenario(), {"theta": values}, ("mean",)).curve("x", "mean").value
     page.wait_for_function(f"() => Math.abs(({CURVE})()[20] - {expected[-1]}) < 1e-4")
@@ -75,9 +77,10 @@ def test_one_knob_is_turned_and_the_link_says_so(page: Page, server: str, browse
     assert page.evaluate(CURVE)[0] != expected[0]
 
 
-def test_the_strokes_have_the_slope_of_the_curve(page: Page, server: str) -> None:
+@pytest.mark.parametrize("look", ["", MEAN], ids=["spread", "mean"])
+def test_the_strokes_have_the_slope_of_the_curve(page: Page, server: str, look: str) -> None:
     """In numbers, from what is drawn: each stroke against the differences of the curve."""
-    visit(page, server, "ornstein_uhlenbeck.x0=2.0&sweep.points=51")
+    visit(page, server, f"ornstein_uhlenbeck.x0=2.0&sweep.points=51&{look}")
     drawn = page.evaluate("""() => ['simulated', 'tangents'].map(uid => {
         const {x, y} = document.querySelector('.lab-chart')._fullData.find(t => t.uid === uid);
         return [[...x], [...y].map(v => Number.isFinite(v) ? v : null)];

@@ -228,6 +228,9 @@ def test_the_page_uses_the_cluster_that_the_environment_names(
     assert not app.error
     found: lab.SweepResult = app.session_state["sweep.good"][1]
     monkeypatch.undo()
-    asked = {"measures": ("mean", "std", "q05", "q25", "q50", "q75", "q95"), "times": 40}
+    asked = {
+        "measures": ("mean", "std", "q05", "q25", "q50", "q75", "q95", "std slope"),
+        "times": 40,
+    }
     over = {"kappa": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]}
     same(found, lab.sweep(lab.Scenario(), over, sensitivities=("kappa",), **asked).table())

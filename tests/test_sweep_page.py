@@ -58,7 +58,7 @@ def shown(app: AppTest) -> lab.SweepResult:
 def test_the_default_sweep_is_what_the_library_computes() -> None:
     result = shown(opened())
     values = np.linspace(0, 5, 21).tolist()
-    measures = ("mean", "std", "q05", "q25", "q50", "q75", "q95")
+    measures = ("mean", "std", "q05", "q25", "q50", "q75", "q95", "std slope")
     expected = lab.sweep(lab.Scenario(), {"kappa": values}, measures, ("kappa",), times=40)
     pd.testing.assert_frame_equal(result.table(), expected.table(), check_exact=True)
 

@@ -27,6 +27,7 @@ STATE = {
 """Measures of the state, by name, as people read them."""
 CHOICE, RANGE, COUNT = 160, 140, 110
 """Pixels of the widgets: all in one row on a desk, two beside each other on a phone."""
+SLOPE = "std slope"
 TIMES = 40
 """Times after the start at which a film is drawn."""
 
@@ -56,7 +57,7 @@ class Question:
     def measures(self) -> tuple[str, ...]:
         """What is measured: all that a film needs, or the one thing that a map shows."""
         if len(self.dials) == 1:
-            return tuple(STATE)
+            return (*STATE, SLOPE) if self.dials[0].name in self.sensitivities else tuple(STATE)
         return (self.look,) if self.look in STATE else ("mean",)
 
     @property
@@ -81,6 +82,15 @@ class Question:
     def measure(self) -> str:
         """The measure of it."""
         return self.look if self.look in STATE else "mean"
+
+    @property
+    def slope(self) -> tuple[str, str] | None:
+        """Quantity and measure of the slope of what is looked at; None where there is none."""
+        name, turned = self.scenario.sde.components[self.component], self.dials[0].name
+        measures = {"mean": "mean", "std": SLOPE}
+        if len(self.dials) > 1 or turned not in self.sensitivities or self.look not in measures:
+            return None
+        return f"d{name}_d{turned}", measures[self.look]
 
     @property
     def title(self) -> str:
@@ -130,7 +140,7 @@ def question(scenario: Scenario) -> Question:
         if second != NOTHING:
             dials.append(dial(scenario, second, points, RANGE))
         looks = {f"{place}.{look}": title for (place, look), title in titles.items()}
-        chosen = _choice("Look at", looks, f"{key}.look", "0.mean")
+        chosen = _choice("Look at", looks, f"{key}.look", "0.std")
     place, look = chosen.split(".")
     return Question(scenario, tuple(dials), int(place), look)
 

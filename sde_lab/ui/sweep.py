@@ -153,12 +153,11 @@ def _opener(done: Question, key: str) -> Any:
 
 
 def _measured(done: Question, result: SweepResult, place: int) -> Measured:
-    """What is looked at, and its slope where the Jacobian knows it: that of a mean."""
+    """What is looked at, and its slope where the Jacobian knows it: of a mean and of a spread."""
     look, found = theme(), result.curve(done.quantity, done.measure, place)
-    columns, component = done.scenario.sde.columns, done.scenario.sde.components[done.component]
-    slope, dial = None, done.dials[0]
-    if done.look == "mean" and dial.name in done.sensitivities:
-        slope = result.curve(f"d{component}_d{dial.name}", "mean", place).value
+    columns, slope = done.scenario.sde.columns, None
+    if done.slope is not None:
+        slope = result.curve(*done.slope, place).value
     return Measured(
         title=done.title,
         colour=look.parameter_colour(done.look) if done.look in columns else look.state,
@@ -198,7 +197,7 @@ def _say(done: Question, result: SweepResult) -> None:
             "Click a cell to open it in Explore. The ring is where the sidebar stands. All cells"
             " share their noise, so that they err together."
         )
-    elif done.look == "mean" and done.dials[0].name in done.sensitivities:
+    elif done.slope is not None:
         st.caption(
             "The slope of the curve is the sensitivity: the strokes have the slope that the"
             " derivative of every path gives, on average, at their own point alone."

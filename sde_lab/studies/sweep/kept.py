@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sde_lab.statistics import Array
-from sde_lab.studies.sweep.measures import Crossing, Measure, Own, Sample
+from sde_lab.studies.sweep.measures import (
+    OF_SLOPES,
+    OF_STATES,
+    Crossing,
+    Measure,
+    Own,
+    Sample,
+    StdSlope,
+)
 from sde_lab.studies.sweep.plan import Block
 
 
@@ -23,8 +31,8 @@ class Kept:
         columns, dtype = len(block.sensitivities), scenario.dtype
         self._block = block
         self._own = [m for m in block.measures if isinstance(m, Own)]
-        self._of_states = [m for m in block.measures if m.reads != "path"]
-        self._of_sensitivities = [m for m in block.measures if m.reads == "values"]
+        self._of_states = [m for m in block.measures if m.reads in OF_STATES]
+        self._of_sensitivities = [m for m in block.measures if m.reads in OF_SLOPES]
         crossings = any(m.reads == "extremes" for m in block.measures)
         self._values = np.empty((1 + columns, *shape), dtype)
         self._extremes = np.empty((2 if crossings else 0, *shape), dtype)
@@ -102,6 +110,8 @@ class Kept:
                 low, high = self._extremes
                 hits = measure.hits(self._starts(places), chosen(low), chosen(high))
                 sample = Sample(hits.astype(self._values.dtype))
+            if isinstance(measure, StdSlope):
+                return np.stack(measure.slope(chosen(self._values[0]), sample.values))
             return np.stack(measure.estimate(sample))
 
         parts: list[Array] = []

@@ -15,12 +15,23 @@ from numpy.typing import NDArray
 
 from sde_lab.errors import ScenarioError, shown
 from sde_lab.models.exact import Law
-from sde_lab.statistics import Array, Moments, moments, quantile_error, quantiles, share
+from sde_lab.statistics import (
+    Array,
+    Moments,
+    moments,
+    quantile_error,
+    quantiles,
+    share,
+    spread_slope,
+)
 
 Estimate = tuple[Array, Array]
 """Value and standard error."""
-Reads = Literal["values", "extremes", "path"]
-HINT = "must be mean, std, a quantile such as q05 or q97.5, crosses 1.5, or a function"
+Reads = Literal["values", "extremes", "pair", "path"]
+OF_STATES: tuple[Reads, ...] = ("values", "extremes")
+OF_SLOPES: tuple[Reads, ...] = ("values", "pair")
+"""What measures of a state, and of a sensitivity, may read."""
+HINT = "must be mean, std, std slope, a quantile such as q05 or q97.5, crosses 1.5, or a function"
 
 
 class Sample:
@@ -45,7 +56,7 @@ class Measure(ABC):
 
     Attributes:
         reads: the values of a state or of a sensitivity at a time; the least and greatest value of
-            a state up to a time; or the whole path.
+            a state up to a time; a sensitivity together with the state; or the whole path.
     """
 
     reads: ClassVar[Reads] = "values"
@@ -119,6 +130,22 @@ class Quantile(Measure):
     def exact(self, law: Law) -> Array | None:
         """The law's quantile."""
         return law.quantile(self.level)
+
+
+@dataclass(frozen=True)
+class StdSlope(Measure):
+    """The derivative of the standard deviation by what a sensitivity is by: Cov(X, ∂X/∂p) / std."""
+
+    name = "std slope"
+    reads = "pair"
+
+    def estimate(self, sample: Sample) -> Estimate:
+        """Of a state by itself: the slope by a factor, which is the standard deviation."""
+        return self.slope(sample.values, sample.values)
+
+    def slope(self, values: Array, derivatives: Array) -> Estimate:
+        """The slope, and its standard error from what each sample adds to it."""
+        return spread_slope(values, derivatives)
 
 
 @dataclass(frozen=True)
@@ -210,8 +237,8 @@ def _measure(given: object) -> Measure:
     if isinstance(given, Measure):
         return given
     if isinstance(given, str):
-        if given in ("mean", "std"):
-            return Mean() if given == "mean" else Std()
+        if named := [m for m in (Mean(), Std(), StdSlope()) if m.name == given]:
+            return named[0]
         if match := re.fullmatch(r"q(\d{1,2}(?:\.\d{1,6})?)", given):
             level = float(match[1]) / 100.0
             if level > 0.0:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 from sde_lab.studies.sweep.grid import Grid, make_grid, moved
-from sde_lab.studies.sweep.measures import Measure, make_measures
+from sde_lab.studies.sweep.measures import OF_SLOPES, OF_STATES, Measure, make_measures
 from sde_lab.studies.sweep.sizes import divided, require_table
 
 
@@ -198,10 +198,10 @@ def _entries(
     found = []
     for time in range(times):
         for component in components:
-            found += [Entry(time, component, m.name) for m in measures if m.reads != "path"]
+            found += [Entry(time, component, m.name) for m in measures if m.reads in OF_STATES]
         for column in columns:
             for component in components:
                 quantity = f"d{component}_d{column}"
-                found += [Entry(time, quantity, m.name) for m in measures if m.reads == "values"]
+                found += [Entry(time, quantity, m.name) for m in measures if m.reads in OF_SLOPES]
     found += [Entry(times - 1, "path", m.name) for m in measures if m.reads == "path"]
     return tuple(found)

@@ -149,7 +149,8 @@ def sweep(
         measures: of the state: "mean", "std", quantiles ("q05", "q97.5"), "crosses 1.5" (the
             probability of having reached that level), and functions of (times (T,), values
             (T, N, D)) that give one number per sample, whose mean is taken. Of sensitivities:
-            those of them that are a mean, std or quantile.
+            those of them that are a mean, std or quantile, and "std slope", the derivative of the
+            state's std by the same name.
         sensitivities: names by which the state is differentiated as well.
         times: None for the end; a whole number of equal steps over each point's horizon; or real
             times, of which the nearest on the solver's grid is taken.

@@ -9,6 +9,7 @@ from sde_lab.models.exact import Law
 from sde_lab.reference import reference
 from sde_lab.scenario import Scenario
 from sde_lab.statistics import Array
+from sde_lab.studies.sweep.measures import OF_SLOPES, OF_STATES
 from sde_lab.studies.sweep.plan import Block
 
 
@@ -32,7 +33,7 @@ def _point(
         law: Law | None = None
         if laws is not None:
             law = laws.state if column is None else laws.sensitivities.get(column)
-        reads = ("values", "extremes") if column is None else ("values",)
+        reads = OF_STATES if column is None else OF_SLOPES
         known = [None if law is None else m.exact(law) for m in block.measures if m.reads in reads]
         cells = [unknown if cell is None else cell for cell in known]
         tables += [cell[:, d] for d in range(len(scenario.initial)) for cell in cells]
