@@ -12,7 +12,7 @@ from sde_lab.figures.curve import Measured, curve
 from sde_lab.figures.film import Fans, film
 from sde_lab.figures.heatmap import heatmaps
 from sde_lab.scenario import Scenario
-from sde_lab.studies.sweep import SweepResult, value_of
+from sde_lab.studies.sweep import SweepResult, SweepRun, value_of
 from sde_lab.ui.asking import Question, question
 from sde_lab.ui.chart import chart
 from sde_lab.ui.controls import BOUND, asked
@@ -40,12 +40,12 @@ def render() -> None:
     shown = _work(wanted)
     if shown is None:
         return
-    done, result, unfinished = shown
+    done, result, run = shown
     charts = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         place = _moment(result) if len(done.dials) == 1 else -1
-        if done == wanted:
-            progress(run_of(wanted))
+        if run is not None:
+            progress(run)
         outlet = st.container(width="content")
     with charts:
         figures = (
@@ -54,8 +54,8 @@ def render() -> None:
     with outlet:
         sweep_takeaway(done, result, figures)
     _say(done, result)
-    if unfinished:
-        st.rerun()
+    if run is not None and not run.finished and not halted():
+        _work_on(run)
 
 
 def _scenario() -> Scenario | None:
@@ -68,21 +68,35 @@ def _scenario() -> Scenario | None:
     return found
 
 
-def _work(wanted: Question) -> tuple[Question, SweepResult, bool] | None:
-    """The question on show, what is known of its answer, and whether there is more to do.
+def _work(wanted: Question) -> tuple[Question, SweepResult, SweepRun | None] | None:
+    """The question on show, what is known of its answer, and the sweep that answers it.
 
     Where the question cannot be answered, a message says why, and the last answer stays.
     """
     try:
         run = run_of(wanted)
-        go_on(run)
+        if not run.done:
+            go_on(run)
     except ScenarioError as error:
         st.error(str(error), icon=":material/error:")
         found: tuple[Question, SweepResult] | None = st.session_state.get("sweep.good")
-        return None if found is None else (*found, False)
+        return None if found is None else (*found, None)
     result = run.result()
     st.session_state["sweep.good"] = wanted, result
-    return wanted, result, not run.finished and not halted()
+    return wanted, result, run
+
+
+def _work_on(run: SweepRun) -> None:
+    """Work for a moment under charts that are up to date, then draw them again.
+
+    Work before drawing would leave the last ones fading on the page.
+    """
+    try:
+        go_on(run)
+    except ScenarioError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    st.rerun()
 
 
 def _moment(result: SweepResult) -> int:
