@@ -3,7 +3,7 @@
 Four gates, from the cheapest to the whole: scenario dicts in the library; query strings through
 Streamlit's own parsing into the sidebar; slider values to the axes of the figures; and raw query
 strings and widget values over the websocket of a running server. ``SDE_LAB_FUZZ=10 pytest
-tests/test_hostile.py`` tries ten times as many of each.
+--timeout=0 tests/test_hostile.py`` tries ten times as many of each.
 """
 
 from __future__ import annotations
