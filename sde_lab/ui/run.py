@@ -41,7 +41,7 @@ def summary_of(scenario: Scenario) -> Summary:
     Raises:
         ScenarioError: if the scenario is over the memory budget.
     """
-    work = scenario.samples * _work_per_sample(scenario)
+    work = scenario.samples * work_per_sample(scenario)
     return _at_once(scenario) if work <= LIGHT else _in_turns(scenario)
 
 
@@ -56,11 +56,12 @@ def glimpse_of(scenario: Scenario) -> Summary:
 
 def lightened(scenario: Scenario, most: int | None = None) -> Scenario:
     """The scenario with as many of its samples as are done at once, and ``most`` at most."""
-    few = max(1, LIGHT // _work_per_sample(scenario))
+    few = max(1, LIGHT // work_per_sample(scenario))
     return scenario.but(samples=min(scenario.samples, few, most or few))
 
 
-def _work_per_sample(scenario: Scenario) -> int:
+def work_per_sample(scenario: Scenario) -> int:
+    """Derivatives of one sample: steps × components × columns."""
     return scenario.steps * len(scenario.initial) * len(scenario.sde.columns)
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
 from sde_lab.errors import ScenarioError
 from sde_lab.studies.sweep import SweepInterruptedError, SweepRun
+from sde_lab.studies.sweep.crew import Alone, Crew, Gang
+from sde_lab.studies.sweep.plan import Block, Plan
 from sde_lab.ui.asking import Question
 from sde_lab.ui.cluster import VARIABLE, executor
-from sde_lab.ui.queue import turn
+from sde_lab.ui.hired import Hired
+from sde_lab.ui.run import LIGHT, work_per_sample
 
 MOMENT = 0.6
 """Seconds of work between two looks at the charts."""
@@ -28,7 +33,7 @@ def run_of(asked: Question) -> SweepRun:
     state = st.session_state
     if state.get(_ASKED) != asked:
         plan = asked.plan()
-        found = SweepRun(plan, executor())
+        found = SweepRun(plan, _crew_for(plan))
         drop()
         state[_RUN], state[_ASKED], state[_HALTED] = found, asked, False
     run: SweepRun = state[_RUN]
@@ -46,18 +51,25 @@ def drop() -> None:
 def go_on(run: SweepRun) -> None:
     """Work for a moment, unless it is done or halted."""
     deadline = time.monotonic() + MOMENT
-    slot = st.empty()
-
-    def waits(ahead: int) -> None:
-        slot.caption(f"Waiting: {ahead} long runs of others are ahead of this sweep.")
-
     while not run.finished and not halted() and time.monotonic() < deadline:
         try:
-            with turn(waits):
-                run.advance()
+            run.advance()
         except SweepInterruptedError as error:
             set_halted(True)
-            raise ScenarioError(VARIABLE, os.environ.get(VARIABLE), str(error)) from None
+            raise ScenarioError("sweep", os.environ.get(VARIABLE), str(error)) from None
+
+
+def _crew_for(plan: Plan) -> Callable[[list[Block]], Crew]:
+    """A cluster if one is named; this thread for what takes no longer than a slider; else a turn.
+
+    Raises:
+        ScenarioError: if a cluster is named that cannot be reached.
+    """
+    cluster = executor()
+    if cluster is not None:
+        return partial(Gang, executor=cluster)
+    work = sum(s.samples * work_per_sample(s) for block in plan.blocks for s in block.scenarios)
+    return Alone if work <= LIGHT else Hired
 
 
 def halted() -> bool:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from weakref import finalize
 
@@ -15,7 +16,7 @@ from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 from sde_lab.studies.sweep.checkpoint import Checkpoint
 from sde_lab.studies.sweep.crew import Alone, Crew, CrewError, Gang
-from sde_lab.studies.sweep.plan import Plan, make_plan
+from sde_lab.studies.sweep.plan import Block, Plan, make_plan
 from sde_lab.studies.sweep.result import Found, SweepResult
 
 
@@ -51,7 +52,7 @@ class SweepRun:
 
     Args:
         plan: what to do.
-        executor: who does it; None does it here.
+        hire: who does it, given the blocks that are left.
         checkpoint: where finished points are kept, and looked for before anything is done.
 
     Attributes:
@@ -62,7 +63,7 @@ class SweepRun:
     """
 
     def __init__(
-        self, plan: Plan, executor: Executor | None = None, checkpoint: object = None
+        self, plan: Plan, hire: Callable[[list[Block]], Crew] = Alone, checkpoint: object = None
     ) -> None:
         self.plan = plan
         self._found = Found(plan)
@@ -71,7 +72,7 @@ class SweepRun:
             self._found.take(outcome)
         done = self._found.done
         rest = [block for block in plan.blocks if not done[list(block.places)].all()]
-        self._crew: Crew = Alone(rest) if executor is None else Gang(rest, executor)
+        self._crew = hire(rest)
         self._seconds, self._before = 0.0, self.done
         # Whoever forgets a run, as a closed tab does, calls back what it has handed out.
         finalize(self, self._crew.leave).atexit = False
@@ -171,7 +172,8 @@ def sweep(
     if executor is not None and not isinstance(executor, Executor):
         raise ScenarioError("executor", executor, "must be a concurrent.futures.Executor")
     plan = make_plan(scenario, over, measures, sensitivities, times)
-    run = SweepRun(plan, executor, checkpoint)
+    hire = Alone if executor is None else partial(Gang, executor=executor)
+    run = SweepRun(plan, hire, checkpoint)
     try:
         while not run.finished:
             run.advance()

@@ -1,0 +1,71 @@
+"""A crew for sweeps of a page: the server's second process, in turns with other long runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from sde_lab import budget
+from sde_lab.studies.sweep.crew import TRIES, Alone, Crew, CrewError
+from sde_lab.studies.sweep.plan import Block
+from sde_lab.studies.sweep.work import Outcome
+from sde_lab.ui.errands import Errand, begin
+from sde_lab.worker import WorkerLostError
+
+
+class Piecewise(Alone):
+    """What works over there."""
+
+    def piece(self) -> tuple[list[Outcome], float]:
+        """One turn: what got done, and the share of the block in progress."""
+        return self.turn(), self.share
+
+
+class Hired(Crew):
+    """Asks the second process for a piece at a time; begins again what was lost with it."""
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self._left = {block.places: block for block in blocks}
+        self._errand: Errand | None = None
+        self._share = 0.0
+        self._lost = 0
+
+    @property
+    def share(self) -> float:
+        """Of the block in progress."""
+        return self._share
+
+    def turn(self) -> list[Outcome]:
+        """Wait in line, and have a piece done.
+
+        Raises:
+            CrewError: if the process was lost TRIES times.
+            ScenarioError: if a block cannot work.
+        """
+        slot = st.empty()
+
+        def waits(ahead: int) -> None:
+            slot.caption(f"Waiting: {ahead} long runs of others are ahead of this sweep.")
+
+        try:
+            if self._errand is None:
+                blocks = list(self._left.values())
+                self._errand = begin(Piecewise, blocks, size=budget.limit(), say=waits)
+            with self._errand as errand:
+                found, self._share = errand.ask("piece", say=waits)
+        except WorkerLostError as error:
+            self._lost += 1
+            self.leave()
+            if self._lost >= TRIES:
+                raise CrewError("the server ended it, to save its memory") from error
+            return []
+        for outcome in found:
+            del self._left[outcome.places]
+        return list(found)
+
+    def leave(self) -> None:
+        """Give the memory over there back."""
+        if self._errand is not None:
+            self._errand.close()
+        self._errand, self._share = None, 0.0
