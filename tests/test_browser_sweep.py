@@ -216,7 +216,7 @@ def test_the_sidebar_stays_alive_while_a_sweep_runs(page: Page, server: str) -> 
     page.get_by_role("slider", name=re.compile("^x₀")).press("Home")
     page.wait_for_function("() => location.href.includes('x0=-3')", timeout=20_000)
     page.get_by_role("slider", name=re.compile("Values")).press("Home")
-    page.wait_for_function(f"() => ({MAPS})()[0].length === 36", timeout=30_000)
+    page.wait_for_function(f"() => ({MAPS})()[0]?.length === 36", timeout=30_000)
     settle(page)
     expected = -3.0
     assert page.evaluate(MAPS)[0][0] == pytest.approx(expected, abs=1e-5)

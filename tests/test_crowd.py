@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import ROOT, start_server, stop_server
+from tests.conftest import ROOT, alongside, start_server, stop_server
 from tests.load.browser import Answer, Tab, opened
 
 PATIENCE = 90.0
@@ -76,7 +76,7 @@ def run(job: Any) -> Any:
         async with asyncio.timeout(PATIENCE):
             return await job
 
-    return asyncio.run(bounded())
+    return alongside(bounded())
 
 
 def test_long_runs_of_several_readers_all_end_and_say_who_is_ahead(busy: Any) -> None:

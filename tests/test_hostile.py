@@ -13,6 +13,7 @@ import json
 import math
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
@@ -261,7 +262,8 @@ class Line:
 
     def __init__(self, server: str) -> None:
         self.server = server
-        self.runner = asyncio.Runner()
+        self.thread = ThreadPoolExecutor(1)  # Playwright keeps an event loop in the tests' own
+        self.runner = self.thread.submit(asyncio.Runner).result()
         self.tab: Tab | None = None
         self.charts: list[str] = []
 
@@ -270,7 +272,7 @@ class Line:
             async with asyncio.timeout(PATIENCE):
                 return await job
 
-        return self.runner.run(bounded())
+        return self.thread.submit(self.runner.run, bounded()).result()
 
     async def reloaded(self) -> Answer:
         """The page as it is for whoever opens it now."""
@@ -297,7 +299,8 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     line.run(line.fresh())
     assert line.tab is not None
     line.run(line.tab.socket.close())
-    line.runner.close()
+    line.thread.submit(line.runner.close).result()
+    line.thread.shutdown()
     stop_server(process)
 
 
@@ -353,19 +356,18 @@ def test_a_forged_widget_value_leaves_a_page_that_works(line: Line, data: st.Dat
     line, without the reason, until they reload the page; nobody else sees anything.
     """
 
+    tab = line.run(line.fresh())
+    ids = sorted(w.id for w in tab.widgets.values() if w.label not in LIGHT)
+    chosen = data.draw(st.lists(st.sampled_from([*ids, "no-such-widget"]), min_size=1, max_size=3))
+    for widget in chosen:
+        kind, content = data.draw(CONTENT)
+        if isinstance(content, str):
+            content = content.encode("utf-8", "replace").decode()
+        if kind == "string_array_value":
+            content = [text.encode("utf-8", "replace").decode() for text in content]
+        tab.set(widget, **{kind: content})
+
     async def forge() -> None:
-        tab = await line.fresh()
-        ids = sorted(w.id for w in tab.widgets.values() if w.label not in LIGHT)
-        chosen = data.draw(
-            st.lists(st.sampled_from([*ids, "no-such-widget"]), min_size=1, max_size=3)
-        )
-        for widget in chosen:
-            kind, content = data.draw(CONTENT)
-            if isinstance(content, str):
-                content = content.encode("utf-8", "replace").decode()
-            if kind == "string_array_value":
-                content = [text.encode("utf-8", "replace").decode() for text in content]
-            tab.set(widget, **{kind: content})
         answer = await tab.move()
         if answer.errors:
             assert all(REDACTED in error for error in answer.errors), answer.errors
@@ -382,15 +384,16 @@ def test_a_forged_widget_value_leaves_a_page_that_works(line: Line, data: st.Dat
 @counted(60)
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_message_end_the_connection_at_most(line: Line, noise: bytes) -> None:
+    message = BackMsg()
+    try:
+        message.ParseFromString(noise)
+        known = message.WhichOneof("type")
+    except Exception:  # noqa: BLE001
+        known = None
+    assume(known in (None, "app_heartbeat", "load_git_info"))
+
     async def send() -> None:
         assert line.tab is not None
-        message = BackMsg()
-        try:
-            message.ParseFromString(noise)
-            known = message.WhichOneof("type")
-        except Exception:  # noqa: BLE001
-            known = None
-        assume(known in (None, "app_heartbeat", "load_git_info"))
         await line.tab.socket.send(noise)
         await line.fresh()
 

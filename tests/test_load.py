@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-
+from tests.conftest import alongside
 from tests.load.__main__ import percentile
 from tests.load.browser import opened
 from tests.load.lesson import Lesson, Log
@@ -22,7 +21,7 @@ def test_a_tab_moves_a_slider_and_sees_other_charts(server: str) -> None:
         assert moved.charts != first.charts
         await tab.socket.close()
 
-    asyncio.run(visit())
+    alongside(visit())
 
 
 def test_a_tab_takes_over_what_the_script_sets(server: str) -> None:
@@ -39,7 +38,7 @@ def test_a_tab_takes_over_what_the_script_sets(server: str) -> None:
         assert (await tab.move()).charts == noisy.charts
         await tab.socket.close()
 
-    asyncio.run(visit())
+    alongside(visit())
 
 
 def test_the_address_bar_is_heard(server: str) -> None:
@@ -48,7 +47,7 @@ def test_the_address_bar_is_heard(server: str) -> None:
         await tab.socket.close()
         return [tab.values[tab.named(name).id].double_array_value.data[0] for name in ("κ", "Time")]
 
-    assert asyncio.run(visit()) == [3.5, 50.0]
+    assert alongside(visit()) == [3.5, 50.0]
 
 
 def test_a_class_moves_and_nobody_is_left_out(server: str) -> None:
@@ -59,7 +58,7 @@ def test_a_class_moves_and_nobody_is_left_out(server: str) -> None:
         await lesson.end()
         return lesson
 
-    lesson = asyncio.run(hold())
+    lesson = alongside(hold())
     assert [log.errors for log in lesson.movers] == [[]] * 4
     assert [len(log.taken) for log in lesson.movers] == [4, 4, 4, 4]
     assert all(t > 0 for log in lesson.movers for t in log.taken)

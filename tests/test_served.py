@@ -6,7 +6,6 @@ X-Frame-Options, hiding ``/_stcore/metrics``, and limits on connections from one
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import re
 import tomllib
@@ -20,7 +19,7 @@ import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.exceptions import ConnectionClosed
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, alongside
 from tests.load.browser import opened
 
 CONFIGURED = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
@@ -132,7 +131,7 @@ def test_a_message_beyond_the_limit_ends_its_connection_and_nothing_else(server:
                 await tab.socket.recv()
         return int(tab.socket.close_code or 0)
 
-    assert asyncio.run(flood()) == 1009
+    assert alongside(flood()) == 1009
     assert ask(server, "/_stcore/health")[0] == 200
 
 
@@ -144,7 +143,7 @@ def test_a_reader_cannot_stop_the_server(server: str) -> None:
         assert (await tab.move()).charts
         await tab.socket.close()
 
-    asyncio.run(try_to())
+    alongside(try_to())
     assert ask(server, "/_stcore/health")[0] == 200
 
 
@@ -160,7 +159,7 @@ def test_an_error_of_ours_is_told_to_the_log_and_not_to_the_page(
         await tab.socket.close()
         return answer.errors, "".join(map(str, answer.elements))
 
-    errors, page = asyncio.run(visit())
+    errors, page = alongside(visit())
     assert len(errors) == 1
     assert "redacted" in errors[0]
     for secret in ("swordfish", "RuntimeError", "faulty.py", "Traceback"):
@@ -181,7 +180,7 @@ def test_no_telemetry_is_asked_for(server: str) -> None:
         await tab.socket.close()
         return wanted
 
-    assert asyncio.run(visit()) == [False]
+    assert alongside(visit()) == [False]
 
 
 def test_the_server_listens_only_and_asks_nobody(server: str) -> None:
