@@ -165,7 +165,7 @@ def _left(
         return phase(summary, cursor, look, model.labels), f"Phase portrait of {model.title}"
     law = None if exact is None or exact.scheme is None else exact.scheme.state
     state = None if exact is None else exact.state
-    limit = None if hidden() else stationary_of(summary)
+    limit = stationary_of(summary) if exact is None and not hidden() else None
     text = f"Fan chart of {view} for {model.title} over time 0 to {summary.scenario.horizon:g}"
     return fan(summary, component, state, law, cursor, look, ghost, limit), text
 
