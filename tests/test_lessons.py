@@ -118,7 +118,7 @@ def _(scene: lab.Scenario) -> None:
     assert abs(np.std(means, ddof=1) / few - 1.0) < FAR / math.sqrt(2 * 39) + own
 
 
-@seen("A bias that samples cannot cure")
+@seen("A stubborn bias")
 def _(scene: lab.Scenario) -> None:
     excess = []
     for steps in (25, 50, 100, 200):
@@ -147,7 +147,7 @@ def _(scene: lab.Scenario) -> None:
         assert abs(state.mean[-1] - rise) < FAR * state.mean_error[-1] + scenario.step
 
 
-@seen("The gradient that is a sum")
+@seen("The summed gradient")
 def _(scene: lab.Scenario) -> None:
     found = summed_gradient(scene)
     assert found.returned == pytest.approx(found.derivatives.sum(), rel=1e-5)
@@ -242,7 +242,7 @@ def test_lessons_follow_one_another_and_start_over() -> None:
 @pytest.mark.parametrize("model", ["Heston", "Lotka–Volterra", "Ornstein–Uhlenbeck"])
 def test_a_lesson_survives_another_model(model: str) -> None:
     names = {m.title: m.name for m in lab.MODELS.values()}
-    for title in ("A kink and a jump", "The gradient that is a sum", "On the ridge"):
+    for title in ("A kink and a jump", "The summed gradient", "On the ridge"):
         app = lessons_page()
         widget(app, f"open.{title}").click().run()
         widget(app, "model").set_value(names[model]).run()

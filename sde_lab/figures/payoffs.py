@@ -54,7 +54,7 @@ def _panel(name: str, strikes: Array, deltas: Deltas, hidden: bool, theme: Theme
             uid=f"{name}-error",
         ),
         {
-            **line(strikes, path.mean, colour, theme.line * 1.5, name="path by path", **named),
+            **line(strikes, path.mean, colour, theme.line * 1.5, name="by path", **named),
             "showlegend": first,
         },
         {
@@ -69,7 +69,7 @@ def _panel(name: str, strikes: Array, deltas: Deltas, hidden: bool, theme: Theme
                 "thickness": theme.line * 0.5,
             },
             "marker": {"color": theme.parameter_colour("kappa"), "size": 2.6 * theme.line},
-            "name": "start moved",
+            "name": "moved",
             "legendgroup": "bump",
             "showlegend": first,
             "hoverinfo": "skip",

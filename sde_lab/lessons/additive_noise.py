@@ -12,5 +12,5 @@ LESSON = Lesson(
     " the start and it drops out: ∂X/∂x₀ is the same curve for every path, without a band.",
     equation=r"d\,\frac{\partial X}{\partial x_0} = -\kappa\,\frac{\partial X}{\partial x_0}\,dt",
     scenario=Scenario(parameters={"kappa": 1.0, "theta": 0.0, "sigma": 0.5}, x0=1.0, horizon=3.0),
-    columns=("x0", "sigma"),
+    columns=("x0",),
 )

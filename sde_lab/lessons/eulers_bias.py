@@ -4,7 +4,7 @@ from sde_lab.lessons.base import Lesson
 from sde_lab.scenario import Scenario
 
 LESSON = Lesson(
-    title="A bias that samples cannot cure",
+    title="A stubborn bias",
     question="Ten thousand paths in 25 steps each: is their spread the true one?",
     move="**Steps**: 25, 50, 100, 200. Then **samples**, for comparison.",
     watch="The number under **spread**, and the width of the fan. Pin it first.",
@@ -20,5 +20,5 @@ LESSON = Lesson(
         steps=25,
         samples=10_000,
     ),
-    columns=("sigma", "kappa"),
+    columns=("sigma",),
 )

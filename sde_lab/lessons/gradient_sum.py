@@ -6,9 +6,9 @@ from sde_lab.scenario import Scenario
 from sde_lab.studies.summed import summed_gradient
 
 LESSON = Lesson(
-    title="The gradient that is a sum",
-    question="You ask PyTorch for the gradient of a path by its start, and get one number above 11."
-    " But ∂X/∂x₀ is 1 at most. What is it?",
+    title="The summed gradient",
+    question="PyTorch gives one number, above 11, for a path's gradient by its start. But ∂X/∂x₀"
+    " is 1 at most?",
     move="**Steps** from 25 to 50 to 100; then **samples** from 1 to 10.",
     watch="**autograd's number** on the right: it grows with both.",
     answer="A backward pass needs one number to start from, so it adds up whatever it is given: the"

@@ -15,8 +15,7 @@ LESSON = Lesson(
     " right. A jump hides the few paths that a nudge carries across it: along every single path"
     " the derivative is 0, and so is their mean, whatever the truth.",
     equation=r"\frac{\partial}{\partial x_0}\mathrm{E}\,(X_T - K)^+ ="
-    r" \mathrm{E}\!\left[1_{X_T > K}\,\frac{\partial X_T}{\partial x_0}\right],\qquad"
-    r" \frac{\partial}{\partial x_0}\mathrm{P}[X_T > K] \neq \mathrm{E}\,[0]",
+    r" \mathrm{E}\!\left[1_{X_T > K}\,\frac{\partial X_T}{\partial x_0}\right]",
     scenario=Scenario(
         model="geometric_brownian_motion",
         parameters={"mu": 0.05, "sigma": 0.3},

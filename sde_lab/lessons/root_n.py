@@ -14,5 +14,5 @@ LESSON = Lesson(
     scenario=Scenario(
         parameters={"kappa": 1.0, "theta": 1.0, "sigma": 1.0}, x0=0.0, horizon=2.0, samples=100
     ),
-    columns=("sigma", "kappa"),
+    columns=("sigma",),
 )

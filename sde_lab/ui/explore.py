@@ -36,7 +36,7 @@ def render() -> None:
     summary = current()
     if summary is None:
         return
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="large", key="equation"):
         for part in live_equation(summary.scenario, theme()):
             st.latex(part, width="content")
     board(summary, _height(summary))
@@ -222,5 +222,5 @@ def _height(summary: Summary) -> str:
     """The window's height less what stands above and below the charts, as a CSS length."""
     rows = -(-(2 + len(summary.sensitivities)) // 7)
     equations = summary.scenario.sde.equation.split(r"\\")
-    lines = 38 * (len(equations) - 1) + 24 * sum(r"\frac" in line for line in equations)
-    return f"clamp(430px, calc(100vh - {196 + 60 * rows + lines}px), 900px)"
+    lines = 2.4 * (len(equations) - 1) + 1.5 * sum(r"\frac" in line for line in equations)
+    return f"clamp(380px, calc(100vh - {12.2 + 3.8 * rows + lines}rem), 900px)"

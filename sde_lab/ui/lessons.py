@@ -21,13 +21,13 @@ from sde_lab.ui.style import theme
 
 LESSON_KEY = "lesson"
 RESTART = "Start over"
-HEIGHT = "clamp(330px, calc(100vh - 350px), 900px)"
+HEIGHT = "clamp(310px, calc(100vh - 22rem), 900px)"
 """Of the charts: the window's less what stands above and below them."""
 
 
 def render() -> None:
     """Draw the page: the list of lessons, or the one that was opened."""
-    left, right = st.columns([58, 42], gap="medium", vertical_alignment="center")
+    left, right = st.columns([55, 45], gap="medium", vertical_alignment="center")
     with right:
         lesson = _chosen()
     with left, st.container(key="question"):
@@ -62,7 +62,7 @@ def _chosen() -> Lesson | None:
             placeholder="Choose a lesson",
             key=LESSON_KEY,
             label_visibility="collapsed",
-            width=230,
+            width=205,
             on_change=_open_chosen,
             **BOUND,
         )

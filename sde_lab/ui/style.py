@@ -11,7 +11,7 @@ from sde_lab.figures.theme import Theme
 PROJECTOR_KEY = "projector"
 
 _PAGE = """
-.block-container {padding: 3.2rem 1.6rem 1rem 1.6rem;}
+.block-container {padding: 3.3rem 1.6rem 1rem 1.6rem;}
 [data-testid="stSidebarUserContent"] {padding-bottom: 1.5rem;}
 [data-testid="stHeader"] {background: transparent;}
 [data-testid="stSidebarHeader"] {height: 1.9rem; margin-bottom: 0;}
@@ -32,11 +32,16 @@ _PAGE = """
 .katex-display {margin: 0 !important; padding: 0.15rem 0 1rem 0; text-align: left !important;
   max-width: 100%; overflow-x: auto; overflow-y: hidden;}
 .katex-display > .katex {text-align: left !important;}
+.st-key-equation {row-gap: 0;}
 .st-key-question {padding-bottom: 0.7rem;}
 .st-key-question h3 {font-size: 1.25rem; padding: 0; line-height: 1.35;}
 .st-key-words {padding-bottom: 0.9rem;}
 .st-key-words p {font-size: 0.95rem; line-height: 1.45; margin-bottom: 0.2rem;}
 .st-key-formula .katex-display {padding: 0;}
+.st-key-formula [data-testid="stMarkdownContainer"] {overflow: visible;}
+[data-testid="stMain"] .katex-display {overflow: visible;}
+@media (max-width: 640px) {[data-testid="stMain"] .katex {font-size: 3.8vw;}}
+[data-testid="stBaseButton-primary"] {background: #0068a3; border-color: #0068a3; color: #fff;}
 .st-key-contents [data-testid="stVerticalBlock"] [data-testid="stVerticalBlock"] {gap: 0;}
 .st-key-contents button {min-height: 1.6rem; padding: 0;}
 .lab-table {overflow-x: auto;}
@@ -50,7 +55,17 @@ _PAGE = """
 .lab-figure .lab-value {font-size: 1.02rem;}
 .lab-figure .lab-exact {font-size: 0.78rem; opacity: 0.85;}
 """
-_PROJECTOR = "html {font-size: 20px;}"
+_PROJECTOR = """
+html {font-size: 20px;}
+[data-testid="stSidebarUserContent"] {margin-inline: -0.6rem;}
+.st-key-question h3 {font-size: 1.1rem;}
+.st-key-words p {font-size: 0.85rem; line-height: 1.35;}
+.st-key-formula .katex {font-size: 0.95rem;}
+[data-testid="stSliderTickBar"] p {font-size: 0.75rem;}
+.lab-figures {gap: 0.2rem 1rem;}
+.lab-figure .lab-name, .lab-figure .lab-exact {font-size: 0.7rem;}
+.lab-figure .lab-value {font-size: 0.9rem;}
+"""
 
 
 def apply_style() -> None:
