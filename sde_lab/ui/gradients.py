@@ -65,7 +65,7 @@ def _trap(scenario: Scenario) -> None:
     _say_fewer(scenario, few)
     left, right = st.columns([46, 54], gap="medium")
     with left:
-        st.code(program(WAYS["summed"], few), language="python", height=440, wrap_lines=True)
+        st.code(program(WAYS["summed"], few), language="python", wrap_lines=True)
     with right:
         figure = summed(found, hidden=False, theme=theme())
         _chart(figure, "trap", "The derivatives at each time, and their sum", 230)
@@ -82,7 +82,6 @@ def _race(scenario: Scenario) -> None:
     with right:
         for sentence in verdict(heat.results):
             st.markdown(sentence)
-        _code(scenario)
     if heat.results:
         st.html(race_table(heat.results, scenario))
         st.caption(
@@ -90,6 +89,7 @@ def _race(scenario: Scenario) -> None:
             " garbage collected before each. Memory: what the process held at its peak in the first"
             " run, beyond what it held before. Difference: the largest from the float64 replay."
         )
+    _code(scenario)
     with st.expander("Which pairs of scheme and way cannot work, and why"):
         st.html(pairs_table(scenario))
     advance(heat)
@@ -160,11 +160,12 @@ def _code(scenario: Scenario) -> None:
         format_func=lambda name: WAYS[name].title,
         key="way",
         index=len(WAYS) - 1,
+        width=300,
         **BOUND,
     )
     way = WAYS.get(str(name), WAYS["replay"])
     st.caption(f"{way.idea} {way.passes(scenario).capitalize()}.")
-    st.code(program(way, scenario), language="python", height=420, wrap_lines=True)
+    st.code(program(way, scenario), language="python", wrap_lines=True)
 
 
 def _chart(figure: dict[str, object], name: str, alt: str, above: int) -> None:

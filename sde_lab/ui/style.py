@@ -13,7 +13,6 @@ PROJECTOR_KEY = "projector"
 _PAGE = """
 .block-container {padding: 3.3rem 1.6rem 1rem 1.6rem;}
 [data-testid="stSidebarUserContent"] {padding-bottom: 1.5rem;}
-[data-testid="stHeader"] {background: transparent;}
 [data-testid="stSidebarHeader"] {height: 1.9rem; margin-bottom: 0;}
 [data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: 0.15rem;}
 [data-testid="stSidebarContent"] button[kind] {min-height: 2.1rem; padding-block: 0;}
@@ -47,6 +46,7 @@ _PAGE = """
 .lab-table {overflow-x: auto;}
 .lab-table table {border-collapse: collapse; font-size: 0.85rem;
   font-variant-numeric: tabular-nums;}
+.lab-table td:nth-child(-n+5) {white-space: nowrap;}
 .lab-table th, .lab-table td {padding: 0.15rem 0.7rem 0.15rem 0; text-align: left;
   vertical-align: top; border-bottom: 1px solid var(--st-border-color, #8884);}
 .lab-figures {display: flex; flex-wrap: wrap; gap: 0.2rem 1.3rem; align-items: baseline;}
@@ -70,7 +70,30 @@ html {font-size: 20px;}
 
 def apply_style() -> None:
     """Write the page's style sheet."""
-    st.html(f"<style>{_PAGE}</style>")
+    st.html(f"<style>{_PAGE}{_contrast(theme())}</style>")
+
+
+def _contrast(look: Theme) -> str:
+    """Captions and code that stand out from their ground by 4.5 : 1; Streamlit's own do not.
+
+    And a header that what is scrolled below it does not show through.
+    """
+    header = f'[data-testid="stHeader"] {{background: {look.ground};}}'
+    named = {
+        "keyword, .function, .boolean": look.series_colour(0),
+        "string": look.series_colour(2),
+        "number, .operator": look.series_colour(1),
+        "comment": look.muted,
+    }
+    caption = f'[data-testid="stCaptionContainer"] {{color: {look.muted}; opacity: 1;}}'
+    return (
+        header
+        + caption
+        + "".join(
+            f'[data-testid="stCode"] .token:is(.{kinds}) {{color: {colour} !important;}}'
+            for kinds, colour in named.items()
+        )
+    )
 
 
 def projector_switch(**binding: Any) -> None:
