@@ -23,7 +23,7 @@ SAMPLES = (1, 2, 5, *(m * 10**e for e in (1, 2, 3, 4) for m in (1, 2, 5)), 100_0
 HORIZONS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
 LARGEST_SEED = 999_999.0
 """A float: over an infinite whole number in the address bar Streamlit's own widget stumbles."""
-_ASKED = "asked"
+_ASKED, _WORKED = "asked", "asked.worked"
 BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 
 
@@ -44,6 +44,16 @@ def asked() -> Scenario:
     found: Scenario | ScenarioError = st.session_state[_ASKED]
     if isinstance(found, ScenarioError):
         raise found
+    return found
+
+
+def asked_or_last() -> Scenario | None:
+    """What the sidebar describes, or under a message the last that could work, if there was one."""
+    try:
+        st.session_state[_WORKED] = asked()
+    except ScenarioError as error:
+        st.error(str(error), icon=":material/error:")
+    found: Scenario | None = st.session_state.get(_WORKED)
     return found
 
 

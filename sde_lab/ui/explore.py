@@ -36,7 +36,7 @@ def render() -> None:
     summary = current()
     if summary is None:
         return
-    with st.container(horizontal=True, gap="large", key="equation"):
+    with st.container(horizontal=True, gap="large", key="formulas"):
         for part in live_equation(summary.scenario, theme()):
             st.latex(part, width="content")
     board(summary, _height(summary))

@@ -22,7 +22,7 @@ from sde_lab.studies.gradients.wanted import Wanted, wanted
 from sde_lab.studies.gradients.words import verdict
 from sde_lab.studies.summed import SummedGradient, summed_gradient
 from sde_lab.ui.chart import chart
-from sde_lab.ui.controls import BOUND, asked
+from sde_lab.ui.controls import BOUND, asked_or_last
 from sde_lab.ui.heat import advance, controls, going
 from sde_lab.ui.run import lightened
 from sde_lab.ui.style import theme
@@ -31,10 +31,8 @@ from sde_lab.ui.tables import gradients_of, pairs_table, race_table
 
 def render() -> None:
     """Draw the page: one question at a time, each with its chart."""
-    try:
-        scenario = asked()
-    except ScenarioError as error:
-        st.error(str(error), icon=":material/error:")
+    scenario = asked_or_last()
+    if scenario is None:
         return
     titles = list(SECTIONS)
     chosen = st.segmented_control(

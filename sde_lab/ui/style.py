@@ -21,7 +21,7 @@ _PAGE = """
 [data-testid="stSliderTickBar"] {transform: translateY(-0.35rem);}
 [data-testid="stSliderTickBar"] p {font-size: 0.65rem;}
 [data-testid="stMain"] [data-testid="stVerticalBlock"] {gap: 0.5rem;}
-.st-key-equation textarea {font-family: "Source Code Pro", monospace; font-size: 0.8rem;
+.st-key-formulas textarea {font-family: "Source Code Pro", monospace; font-size: 0.8rem;
   line-height: 1.45;}
 .st-key-live {display: none;}
 .lab-mistake {font-size: 0.85rem; line-height: 1.35; border-left: 3px solid #b84a00;
@@ -31,7 +31,7 @@ _PAGE = """
 .katex-display {margin: 0 !important; padding: 0.15rem 0 1rem 0; text-align: left !important;
   max-width: 100%; overflow-x: auto; overflow-y: hidden;}
 .katex-display > .katex {text-align: left !important;}
-.st-key-equation {row-gap: 0;}
+.st-key-formulas {row-gap: 0;}
 .st-key-question {padding-bottom: 0.7rem;}
 .st-key-question h3 {font-size: 1.25rem; padding: 0; line-height: 1.35;}
 .st-key-words {padding-bottom: 0.9rem;}

@@ -11,11 +11,10 @@ from sde_lab.errors import ScenarioError
 from sde_lab.figures.curve import Measured, curve
 from sde_lab.figures.film import Fans, film
 from sde_lab.figures.heatmap import heatmaps
-from sde_lab.scenario import Scenario
 from sde_lab.studies.sweep import SweepResult, SweepRun, value_of
 from sde_lab.ui.asking import Question, question
 from sde_lab.ui.chart import chart
-from sde_lab.ui.controls import BOUND, asked
+from sde_lab.ui.controls import BOUND, asked_or_last
 from sde_lab.ui.place import widget_key
 from sde_lab.ui.style import theme
 from sde_lab.ui.sweeping import go_on, halted, progress, run_of
@@ -33,7 +32,7 @@ def render() -> None:
     if st.session_state.pop(_OPEN, False):
         # With no mapping it would try to clear the address bar, to which widgets are bound.
         st.switch_page(EXPLORE, query_params={})
-    scenario = _scenario()
+    scenario = asked_or_last()
     if scenario is None:
         return
     wanted = question(scenario)
@@ -56,16 +55,6 @@ def render() -> None:
     _say(done, result)
     if run is not None and not run.finished and not halted():
         _work_on(run)
-
-
-def _scenario() -> Scenario | None:
-    """What the sidebar asks for, or the last that could work, under a message."""
-    try:
-        st.session_state["sweep.scenario"] = asked()
-    except ScenarioError as error:
-        st.error(str(error), icon=":material/error:")
-    found: Scenario | None = st.session_state.get("sweep.scenario")
-    return found
 
 
 def _work(wanted: Question) -> tuple[Question, SweepResult, SweepRun | None] | None:
