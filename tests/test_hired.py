@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -25,6 +26,9 @@ def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
     own.worker.close()
 
 
+hire = partial(Hired, say=lambda ahead: None)
+
+
 def plan() -> Plan:
     """Points at two numbers of steps, which are two blocks."""
     over = {"kappa": [0.5, 1.0, 2.0], "steps": [20, 40]}
@@ -38,12 +42,12 @@ def finish(run: SweepRun) -> np.ndarray:
 
 
 def test_the_second_process_finds_the_same_numbers_to_the_bit(office: Office) -> None:
-    np.testing.assert_array_equal(finish(SweepRun(plan(), Hired)), finish(SweepRun(plan())))
+    np.testing.assert_array_equal(finish(SweepRun(plan(), hire)), finish(SweepRun(plan())))
     assert office.worker.pid is not None
 
 
 def test_a_lost_process_costs_time_and_no_point(office: Office) -> None:
-    run = SweepRun(plan(), Hired)
+    run = SweepRun(plan(), hire)
     run.advance()
     while not 0 < run.done < 6:
         run.advance()
@@ -54,7 +58,7 @@ def test_a_lost_process_costs_time_and_no_point(office: Office) -> None:
 def test_a_process_that_is_lost_again_and_again_ends_the_sweep(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = SweepRun(plan(), Hired)
+    run = SweepRun(plan(), hire)
     begin = office.worker.begin
 
     def doomed(*args: object) -> object:
@@ -68,7 +72,7 @@ def test_a_process_that_is_lost_again_and_again_ends_the_sweep(
 
 
 def test_leaving_gives_the_memory_back(office: Office) -> None:
-    run = SweepRun(plan(), Hired)
+    run = SweepRun(plan(), hire)
     run.advance()
     assert office.held > 0
     run.leave()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import streamlit as st
-
 from sde_lab import budget
 from sde_lab.studies.sweep.crew import TRIES, Alone, Crew, CrewError
 from sde_lab.studies.sweep.plan import Block
 from sde_lab.studies.sweep.work import Outcome
 from sde_lab.ui.errands import Errand, begin
+from sde_lab.ui.queue import Say
 from sde_lab.worker import WorkerLostError
 
 
@@ -23,9 +22,15 @@ class Piecewise(Alone):
 
 
 class Hired(Crew):
-    """Asks the second process for a piece at a time; begins again what was lost with it."""
+    """Asks the second process for a piece at a time; begins again what was lost with it.
 
-    def __init__(self, blocks: Sequence[Block]) -> None:
+    Args:
+        blocks: what is to be done.
+        say: told how many are ahead while it waits for its turn.
+    """
+
+    def __init__(self, blocks: Sequence[Block], say: Say) -> None:
+        self._say = say
         self._left = {block.places: block for block in blocks}
         self._errand: Errand | None = None
         self._share = 0.0
@@ -43,17 +48,12 @@ class Hired(Crew):
             CrewError: if the process was lost TRIES times.
             ScenarioError: if a block cannot work.
         """
-        slot = st.empty()
-
-        def waits(ahead: int) -> None:
-            slot.caption(f"Waiting: {ahead} long runs of others are ahead of this sweep.")
-
         try:
             if self._errand is None:
                 blocks = list(self._left.values())
-                self._errand = begin(Piecewise, blocks, size=budget.limit(), say=waits)
+                self._errand = begin(Piecewise, blocks, size=budget.limit(), say=self._say)
             with self._errand as errand:
-                found, self._share = errand.ask("piece", say=waits)
+                found, self._share = errand.ask("piece", say=self._say)
         except WorkerLostError as error:
             self._lost += 1
             self.leave()

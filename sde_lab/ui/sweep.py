@@ -17,7 +17,7 @@ from sde_lab.ui.chart import chart
 from sde_lab.ui.controls import BOUND, asked_or_last
 from sde_lab.ui.place import widget_key
 from sde_lab.ui.style import theme
-from sde_lab.ui.sweeping import go_on, halted, progress, run_of
+from sde_lab.ui.sweeping import go_on, halted, progress, run_of, waiting_line
 from sde_lab.ui.takeaway import sweep_takeaway
 
 HEIGHT = "clamp(390px, calc(100vh - 250px), 900px)"
@@ -36,6 +36,7 @@ def render() -> None:
     if scenario is None:
         return
     wanted = question(scenario)
+    waiting_line()
     shown = _work(wanted)
     if shown is None:
         return

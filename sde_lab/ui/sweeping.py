@@ -21,7 +21,7 @@ from sde_lab.ui.run import LIGHT, work_per_sample
 
 MOMENT = 0.6
 """Seconds of work between two looks at the charts."""
-_RUN, _ASKED, _HALTED = "sweep.run", "sweep.asked", "sweep.halted"
+_RUN, _ASKED, _HALTED, _LINE = "sweep.run", "sweep.asked", "sweep.halted", "sweep.line"
 
 
 def run_of(asked: Question) -> SweepRun:
@@ -48,6 +48,15 @@ def drop() -> None:
         run.leave()
 
 
+def waiting_line() -> None:
+    """Draw the place where a sweep says that others are ahead, the same in every run."""
+    st.session_state[_LINE] = st.empty()
+
+
+def _waits(ahead: int) -> None:
+    st.session_state[_LINE].caption(f"Waiting: {ahead} long runs of others are ahead of this one.")
+
+
 def go_on(run: SweepRun) -> None:
     """Work for a moment, unless it is done or halted."""
     deadline = time.monotonic() + MOMENT
@@ -69,7 +78,7 @@ def _crew_for(plan: Plan) -> Callable[[list[Block]], Crew]:
     if cluster is not None:
         return partial(Gang, executor=cluster)
     work = sum(s.samples * work_per_sample(s) for block in plan.blocks for s in block.scenarios)
-    return Alone if work <= LIGHT else Hired
+    return Alone if work <= LIGHT else partial(Hired, say=_waits)
 
 
 def halted() -> bool:
