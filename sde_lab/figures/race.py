@@ -39,7 +39,7 @@ def race_chart(results: Sequence[Result], theme: Theme) -> dict[str, Any]:
     base = next((r.seconds for r in timed if r.way == HERO), math.nan)
     size = theme.font_size
     layout = theme.layout(
-        xaxis=theme.axis(title="seconds", type="log", range=_range(timed), dtick=1),
+        xaxis=theme.axis(title="seconds", type="log", range=_range(timed), dtick=2),
         yaxis=theme.axis(
             type="category",
             categoryorder="array",
@@ -110,10 +110,10 @@ def _colour(name: str, theme: Theme) -> str:
 def _label(result: Result, base: float) -> str:
     """The time, how many times replay's it is, and what must be known of it."""
     parts = [readable_seconds(result.seconds)]
-    if result.way not in (HERO, TRAP) and math.isfinite(base):
-        parts.append(f"{readable_times(result.seconds / base)} ×")
     if result.status == "predicted":
         parts += [readable_bytes(result.memory), "predicted"]
+    elif result.way not in (HERO, TRAP) and math.isfinite(base):
+        parts.append(f"{readable_times(result.seconds / base)} ×")
     if result.way == TRAP:
         parts.append("but one number only")
     return "  " + " · ".join(parts)
@@ -125,7 +125,7 @@ def _range(timed: Sequence[Result]) -> list[float]:
         return [-3.0, 1.0]
     low = math.log10(min(r.seconds for r in timed)) - 0.5
     high = math.log10(max(r.seconds for r in timed))
-    return [low, high + 0.8 * (high - low)]
+    return [low, high + 1.3 * (high - low)]
 
 
 def _invitation(theme: Theme) -> dict[str, Any]:

@@ -78,7 +78,9 @@ def _contrast(look: Theme) -> str:
 
     And a header that what is scrolled below it does not show through.
     """
-    header = f'[data-testid="stHeader"] {{background: {look.ground};}}'
+    header = (
+        f'[data-testid="stHeader"] {{background: {look.ground}; height: 3.1rem; min-height: 0;}}'
+    )
     named = {
         "keyword, .function, .boolean": look.series_colour(0),
         "string": look.series_colour(2),
