@@ -49,8 +49,9 @@ class Answer:
 
     @property
     def charts(self) -> list[str]:
-        """What the charts were given, as JSON."""
-        return [c.mixed.json or c.json for c in self.of("bidi_component")]
+        """What the charts were given, as JSON; other components, such as a link, show no figure."""
+        given = (c.mixed.json or c.json for c in self.of("bidi_component"))
+        return [text for text in given if '"figure"' in text]
 
 
 class Tab:
