@@ -8,7 +8,7 @@ recursion J_{k+1} = A_k J_k + B_k, one fused operation per step and component.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -34,9 +34,6 @@ class Block:
     def size(self) -> tuple[int, int]:
         """Numbers of steps and of samples."""
         return self.steps.stop - self.steps.start, self.samples.stop - self.samples.start
-
-
-StepMap = Callable[[Block, Tensor, list[Tensor]], Tensor]
 
 
 def replay(paths: Paths) -> Tensor:
