@@ -62,10 +62,14 @@ def spread_slope(values: Array, derivatives: Array) -> tuple[Array, Array]:
     j = derivatives - derivatives.mean(axis=-1, dtype=np.float64)[..., None]
     products, squares = x * j, x * x
     both, variance = products.mean(axis=-1), squares.mean(axis=-1)
-    std = np.where(variance > 0.0, np.sqrt(variance), np.nan)
-    influence = (products - both[..., None]) / std[..., None]
-    influence -= (squares - variance[..., None]) * (both / (2.0 * std**3))[..., None]
-    error = np.sqrt(np.square(influence).mean(axis=-1) / (count - 1))
+    variance = np.where(variance > 0.0, variance, np.nan)
+    # The influence of a sample is ((x j - both) - c (x² - variance)) / s; its square is summed by
+    # parts, as arrays of its terms would cost more than all else here.
+    c = both / (2.0 * variance)
+    spread = np.vecdot(products, products) / count - both**2
+    spread -= 2.0 * c * (np.vecdot(products, squares) / count - both * variance)
+    spread += c**2 * (np.vecdot(squares, squares) / count - variance**2)
+    std, error = np.sqrt(variance), np.sqrt(np.maximum(spread, 0.0) / variance / (count - 1))
     return both / std * math.sqrt(count / (count - 1)), error
 
 
