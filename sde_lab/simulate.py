@@ -12,7 +12,7 @@ from sde_lab.errors import ScenarioError
 from sde_lab.models.base import Values
 from sde_lab.noise import Noise, draw
 from sde_lab.scenario import Scenario
-from sde_lab.steptime import equation, integrate
+from sde_lab.steptime import Clock, equation, integrate
 
 
 @dataclass(frozen=True)
@@ -114,4 +114,5 @@ def flow(scenario: Scenario, x0: Tensor, parameters: Values, noise: Noise) -> Te
     scheme = scenario.solver
     sde = equation(scenario.sde, parameters, scheme.reading)
     step = scenario.step
-    return integrate(sde, scheme, x0, noise, step, lambda u: u * step)
+    clock: Clock = (lambda u: u * step) if scenario.sde.time_dependent else (lambda u: u)
+    return integrate(sde, scheme, x0, noise, step, clock)

@@ -240,13 +240,13 @@ class _StepTime:
 
 def _remembering(evaluate: Field) -> Field:
     """Answer again what was asked last: the same state tensor at the same time."""
-    asked: list[tuple[float, Tensor, Tensor]] = []
+    asked: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def remembered(u: Tensor, x: Tensor) -> Tensor:
-        if asked and asked[0][1] is x and asked[0][0] == float(u):
+        if asked and asked[0][1] is x and float(asked[0][0]) == float(u):
             return asked[0][2]
         answer = evaluate(u, x)
-        asked[:] = [(float(u), x, answer)]
+        asked[:] = [(u, x, answer)]
         return answer
 
     return remembered
