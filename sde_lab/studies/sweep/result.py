@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,13 +68,18 @@ class SweepResult:
         """
         place = range(self.times.shape[1])[time]
         try:
-            entry = self.entries.index(Entry(place, quantity, measure))
-        except ValueError:
+            entry = self._columns[place, quantity, measure]
+        except KeyError:
             found = sorted({f"{e.measure} of {e.quantity}" for e in self.entries})
             hint = f"is not among {', '.join(found)}"
             raise ScenarioError("measure", f"{measure} of {quantity}", hint) from None
         parts = (table[:, entry] for table in (self.value, self.error, self.exact))
         return Curve(self.times[:, place], *parts)
+
+    @cached_property
+    def _columns(self) -> dict[tuple[int, str, str], int]:
+        """The place of each entry."""
+        return {(e.time, e.quantity, e.measure): i for i, e in enumerate(self.entries)}
 
     def values_of(self, name: str) -> NDArray[Any]:
         """The value of one swept name at each point, (P,)."""
