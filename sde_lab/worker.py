@@ -1,13 +1,13 @@
-"""A second process for heavy work, so that it does not hold up those who only move a slider.
+"""Another process to compute in, so that no computation holds up those who are served.
 
 Threads of one Python process take turns at its interpreter lock, and every operation of torch gives
 it up and takes it back. Two busy threads then hand it to and fro seventy thousand times a second,
-and both crawl. In a process of its own heavy work leaves the other alone; it runs at a lower
+and both crawl. In a process of its own work leaves the others alone; it can run at a lower
 priority; and should memory run out, the system ends it instead of the server.
 
-Objects live in that process: :meth:`Worker.begin` makes one, its :class:`Task` calls its methods.
-What goes to and fro is pickled, so arguments and answers should be small, and what is called must
-be importable.
+:meth:`Worker.call` calls a function there. Objects live there as well: :meth:`Worker.begin` makes
+one, its :class:`Task` calls its methods. What goes to and fro is pickled, so arguments and answers
+should be small, and what is called must be importable.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
+
+T = TypeVar("T")
 
 NICENESS = 19
-"""Added to the process's: others get the processor first."""
+"""Added to that of a process for heavy work: others get the processor first."""
 OOM_SCORE = "500"
 """What Linux adds to the process's score when it looks for one to end for want of memory."""
 
@@ -76,12 +78,35 @@ class Task:
 
 
 class Worker:
-    """Starts the process when it is first needed, and again if it was lost."""
+    """Starts the process when it is first needed, and again if it was lost.
 
-    def __init__(self) -> None:
+    Args:
+        niceness: added to the process's.
+    """
+
+    def __init__(self, niceness: int = NICENESS) -> None:
+        self._niceness = niceness
         self._lock = threading.Lock()
         self._process: _Process | None = None
         self._numbers = itertools.count()
+
+    def start(self) -> None:
+        """Start the process now, without waiting for it."""
+        self._present()
+
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """What ``function(*args)`` returns there.
+
+        Args:
+            function: one that can be imported.
+            args: its arguments.
+
+        Raises:
+            WorkerLostError: if the process ends meanwhile.
+            Exception: whatever the function raises.
+        """
+        found: T = self._present().request("call", 0, function, args)
+        return found
 
     def begin(self, make: Callable[..., Any], *args: Any) -> Task:
         """Make an object in the process: ``make(*args)``.
@@ -94,12 +119,15 @@ class Worker:
             WorkerLostError: if the process ends meanwhile.
             Exception: whatever making it raises.
         """
-        with self._lock:
-            if self._process is None or not self._process.alive:
-                self._process = _Process()
-            process, number = self._process, next(self._numbers)
+        process, number = self._present(), next(self._numbers)
         process.request("make", number, make, args)
         return Task(process, number)
+
+    def _present(self) -> _Process:
+        with self._lock:
+            if self._process is None or not self._process.alive:
+                self._process = _Process(self._niceness)
+            return self._process
 
     @property
     def pid(self) -> int | None:
@@ -117,10 +145,10 @@ class Worker:
 class _Process:
     """The near end of the pipe. One request at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, niceness: int) -> None:
         self._lock = threading.Lock()
         self._child = subprocess.Popen(  # noqa: S603  our own module
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-m", __name__, str(niceness)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=Path(__file__).parents[1],
@@ -185,6 +213,8 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
 
 
 def _obey(held: dict[int, Any], verb: str, number: int, what: Any, args: tuple[Any, ...]) -> Any:
+    if verb == "call":
+        return what(*args)
     if verb == "make":
         held[number] = what(*args)
         return None
@@ -198,12 +228,12 @@ def _pickled(reply: tuple[Any, Exception | None]) -> bytes:
         return pickle.dumps((None, TypeError(f"cannot be sent back: {error}")))
 
 
-def main() -> None:
+def main(niceness: int) -> None:
     """Serve the parent over standard input and output; prints go to the error stream."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     if hasattr(os, "nice"):
-        os.nice(NICENESS)
+        os.nice(niceness)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
     import torch
@@ -213,4 +243,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))

@@ -107,7 +107,6 @@ def test_exploded_paths_are_said() -> None:
 
 def test_a_halted_sweep_keeps_its_points_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sde_lab.studies.sweep.sizes.POINTS", 2)
-    whole = shown(opened(samples=50, sweep__points=6))
     app = opened(samples=50)
     for place in ("sweep", "sweeping"):
         monkeypatch.setattr(f"sde_lab.ui.{place}.halted", lambda: _some_done(app))
@@ -117,7 +116,19 @@ def test_a_halted_sweep_keeps_its_points_and_goes_on(monkeypatch: pytest.MonkeyP
     assert any("are done and shown" in info.value for info in app.info)
     monkeypatch.undo()
     app.run()
+    whole = lab.sweep(**app.session_state["sweep.good"][0].asked)
     np.testing.assert_array_equal(shown(app).value, whole.value)
+
+
+def test_moving_what_is_turned_asks_for_nothing_new() -> None:
+    app = opened(samples=50)
+    before = app.session_state["sweep.run"]
+    widget(app, "ornstein_uhlenbeck.kappa").set_value(3.0).run()
+    assert app.session_state["sweep.run"] is before
+    widget(app, "ornstein_uhlenbeck.sigma").set_value(2.0).run()
+    assert app.session_state["sweep.run"] is not before
+    again = opened(samples=50, ornstein_uhlenbeck__kappa=2.0)
+    assert again.session_state["sweep.run"] is before
 
 
 def _some_done(app: AppTest) -> bool:

@@ -16,6 +16,7 @@ import pytest
 import sde_lab as lab
 from sde_lab import budget
 from sde_lab.survey import Survey, survey
+from sde_lab.ui.desk import Desk
 from sde_lab.ui.errands import Errand, Office
 from sde_lab.ui.queue import FairQueue
 from sde_lab.worker import Worker, WorkerLostError
@@ -56,6 +57,50 @@ def test_an_object_lives_there_and_answers(worker: Worker) -> None:
     task = worker.begin(iter, [1, 2, 3])
     assert [task.ask("__next__") for _ in range(3)] == [1, 2, 3]
     assert worker.pid != os.getpid()
+
+
+def test_a_function_is_called_there(worker: Worker) -> None:
+    assert worker.call(os.getpid) == worker.pid != os.getpid()
+    with pytest.raises(lab.ScenarioError):
+        worker.call(survey, lab.Scenario(samples=10_000_000, steps=3200))
+
+
+def test_a_quick_piece_of_work_that_loses_its_process_is_done_by_the_next(worker: Worker) -> None:
+    desk = Desk(worker)
+    before = worker.call(os.getpid)
+    os.kill(before, signal.SIGKILL)
+    assert desk.call(os.getpid) not in (before, os.getpid())
+
+
+def test_what_ends_every_process_is_done_here() -> None:
+    worker, mine = Worker(niceness=0), os.getpid()
+    try:
+        assert Desk(worker).call(_only_in, mine) == mine
+        assert Desk(worker).call(os.getpid) == worker.pid
+    finally:
+        worker.close()
+
+
+def _only_in(process: int) -> int:
+    if os.getpid() != process:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return process
+
+
+def test_quick_work_is_done_in_order_of_arrival(worker: Worker) -> None:
+    desk, order, threads = Desk(worker), [], []
+
+    def ask(number: int) -> None:
+        desk.call(time.sleep, 0.05)
+        order.append(number)
+
+    for number in range(5):
+        threads.append(threading.Thread(target=ask, args=(number,)))
+        threads[-1].start()
+        time.sleep(0.01)
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert order == [0, 1, 2, 3, 4]
 
 
 def test_a_survey_there_is_the_survey_here(worker: Worker) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
@@ -10,6 +10,7 @@ import streamlit as st
 from sde_lab.figures.dial import Dial
 from sde_lab.scenario import Scenario
 from sde_lab.studies.sweep import Plan, make_plan
+from sde_lab.studies.sweep.grid import moved
 from sde_lab.ui.controls import BOUND
 from sde_lab.ui.dials import dial, turnable
 
@@ -91,6 +92,16 @@ class Question:
         if len(self.dials) > 1 or turned not in self.sensitivities or self.look not in measures:
             return None
         return f"d{name}_d{turned}", measures[self.look]
+
+    @property
+    def essence(self) -> Question:
+        """The same question wherever the sidebar has what is turned: its answer is the same.
+
+        Raises:
+            ScenarioError: if the first value cannot work.
+        """
+        first = {one.name: one.values[0] for one in self.dials}
+        return replace(self, scenario=moved(self.scenario, first))
 
     @property
     def title(self) -> str:

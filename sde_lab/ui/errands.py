@@ -42,6 +42,11 @@ def begin(make: Callable[..., Any], *args: Any, size: float, say: Say | None = N
     return _office().begin(make, *args, size=size, say=say)
 
 
+def open_office() -> None:
+    """Start the process now, without waiting for it."""
+    _office().worker.start()
+
+
 @once
 def _office() -> Office:
     return Office(Worker(), budget.server_room())

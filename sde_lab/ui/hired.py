@@ -1,4 +1,4 @@
-"""A crew for sweeps of a page: the server's second process, in turns with other long runs."""
+"""Crews for sweeps of a page: the desk for quick ones, and for others the process of long runs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,19 @@ from collections.abc import Sequence
 from sde_lab import budget
 from sde_lab.studies.sweep.crew import TRIES, Alone, Crew, CrewError
 from sde_lab.studies.sweep.plan import Block
-from sde_lab.studies.sweep.work import Outcome
+from sde_lab.studies.sweep.work import Outcome, compute
+from sde_lab.ui.desk import at_desk
 from sde_lab.ui.errands import Errand, begin
 from sde_lab.ui.queue import Say
 from sde_lab.worker import WorkerLostError
+
+
+class Quick(Alone):
+    """Has a whole block done at the desk."""
+
+    def turn(self) -> list[Outcome]:
+        """Wait in line, and have a block done."""
+        return [at_desk(compute, self._blocks.pop())]
 
 
 class Piecewise(Alone):

@@ -15,6 +15,7 @@ from sde_lab.scenario import Scenario
 from sde_lab.stationary import Stationary, stationary
 from sde_lab.summary import Summary, display_times
 from sde_lab.survey import Survey, require_fitting, survey
+from sde_lab.ui.desk import at_desk
 from sde_lab.ui.errands import Errand, begin
 from sde_lab.ui.once import once
 from sde_lab.ui.shelf import Shelf
@@ -87,7 +88,8 @@ def _stationary(scenario: Scenario) -> Stationary | None:
 
 @st.cache_resource(max_entries=128, show_spinner=False, hash_funcs={Scenario: repr})
 def _at_once(scenario: Scenario) -> Summary:
-    return survey(scenario)
+    require_fitting(scenario)
+    return at_desk(survey, scenario)
 
 
 @once

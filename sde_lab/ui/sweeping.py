@@ -12,13 +12,20 @@ import streamlit as st
 
 from sde_lab.errors import ScenarioError
 from sde_lab.studies.sweep import SweepInterruptedError, SweepRun
-from sde_lab.studies.sweep.crew import Alone, Crew, Gang
+from sde_lab.studies.sweep.crew import Crew, Gang
 from sde_lab.studies.sweep.plan import Block, Plan
 from sde_lab.ui.asking import Question
 from sde_lab.ui.cluster import VARIABLE, executor
-from sde_lab.ui.hired import Hired
-from sde_lab.ui.run import LIGHT, work_per_sample
+from sde_lab.ui.hired import Hired, Quick
+from sde_lab.ui.once import once
+from sde_lab.ui.run import work_per_sample
+from sde_lab.ui.shelf import Shelf
 
+QUICK = 12_000_000
+"""Derivatives (points × samples × steps × components × columns) of a sweep that is done at once:
+about a tenth of a second."""
+KEPT = 32
+"""Finished sweeps that are kept for whoever asks for the same."""
 MOMENT = 0.6
 """Seconds of work between two looks at the charts."""
 _RUN, _ASKED, _HALTED, _LINE = "sweep.run", "sweep.asked", "sweep.halted", "sweep.line"
@@ -30,14 +37,21 @@ def run_of(asked: Question) -> SweepRun:
     Raises:
         ScenarioError: for what cannot work or does not fit.
     """
-    state = st.session_state
-    if state.get(_ASKED) != asked:
-        plan = asked.plan()
-        found = SweepRun(plan, _crew_for(plan))
+    state, essence = st.session_state, asked.essence
+    if state.get(_ASKED) != essence:
+        found = _finished().find(essence)
+        if found is None:
+            plan = essence.plan()
+            found = SweepRun(plan, _crew_for(plan))
         drop()
-        state[_RUN], state[_ASKED], state[_HALTED] = found, asked, False
+        state[_RUN], state[_ASKED], state[_HALTED] = found, essence, False
     run: SweepRun = state[_RUN]
     return run
+
+
+@once
+def _finished() -> Shelf[Question, SweepRun]:
+    return Shelf(KEPT)
 
 
 def drop() -> None:
@@ -66,10 +80,12 @@ def go_on(run: SweepRun) -> None:
         except SweepInterruptedError as error:
             set_halted(True)
             raise ScenarioError("sweep", os.environ.get(VARIABLE), str(error)) from None
+    if run.finished:
+        _finished().put(st.session_state[_ASKED], run)
 
 
 def _crew_for(plan: Plan) -> Callable[[list[Block]], Crew]:
-    """A cluster if one is named; this thread for what takes no longer than a slider; else a turn.
+    """A cluster if one is named; the desk for what takes a moment; else turns with long runs.
 
     Raises:
         ScenarioError: if a cluster is named that cannot be reached.
@@ -78,7 +94,7 @@ def _crew_for(plan: Plan) -> Callable[[list[Block]], Crew]:
     if cluster is not None:
         return partial(Gang, executor=cluster)
     work = sum(s.samples * work_per_sample(s) for block in plan.blocks for s in block.scenarios)
-    return Alone if work <= LIGHT else partial(Hired, say=_waits)
+    return Quick if work <= QUICK else partial(Hired, say=_waits)
 
 
 def halted() -> bool:
