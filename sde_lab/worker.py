@@ -13,6 +13,7 @@ should be small, and what is called must be importable.
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import os
 import pickle
@@ -89,10 +90,6 @@ class Worker:
         self._lock = threading.Lock()
         self._process: _Process | None = None
         self._numbers = itertools.count()
-
-    def start(self) -> None:
-        """Start the process now, without waiting for it."""
-        self._present()
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
         """What ``function(*args)`` returns there.
@@ -193,6 +190,7 @@ class _Process:
 def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
     """Do what is ordered until the other end closes."""
     held: dict[int, Any] = {}
+    known = 0
     while True:
         try:
             dropped, order = pickle.load(orders)  # noqa: S301
@@ -210,6 +208,25 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
             answers.flush()
         except BrokenPipeError:
             return
+        del dropped, order, reply
+        known = _tidied(known)
+
+
+def _tidied(known: int) -> int:
+    """Collect garbage, now that nobody waits: graphs of derivatives refer to themselves.
+
+    Whatever imports made is set aside, or walking it would take longer than most of the work.
+
+    Args:
+        known: number of modules when it was done last.
+
+    Returns:
+        The number now.
+    """
+    gc.collect()
+    if len(sys.modules) != known:
+        gc.freeze()
+    return len(sys.modules)
 
 
 def _obey(held: dict[int, Any], verb: str, number: int, what: Any, args: tuple[Any, ...]) -> Any:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import threading
 
 import torch
 
-from sde_lab.ui.desk import open_desk
-from sde_lab.ui.errands import open_office
+from sde_lab.scenario import Scenario
+from sde_lab.survey import survey
+from sde_lab.ui.desk import desk_worker
+from sde_lab.ui.errands import office_worker
 from sde_lab.ui.once import once
+from sde_lab.worker import Worker, WorkerLostError
 
 
 @once
@@ -18,8 +23,8 @@ def boot() -> None:
     Every full garbage collection holds up all sessions while it walks all objects. Those of torch
     alone take longer than a run of the script. Frozen objects are not walked.
     """
-    open_desk()  # it imports torch while others are imported here
-    open_office()
+    for worker in (desk_worker(), office_worker()):  # they import while this process does
+        threading.Thread(target=_warm_up, args=(worker,), daemon=True).start()
     import pandas  # noqa: F401
     import plotly.graph_objects  # noqa: F401
 
@@ -28,3 +33,9 @@ def boot() -> None:
     torch.set_num_threads(1)
     gc.collect()
     gc.freeze()
+
+
+def _warm_up(worker: Worker) -> None:
+    """Start a process and have it import what the first derivative takes."""
+    with contextlib.suppress(WorkerLostError):
+        worker.call(survey, Scenario(steps=2, samples=2))

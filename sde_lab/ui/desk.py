@@ -30,9 +30,9 @@ def at_desk(function: Callable[..., T], *args: Any) -> T:
     return _desk().call(function, *args)
 
 
-def open_desk() -> None:
-    """Start the process now, without waiting for it."""
-    _desk().worker.start()
+def desk_worker() -> Worker:
+    """The process itself."""
+    return _desk().worker
 
 
 @once

@@ -42,9 +42,9 @@ def begin(make: Callable[..., Any], *args: Any, size: float, say: Say | None = N
     return _office().begin(make, *args, size=size, say=say)
 
 
-def open_office() -> None:
-    """Start the process now, without waiting for it."""
-    _office().worker.start()
+def office_worker() -> Worker:
+    """The process itself."""
+    return _office().worker
 
 
 @once
