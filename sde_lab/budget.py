@@ -18,8 +18,10 @@ SERVER_VARIABLE = "SDE_LAB_SERVER_MEMORY_GB"
 SERVER_SHARE = 0.75
 """Part of the machine's memory, or of its container's, that a server takes unless told."""
 SERVER_BYTES = 2.2e9
-"""What a server holds besides its runs: both processes after imports, full caches, a hundred
+"""What a server holds besides its runs: its processes after imports, full caches, a hundred
 sessions, and the one span of samples that is worked on; measured with ``tests.load``."""
+LEAST_BYTES = 0.25e9
+"""Room for runs without which a server does not begin any."""
 CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
@@ -31,12 +33,16 @@ BLOCK_BYTES = 64e6
 
 
 def limit() -> float:
-    """The memory one run may take, in bytes: ``SDE_LAB_MEMORY_GB``, or 2 GB.
+    """The memory one run may take, in bytes: ``SDE_LAB_MEMORY_GB``, or 2 GB where there is room.
+
+    On a small machine, or in a small share of one, it is what a server leaves to all its runs.
 
     Raises:
-        ScenarioError: if the variable is not a positive number.
+        ScenarioError: if a variable is not a positive number.
     """
-    return _gigabytes(VARIABLE, DEFAULT_GB)
+    if VARIABLE in os.environ:
+        return _gigabytes(VARIABLE, DEFAULT_GB)
+    return min(DEFAULT_GB * 1e9, max(_server_bytes() - SERVER_BYTES, LEAST_BYTES))
 
 
 def server_room() -> float:
@@ -48,11 +54,16 @@ def server_room() -> float:
     Raises:
         ScenarioError: if the variable is not a positive number, or leaves no room for a run.
     """
-    whole = _gigabytes(SERVER_VARIABLE, SERVER_SHARE * machine_memory() / 1e9)
-    if whole <= SERVER_BYTES:
-        hint = f"must be above {SERVER_BYTES / 1e9:g}, which the server itself needs"
+    whole, least = _server_bytes(), SERVER_BYTES + LEAST_BYTES
+    if whole < least:
+        hint = f"must be {least / 1e9:g} at least, most of which the server itself needs"
         raise ScenarioError(SERVER_VARIABLE, f"{whole / 1e9:.1f}", hint)
     return whole - SERVER_BYTES
+
+
+def _server_bytes() -> float:
+    """The memory of the whole server."""
+    return _gigabytes(SERVER_VARIABLE, SERVER_SHARE * machine_memory() / 1e9)
 
 
 def machine_memory() -> float:

@@ -239,12 +239,16 @@ def test_many_at_once_never_hold_more_than_there_is(office: Office) -> None:
 def test_the_server_takes_a_share_of_the_machine_unless_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv(budget.SERVER_VARIABLE, raising=False)
+    for variable in (budget.VARIABLE, budget.SERVER_VARIABLE):
+        monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(budget, "machine_memory", lambda: 16e9)
     assert budget.server_room() == 12e9 - budget.SERVER_BYTES
     monkeypatch.setenv(budget.SERVER_VARIABLE, "5")
     assert budget.server_room() == 5e9 - budget.SERVER_BYTES
-    for given in ("0.5", "-1", "many", "nan"):
+    assert budget.limit() == 2e9
+    monkeypatch.setenv(budget.SERVER_VARIABLE, "3")
+    assert budget.limit() == budget.server_room() == 3e9 - budget.SERVER_BYTES
+    for given in ("0.5", "2.3", "-1", "many", "nan"):
         monkeypatch.setenv(budget.SERVER_VARIABLE, given)
         with pytest.raises(lab.ScenarioError) as caught:
             budget.server_room()

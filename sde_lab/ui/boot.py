@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import threading
 
 import torch
 
+from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 from sde_lab.survey import survey
 from sde_lab.ui.desk import desk_worker
 from sde_lab.ui.errands import office_worker
 from sde_lab.ui.once import once
 from sde_lab.worker import Worker, WorkerLostError
+
+_ARENA_MAX = -8
+"""M_ARENA_MAX in malloc.h of the GNU C library."""
 
 
 @once
@@ -31,11 +36,22 @@ def boot() -> None:
     import sde_lab.export  # noqa: F401
 
     torch.set_num_threads(1)
+    _share_one_heap()
     gc.collect()
     gc.freeze()
 
 
+def _share_one_heap() -> None:
+    """Have the C library of Linux keep all threads' memory in one place; others have no mallopt.
+
+    By default each thread gets a heap of its own, eight for a core, and what sessions free in one
+    is of no use to the next.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
+
+
 def _warm_up(worker: Worker) -> None:
     """Start a process and have it import what the first derivative takes."""
-    with contextlib.suppress(WorkerLostError):
+    with contextlib.suppress(WorkerLostError, ScenarioError):
         worker.call(survey, Scenario(steps=2, samples=2))

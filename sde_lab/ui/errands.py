@@ -42,14 +42,15 @@ def begin(make: Callable[..., Any], *args: Any, size: float, say: Say | None = N
     return _office().begin(make, *args, size=size, say=say)
 
 
+@once
 def office_worker() -> Worker:
     """The process itself."""
-    return _office().worker
+    return Worker()
 
 
 @once
 def _office() -> Office:
-    return Office(Worker(), budget.server_room())
+    return Office(office_worker(), budget.server_room())
 
 
 class Errand:
