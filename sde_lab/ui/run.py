@@ -86,7 +86,7 @@ def _stationary(scenario: Scenario) -> Stationary | None:
     return stationary(scenario)
 
 
-@st.cache_resource(max_entries=128, show_spinner=False, hash_funcs={Scenario: repr})
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Scenario: repr})
 def _at_once(scenario: Scenario) -> Summary:
     require_fitting(scenario)
     return at_desk(survey, scenario)

@@ -24,7 +24,7 @@ from sde_lab.ui.shelf import Shelf
 QUICK = 12_000_000
 """Derivatives (points × samples × steps × components × columns) of a sweep that is done at once:
 about a tenth of a second."""
-KEPT = 32
+KEPT = 16
 """Finished sweeps that are kept for whoever asks for the same."""
 MOMENT = 0.6
 """Seconds of work between two looks at the charts."""

@@ -1,7 +1,7 @@
 """Let a class loose on the application and on an app with one line chart, and print what it took.
 
     python -m tests.load --users 30 --seconds 60
-    python -m tests.load --users 30 --seconds 60 --heavy 1
+    python -m tests.load --users 30 --seconds 60 --heavy run race sweep
     python -m tests.load --users 33 --idle 67 --seconds 30
 
 Everything stays on this machine.
@@ -20,6 +20,7 @@ from tests.benchmarks.machine import description
 from tests.benchmarks.timing import markdown
 from tests.conftest import ROOT, start_server, stop_server
 from tests.load.lesson import Lesson, Log
+from tests.load.person import HEAVY
 from tests.load.server import Meter
 
 APPS = {"sde_lab": ROOT / "app.py", "one line chart": Path(__file__).parent / "one_line.py"}
@@ -32,9 +33,10 @@ HEAD = (
     "slowest reader's p95",
     "errors",
     "cores",
-    "MB before",
-    "after",
-    "peak",
+    "MB at first",
+    "half-way",
+    "at last",
+    "at most",
 )
 
 
@@ -43,16 +45,16 @@ def main() -> int:
     wish = arguments()
     print(description(), flush=True)
     print(
-        f"\n### {wish.users} move every {wish.period:g} s, {wish.heavy} ask for 100 000 × 1600,"
-        f" {wish.idle} look on, {wish.seconds:g} s; milliseconds\n",
+        f"\n### {wish.users} move every {wish.period:g} s, {wish.idle} look on,"
+        f" heavy: {', '.join(wish.heavy) or 'none'}; {wish.seconds:g} s; milliseconds\n",
         flush=True,
     )
     rows, failures = [], 0
     for name in APPS if not wish.heavy else ["sde_lab"]:
-        lesson, meter, before = attend(APPS[name], wish)
-        rows.append(row(name, lesson.movers, meter, before))
-        if lesson.gluttons:
-            rows.append(row("the 100 000 × 1600", lesson.gluttons, meter, before))
+        lesson, meter = attend(APPS[name], wish)
+        rows.append(row(name, lesson.movers, meter))
+        for kind, log in zip(wish.heavy, lesson.gluttons, strict=True):
+            rows.append(row(f"heavy: {kind}", [log], meter))
         faults = [error for log in (*lesson.movers, *lesson.gluttons) for error in log.errors]
         failures += len(faults)
         print(*sorted(set(faults)), sep="\n", file=sys.stderr)
@@ -65,7 +67,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
     parser.add_argument("--users", type=int, default=30, help="readers who move")
     parser.add_argument("--idle", type=int, default=0, help="readers who only look on")
-    parser.add_argument("--heavy", type=int, default=0, help="readers who ask for 100 000 × 1600")
+    parser.add_argument(
+        "--heavy", nargs="*", default=[], choices=HEAVY, help="readers who ask for much, by what"
+    )
     parser.add_argument("--seconds", type=float, default=60.0, help="how long, for each app")
     parser.add_argument("--period", type=float, default=1.0, help="seconds between two moves")
     wish = parser.parse_args()
@@ -74,47 +78,50 @@ def arguments() -> argparse.Namespace:
     return wish
 
 
-def attend(script: Path, wish: argparse.Namespace) -> tuple[Lesson, Meter, float]:
-    """Serve the script to a class: the class, what the server used, what it held before."""
+def attend(script: Path, wish: argparse.Namespace) -> tuple[Lesson, Meter]:
+    """Serve the script to a class: the class, and what the server used."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "server.log"
         address, process = start_server(script, log, {})
         try:
             meter = Meter(process.pid)
-            lesson = Lesson(address, wish.users, wish.heavy, wish.idle, wish.period)
-            before = asyncio.run(watched(lesson, meter, wish.seconds))
+            kinds = [HEAVY[name] for name in wish.heavy]
+            lesson = Lesson(address, wish.users, kinds, wish.idle, wish.period)
+            asyncio.run(watched(lesson, meter, wish.seconds))
         finally:
             stop_server(process)
         if "Traceback" in log.read_text():
             print(log.read_text(), file=sys.stderr)
-    return lesson, meter, before
+    return lesson, meter
 
 
-async def watched(lesson: Lesson, meter: Meter, seconds: float) -> float:
-    """Hold the lesson with an eye on the server's memory; what it held when all were there."""
+async def watched(lesson: Lesson, meter: Meter, seconds: float) -> None:
+    """Hold the lesson with an eye on the server's memory from when all are there."""
     await lesson.begin()
-    before = meter.memory()
     meter.start()
 
     async def watch() -> None:
         while True:
             meter.memory()
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
 
     watching = asyncio.create_task(watch())
     await lesson.hold(seconds)
     watching.cancel()
     meter.stop()
+    meter.memory()
     await lesson.end()
-    return before
 
 
-def row(name: str, logs: list[Log], meter: Meter, before: float) -> list[str]:
+def row(name: str, logs: list[Log], meter: Meter) -> list[str]:
     """One line of the table."""
     taken = sorted(1e3 * t for log in logs for t in log.taken)
-    slowest = max(percentile(log.taken, 95) for log in logs) * 1e3
+    if not taken:
+        return [name, "0", *["–"] * (len(HEAD) - 2)]
+    slowest = max(percentile(log.taken, 95) for log in logs if log.taken) * 1e3
     figures = [statistics.median(taken), percentile(taken, 95), taken[-1], slowest]
-    memory = [before, meter.after, meter.peak]
+    seen = meter.seen
+    memory = [seen[0], seen[len(seen) // 2], seen[-1], max(seen)]
     return [
         name,
         str(len(taken)),

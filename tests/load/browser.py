@@ -229,5 +229,5 @@ async def opened(
         answer = await tab.answer()
         if path:
             await tab.ask(tab.pages[path])
-            answer = await tab.answer()
+            answer = await tab.settled()
     return tab, answer

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.load.browser import opened
-from tests.load.person import Glutton, Kind, Person
+from tests.load.person import Kind, Person
 
 PATIENCE = 120.0
 """Seconds after which a page counts as hung."""
@@ -34,20 +35,25 @@ class Lesson:
     Args:
         address: of the server.
         moving: how many move once every ``period`` seconds.
-        gluttons: how many ask for large runs meanwhile.
+        gluttons: those who ask for much meanwhile, by their kind.
         idle: how many look on.
         period: seconds between two moves of one reader.
     """
 
     def __init__(
-        self, address: str, moving: int, gluttons: int = 0, idle: int = 0, period: float = 1.0
+        self,
+        address: str,
+        moving: int,
+        gluttons: Sequence[Kind] = (),
+        idle: int = 0,
+        period: float = 1.0,
     ) -> None:
         self.address = address
-        self.kinds: list[Kind] = [Person] * moving + [Glutton] * gluttons
+        self.kinds: list[Kind] = [Person] * moving + [*gluttons]
         self.idle = idle
         self.period = period
         self.movers = [Log() for _ in range(moving)]
-        self.gluttons = [Log() for _ in range(gluttons)]
+        self.gluttons = [Log() for _ in gluttons]
         self._readers: list[Person] = []
         self._idle: list[Person] = []
 
@@ -57,7 +63,7 @@ class Lesson:
 
         async def enter(number: int, kind: Kind) -> Person:
             async with gate:
-                tab, answer = await opened(self.address)
+                tab, answer = await opened(self.address, kind.query, kind.path)
             if answer.errors:
                 raise RuntimeError(f"the page does not open: {answer.errors}")
             return kind(tab, number)
@@ -95,4 +101,4 @@ class Lesson:
             now = time.monotonic()
             log.taken.append(now - due)
             log.errors += answer.errors
-            due = max(due + self.period, now) if isinstance(person, Glutton) else due + self.period
+            due = max(due + self.period, now) if person.patient else due + self.period

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.load.browser import Answer, Tab
 
 PAGE, NOISE = 0.05, 0.05
 """Shares of moves that open another page and that ask for new noise; the others move a slider."""
-HEAVY = {"Steps": "1600", "Samples": "100\u202f000", "Scheme": "Euler"}
 
 
 class Person:
@@ -20,6 +18,13 @@ class Person:
         tab: what they look at.
         number: which of them this is.
     """
+
+    path: ClassVar[str] = ""
+    """The page that they open."""
+    query: ClassVar[str] = ""
+    """What follows the question mark in its address."""
+    patient: ClassVar[bool] = False
+    """Whether they begin the next thing when the last is there, instead of every second."""
 
     def __init__(self, tab: Tab, number: int) -> None:
         self.tab = tab
@@ -67,14 +72,41 @@ class Person:
 class Glutton(Person):
     """Asks for 100 000 samples of 1600 steps, and once they are there, for others."""
 
+    patient = True
+
     async def act(self) -> Answer:
-        for label, value in HEAVY.items():
-            widget = self.tab.named(label)
-            chosen = next(option for option in widget.options if option.startswith(value))
-            kind = "string_value" if type(widget).__name__ == "Selectbox" else "string_array_value"
-            self.tab.set(widget.id, **{kind: chosen if kind == "string_value" else [chosen]})
-        self.tab.set(self.tab.named("Seed").id, double_value=float(self.dice.randrange(10**6)))
+        for label, value in {"Steps": "1600", "Samples": "100\u202f000"}.items():
+            self.tab.set(self.tab.named(label).id, string_array_value=[value])
+        return await self.afresh()
+
+    async def afresh(self) -> Answer:
+        """Ask for the same under other noise."""
+        seed = float(self.dice.randrange(10**6))
+        self.tab.set(self.tab.named("Seed").id, double_value=seed)
         return await self.tab.move()
 
 
-Kind = Callable[[Tab, int], Person]
+class Racer(Glutton):
+    """Races all ways to the gradient, and once they are through, under other noise."""
+
+    path, query = "gradients", "part=The+race"
+
+    async def act(self) -> Answer:
+        await self.afresh()
+        self.tab.set(self.tab.named("Race").id, trigger_value=True)
+        return await self.tab.move()
+
+
+class Sweeper(Glutton):
+    """Sweeps two parameters over 51 values each, and once done, under other noise."""
+
+    path = "sweep"
+    query = "ornstein_uhlenbeck.sweep.and=%CF%83++volatility&sweep.points=51"
+
+    async def act(self) -> Answer:
+        return await self.afresh()
+
+
+Kind = type[Person]
+HEAVY: dict[str, Kind] = {"run": Glutton, "race": Racer, "sweep": Sweeper}
+"""Those who ask for much, by what they ask for."""

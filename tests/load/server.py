@@ -1,4 +1,4 @@
-"""Memory and processor time of a server and the processes that it started."""
+"""Memory and processor time of a server and of the processes that it started."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ class Meter:
     """Reads what a server holds and uses.
 
     Attributes:
-        peak: largest resident memory seen so far, in bytes.
-        after: resident memory when it was stopped, in bytes.
-        used: processor time of the server itself between start and stop, in cores.
+        seen: what they held, in bytes, each time that :meth:`memory` was asked.
+        used: processor time of all of them between start and stop, in cores.
     """
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
-        self.peak = self.after = self.used = 0.0
+        self.seen: list[float] = []
+        self.used = 0.0
         self.start()
 
     def start(self) -> None:
@@ -28,18 +28,21 @@ class Meter:
 
     def stop(self) -> None:
         """End the count."""
-        self.after = self.memory()
         self.used = (self._time() - self._spent) / (time.monotonic() - self._since)
 
     def memory(self) -> float:
-        """Resident memory of all processes in bytes, what they share counted for each."""
+        """Memory of all processes in bytes; on Linux what they share is counted once."""
         now = 0.0
-        for process in (self._process, *self._process.children()):
+        for process in self._all():
             with contextlib.suppress(psutil.NoSuchProcess):
-                now += process.memory_info().rss
-        self.peak = max(self.peak, now)
+                held = process.memory_full_info()
+                now += getattr(held, "pss", held.rss)
+        self.seen.append(now)
         return now
 
+    def _all(self) -> tuple[psutil.Process, ...]:
+        return (self._process, *self._process.children())
+
     def _time(self) -> float:
-        times = self._process.cpu_times()
-        return float(times.user + times.system)
+        times = [process.cpu_times() for process in self._all()]
+        return float(sum(t.user + t.system for t in times))

@@ -156,6 +156,8 @@ class Found:
         own.done[places] = True
 
     def result(self) -> SweepResult:
-        """A copy that stays as it is."""
+        """What stays as it is: a copy, as long as something may be entered."""
+        if self.done.all():
+            return self._result
         names = ("done", "value", "error", "exact", "exploded")
         return replace(self._result, **{name: getattr(self._result, name).copy() for name in names})

@@ -67,7 +67,6 @@ class SweepRun:
     ) -> None:
         self.plan = plan
         self._found = Found(plan)
-        self._whole: SweepResult | None = None
         self._checkpoint = None if checkpoint is None else Checkpoint(checkpoint, plan)
         for outcome in () if self._checkpoint is None else self._checkpoint.read():
             self._found.take(outcome)
@@ -123,12 +122,7 @@ class SweepRun:
 
     def result(self) -> SweepResult:
         """What is done so far; once all is, the same for all who ask."""
-        if self._whole is None:
-            found = self._found.result()
-            if not self.finished:
-                return found
-            self._whole = found
-        return self._whole
+        return self._found.result()
 
 
 def sweep(
