@@ -58,6 +58,9 @@ def spread_slope(values: Array, derivatives: Array) -> tuple[Array, Array]:
     if count < 2:
         unknown = np.full(values.shape[:-1], np.nan)
         return unknown, unknown
+    if values.ndim > 2:  # table by table, each in the caches
+        parts = [spread_slope(*pair) for pair in zip(values, derivatives, strict=True)]
+        return np.stack([slope for slope, _ in parts]), np.stack([error for _, error in parts])
     x = values - values.mean(axis=-1, dtype=np.float64)[..., None]
     j = derivatives - derivatives.mean(axis=-1, dtype=np.float64)[..., None]
     products, squares = x * j, x * x

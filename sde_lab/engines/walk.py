@@ -19,7 +19,7 @@ from sde_lab.noise import Noise
 from sde_lab.schemes import Scheme
 from sde_lab.steptime import Clock, Equation, equation, follow
 
-STEPS = 8
+STEPS = 16
 """Steps of one call of the solver: a longer graph slows each backward pass through its end."""
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from sde_lab.ui.once import once
 from sde_lab.ui.queue import FairQueue
-from sde_lab.worker import Worker, WorkerLostError
+from sde_lab.worker import KEEPS_MEMORY, Worker, WorkerLostError
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ def desk_worker() -> Worker:
 
 @once
 def _desk() -> Desk:
-    return Desk(Worker(niceness=0))
+    return Desk(Worker(niceness=0, environment=KEEPS_MEMORY))
 
 
 class Desk:
