@@ -19,7 +19,8 @@ from sde_lab.summary import Summary, displayed, reduce_tables, samples_last
 SPAN_BYTES = 256e6
 """Memory of one span. The solver's own cost per step asks for many samples at once."""
 WIDEST = 16 * BLOCK
-"""Samples of one span, at most: beyond, nothing is gained and progress is shown too rarely."""
+"""Samples of one span, at most: beyond, nothing is gained and progress is shown too rarely. Fewer
+of an equation that takes long to evaluate."""
 
 
 class Survey:
@@ -50,7 +51,8 @@ class Survey:
     def advance(self) -> int:
         """Simulate and differentiate the next span of samples; how many are done then."""
         fitting = int(SPAN_BYTES / budget.per_sample(self.scenario, jacobian=True))
-        span = min(max(fitting // BLOCK * BLOCK, BLOCK), WIDEST)
+        widest = int(WIDEST / self.scenario.sde.weight(self.scenario.solver.reading))
+        span = max(min(fitting, widest) // BLOCK * BLOCK, BLOCK)
         stop = min(self.done + span, self.scenario.samples)
         part = self.scenario.but(samples=stop - self.done)
         paths = simulate(part, brownian(part, first=self.done))

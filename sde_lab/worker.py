@@ -12,6 +12,7 @@ should be small, and what is called must be importable.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import itertools
@@ -161,6 +162,7 @@ class _Process:
             process_group=0 if os.name == "posix" else None,
         )
         self.dropped: deque[int] = deque()
+        atexit.register(self.end)
 
     @property
     def alive(self) -> bool:
@@ -188,6 +190,7 @@ class _Process:
         return answer
 
     def end(self) -> None:
+        atexit.unregister(self.end)
         self._child.kill()
         self._child.wait()
         for pipe in (self._child.stdin, self._child.stdout):

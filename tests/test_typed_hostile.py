@@ -17,7 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sde_lab as lab
+from sde_lab.studies.summed import summed_gradient
 from sde_lab.typed import facts
+from sde_lab.ui.run import LIGHT, lightened, slow, studied
 
 FRAME = "dx = -x*dt + sigma*{}*dW"
 PYTHON = """
@@ -389,6 +391,33 @@ def test_the_heaviest_equations_that_are_read_do_not_hang(name: str) -> None:
     assert len(facts.correction(model)) < 5000
     assert time.process_time() - before < 5.0
     lab.simulate(lab.Scenario(model=HEAVY[name], scheme="heun", samples=5, steps=3))
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_what_a_heavy_equation_may_do_at_once_is_less(name: str) -> None:
+    """A move's work is done beside that of all others: it must not take long for any equation."""
+    heavy = lab.Scenario(model=HEAVY[name], samples=100_000)
+    ito, stratonovich = (heavy.sde.weight(reading) for reading in ("ito", "stratonovich"))
+    assert 1.0 <= ito < stratonovich
+    derivatives = heavy.steps * len(heavy.initial) * len(heavy.sde.columns)
+    assert lightened(heavy).samples * derivatives * ito <= LIGHT
+    assert lab.Scenario(model="dx = -a*x*dt + s*dW").sde.weight("ito") == 1.0
+    assert lab.Scenario(model=HEAVY["primes"]).sde.weight("ito") > 10.0
+
+
+def test_an_equation_that_is_slow_for_any_samples_takes_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = []
+    monkeypatch.setattr("sde_lab.ui.run.at_desk", lambda study, scenario: done.append(scenario))
+    quick = lab.Scenario(model=HEAVY["sums"], samples=2, steps=2)
+    long = lab.Scenario(model=HEAVY["sums"], samples=2, scheme="heun")
+    studied(summed_gradient, quick)
+    found = studied(summed_gradient, long)
+    assert done == [quick]
+    assert not slow(quick)
+    assert slow(long)
+    assert found.samples == 2
 
 
 @pytest.mark.parametrize("text", HOSTILE[::40], ids=range(len(HOSTILE[::40])))

@@ -121,6 +121,10 @@ class Model(ABC):
         The Itô drift is the Stratonovich drift plus this term (Kloeden and Platen 1992, §4.9).
         """
 
+    def weight(self, reading: Reading) -> float:
+        """What it takes to evaluate drift and diffusion so read, in those of a built-in model."""
+        return 1.0
+
     def exact(self, grid: Grid) -> Exact | None:
         """The exact law of the state and of its sensitivities, or None where none is known."""
         return None

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from torch import Tensor
 
-from sde_lab.models.base import Model, Values, columns
+from sde_lab.models.base import Model, Reading, Values, columns
 from sde_lab.models.exact import Exact, Grid
 from sde_lab.typed import knobs, names, symbolic
 from sde_lab.typed.linear import LinearEquation, linear_equation
@@ -19,6 +19,8 @@ from sde_lab.typed.written import CLOCK, Written, start_name, understand
 
 KEY = "own"
 _CACHED = 256
+BUILT_IN = 10.0
+"""Operations that the drift and diffusion of a built-in model take, about."""
 
 
 def normal(text: str) -> str:
@@ -122,6 +124,12 @@ class TypedModel(Model):
     def linear(self) -> bool:
         """Whether drift is linear and noise additive, so that the law is Gaussian and known."""
         return self._linear is not None
+
+    def weight(self, reading: Reading) -> float:
+        programs = [self._drift, self._diffusion]
+        if reading != self.reading:
+            programs.append(self._correction)
+        return max(1.0, sum(program.operations for program in programs) / BUILT_IN)
 
     def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
         return self._placed(self._drift, t, x, p)

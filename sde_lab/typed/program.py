@@ -54,6 +54,7 @@ class Program:
 
     Attributes:
         reads: places of the names that do stand in them.
+        operations: how many it takes.
     """
 
     def __init__(self, nodes: Sequence[Node], names: Sequence[str]) -> None:
@@ -70,6 +71,7 @@ class Program:
         self._steps = [
             (_operation(node), tuple(places[part] for part in node.parts)) for node in rest
         ]
+        self.operations = len(self._steps)
         self._outputs = [places[node] for node in nodes]
 
     def __call__(self, values: Sequence[Tensor]) -> list[Tensor | float]:

@@ -23,9 +23,8 @@ from sde_lab.studies.gradients.words import verdict
 from sde_lab.studies.summed import SummedGradient, summed_gradient
 from sde_lab.ui.chart import chart
 from sde_lab.ui.controls import BOUND, asked_or_last
-from sde_lab.ui.desk import at_desk
 from sde_lab.ui.heat import advance, controls, going
-from sde_lab.ui.run import lightened
+from sde_lab.ui.run import lightened, studied
 from sde_lab.ui.style import theme
 from sde_lab.ui.tables import gradients_of, pairs_table, race_table
 
@@ -180,14 +179,14 @@ def _say_fewer(scenario: Scenario, few: Scenario) -> None:
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Scenario: repr})
 def _summed(scenario: Scenario) -> SummedGradient:
-    return at_desk(summed_gradient, scenario)
+    return studied(summed_gradient, scenario)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Scenario: repr})
 def _step_maps(scenario: Scenario) -> StepMaps:
-    return at_desk(step_maps, scenario)
+    return studied(step_maps, scenario)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Scenario: repr})
 def _wanted(scenario: Scenario) -> Wanted:
-    return at_desk(wanted, scenario)
+    return studied(wanted, scenario)

@@ -19,7 +19,9 @@ class Quick(Alone):
 
     def turn(self) -> list[Outcome]:
         """Wait in line, and have a block done."""
-        return [at_desk(compute, self._blocks.pop())]
+        found = at_desk(compute, self._blocks[-1])
+        self._blocks.pop()
+        return [found]
 
 
 class Piecewise(Alone):

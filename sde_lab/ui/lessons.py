@@ -13,11 +13,10 @@ from sde_lab.lessons.base import Aside, Lesson
 from sde_lab.scenario import Scenario
 from sde_lab.ui.answer import HIDE_KEY, hidden
 from sde_lab.ui.controls import BOUND
-from sde_lab.ui.desk import at_desk
 from sde_lab.ui.explore import board, current
 from sde_lab.ui.pin import PINNED
 from sde_lab.ui.place import place, say
-from sde_lab.ui.run import lightened
+from sde_lab.ui.run import lightened, studied
 from sde_lab.ui.style import theme
 
 LESSON_KEY = "lesson"
@@ -169,4 +168,4 @@ def _figure(aside: Aside | None, scenario: Scenario) -> tuple[dict[str, Any], st
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Scenario: repr, Aside: repr})
 def _studied(aside: Aside, scenario: Scenario) -> Any:
-    return at_desk(aside.study, scenario)
+    return studied(aside.study, scenario)

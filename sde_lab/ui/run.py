@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -16,14 +19,19 @@ from sde_lab.stationary import Stationary, stationary
 from sde_lab.summary import Summary, display_times
 from sde_lab.survey import Survey, require_fitting, survey
 from sde_lab.ui.desk import at_desk
-from sde_lab.ui.errands import Errand, begin
+from sde_lab.ui.errands import Errand, begin, office_worker
 from sde_lab.ui.once import once
+from sde_lab.ui.queue import turn
 from sde_lab.ui.shelf import Shelf
 from sde_lab.worker import WorkerLostError
+
+T = TypeVar("T")
 
 LIGHT = 2_000_000
 """Derivatives (steps × samples × components × columns) up to which a run is done at once, beside
 whatever else the server does: about a twentieth of a second."""
+SLOW = 6000
+"""Steps (times the weight of the equation) of what is done at once, however few its samples."""
 QUIET = 0.5
 """Seconds before progress is shown: what is quicker does not flash a bar."""
 KEPT = 32
@@ -43,7 +51,8 @@ def summary_of(scenario: Scenario) -> Summary:
         ScenarioError: if the scenario is over the memory budget.
     """
     work = scenario.samples * work_per_sample(scenario)
-    return _at_once(scenario) if work <= LIGHT else _in_turns(scenario)
+    light = work <= LIGHT and not slow(scenario)
+    return _at_once(scenario) if light else _in_turns(scenario)
 
 
 def glimpse_of(scenario: Scenario) -> Summary:
@@ -62,8 +71,30 @@ def lightened(scenario: Scenario, most: int | None = None) -> Scenario:
 
 
 def work_per_sample(scenario: Scenario) -> int:
-    """Derivatives of one sample: steps × components × columns."""
-    return scenario.steps * len(scenario.initial) * len(scenario.sde.columns)
+    """Derivatives of one sample: steps × components × columns, times the weight of the equation."""
+    derivatives = scenario.steps * len(scenario.initial) * len(scenario.sde.columns)
+    return math.ceil(derivatives * _weight(scenario))
+
+
+def slow(scenario: Scenario) -> bool:
+    """Whether it takes long however few its samples: a long equation, many times evaluated."""
+    return scenario.steps * _weight(scenario) > SLOW
+
+
+def _weight(scenario: Scenario) -> float:
+    return scenario.sde.weight(scenario.solver.reading)
+
+
+def studied(study: Callable[[Scenario], T], scenario: Scenario) -> T:
+    """What a study finds, at the desk; what is slow takes a turn with long runs instead.
+
+    Raises:
+        Exception: whatever the study raises.
+    """
+    if not slow(scenario):
+        return at_desk(study, scenario)
+    with turn():
+        return office_worker().call(study, scenario)
 
 
 def reference_of(summary: Summary) -> Reference | None:
@@ -89,7 +120,7 @@ def _stationary(scenario: Scenario) -> Stationary | None:
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Scenario: repr})
 def _at_once(scenario: Scenario) -> Summary:
     require_fitting(scenario)
-    return at_desk(survey, scenario)
+    return studied(survey, scenario)
 
 
 @once

@@ -18,7 +18,7 @@ from sde_lab.ui.asking import Question
 from sde_lab.ui.cluster import VARIABLE, executor
 from sde_lab.ui.hired import Hired, Quick
 from sde_lab.ui.once import once
-from sde_lab.ui.run import work_per_sample
+from sde_lab.ui.run import slow, work_per_sample
 from sde_lab.ui.shelf import Shelf
 
 QUICK = 12_000_000
@@ -93,8 +93,10 @@ def _crew_for(plan: Plan) -> Callable[[list[Block]], Crew]:
     cluster = executor()
     if cluster is not None:
         return partial(Gang, executor=cluster)
-    work = sum(s.samples * work_per_sample(s) for block in plan.blocks for s in block.scenarios)
-    return Quick if work <= QUICK else partial(Hired, say=_waits)
+    points = [point for block in plan.blocks for point in block.scenarios]
+    work = sum(point.samples * work_per_sample(point) for point in points)
+    quick = work <= QUICK and not any(map(slow, points))
+    return Quick if quick else partial(Hired, say=_waits)
 
 
 def halted() -> bool:
