@@ -15,13 +15,19 @@ class ScenarioError(ValueError):
     """
 
     def __init__(self, field: str, value: object, hint: str) -> None:
-        self.field = field
+        self.field = _line(field)
         self.value = value
         self.hint = hint
-        super().__init__(f"{field} = {shown(value)}: {hint}")
+        super().__init__(f"{self.field} = {shown(value)}: {hint}")
 
     def __reduce__(self) -> tuple[type[ScenarioError], tuple[str, object, str]]:
         return type(self), (self.field, self.value, self.hint)
+
+
+def _line(name: str, longest: int = 60) -> str:
+    """A name in one line: those of parameters arrive from outside too."""
+    safe = "".join(c if c.isprintable() else repr(c)[1:-1] for c in name[:longest])
+    return safe if len(name) <= longest else safe + "…"
 
 
 def shown(value: object, longest: int = 60) -> str:

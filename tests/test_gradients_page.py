@@ -60,8 +60,8 @@ def test_a_scheme_that_a_way_cannot_serve_is_explained() -> None:
 
 
 def test_a_scenario_that_cannot_work_leaves_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SDE_LAB_MEMORY_GB", "nonsense")
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    monkeypatch.setenv("SDE_LAB_MEMORY_GB", "nonsense")  # of this process, the others have begun
     app.switch_page(PAGE).run()
     assert not app.exception
     assert "SDE_LAB_MEMORY_GB" in app.error[0].value
@@ -104,6 +104,7 @@ def test_a_race_runs_and_its_link_shows_it_in_another_browser(
     other = browser.new_page()
     other.goto(link)
     other.get_by_role("button", name="Measure again").wait_for(timeout=60_000)
+    other.wait_for_function(DRAWN, timeout=60_000)
     settle(other)
     assert bars(other) == bars(page)
     tables = [view.locator(".lab-table").first.inner_text() for view in (page, other)]

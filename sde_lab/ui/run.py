@@ -89,8 +89,10 @@ def studied(study: Callable[[Scenario], T], scenario: Scenario) -> T:
     """What a study finds, at the desk; what is slow takes a turn with long runs instead.
 
     Raises:
+        ScenarioError: if the scenario is over the memory budget.
         Exception: whatever the study raises.
     """
+    require_fitting(scenario)
     if not slow(scenario):
         return at_desk(study, scenario)
     with turn():
@@ -119,7 +121,6 @@ def _stationary(scenario: Scenario) -> Stationary | None:
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Scenario: repr})
 def _at_once(scenario: Scenario) -> Summary:
-    require_fitting(scenario)
     return studied(survey, scenario)
 
 
