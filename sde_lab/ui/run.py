@@ -89,14 +89,18 @@ def studied(study: Callable[[Scenario], T], scenario: Scenario) -> T:
     """What a study finds, at the desk; what is slow takes a turn with long runs instead.
 
     Raises:
-        ScenarioError: if the scenario is over the memory budget.
+        ScenarioError: if the scenario is over the memory budget, or ended by the server.
         Exception: whatever the study raises.
     """
     require_fitting(scenario)
     if not slow(scenario):
         return at_desk(study, scenario)
     with turn():
-        return office_worker().call(study, scenario)
+        try:
+            return office_worker().call(study, scenario)
+        except WorkerLostError:
+            hint = "the server ended this to save its memory; fewer steps would fit"
+            raise ScenarioError("steps", scenario.steps, hint) from None
 
 
 def reference_of(summary: Summary) -> Reference | None:
