@@ -123,11 +123,13 @@ FIELDS = [*lab.Scenario().to_dict(), "", "stesp", "__class__"]
 @counted(8500)
 @given(st.dictionaries(st.sampled_from(FIELDS), PLAIN, max_size=4))
 @example({"parameters": {"\n": None}})
+@example({"model": "="})
 @example({"parameters": {"k" * 1000: 1.0}})
 def test_a_dict_gives_a_scenario_or_one_line_that_says_why_not(plain: dict[str, Any]) -> None:
     error = refused(plain)
     if error is not None:
-        assert str(error).startswith(str(error.field))
+        equation = isinstance(error, lab.EquationError)  # of which it names line and column
+        assert str(error).startswith("line " if equation else str(error.field))
         assert "\n" not in str(error)
         assert len(str(error)) < 500
 
