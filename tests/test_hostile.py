@@ -207,8 +207,15 @@ def drawn(draw: st.DrawFn) -> lab.Scenario:
     )
 
 
+def square_root(**parameters: float) -> lab.Scenario:
+    return lab.Scenario(model="cox_ingersoll_ross", parameters=parameters, steps=25, samples=5)
+
+
 @counted(180)
 @given(drawn(), st.integers(0, 100))
+@example(square_root(kappa=0.0, theta=0.0, sigma=5e-324), 100)
+@example(square_root(sigma=1e-200), 100)
+@example(square_root(sigma=1e-4), 100)
 def test_every_place_of_every_slider_has_finite_axes(scenario: lab.Scenario, percent: int) -> None:
     summary = survey(scenario)
     exact = reference(scenario.but(samples=1, seed=0), times=display_times(scenario))

@@ -104,6 +104,10 @@ class Transformed(Law):
         return None
 
 
+MOST_DEGREES = 1e10
+"""Degrees of freedom beyond which a χ′² is Gaussian to a hundred-thousandth of its spread."""
+
+
 @dataclass(frozen=True)
 class NoncentralChiSquare(Law):
     """scale · χ′²(degrees, shift), the law of the square-root process.
@@ -132,7 +136,7 @@ class NoncentralChiSquare(Law):
         scale = 0.25 * sigma**2 * span
         mean = x0 * decay + kappa * theta * span
         variance = 2 * scale * (kappa * theta * span + 2 * x0 * decay)
-        if sigma == 0:
+        if sigma**2 == 0 or 4 * kappa * theta > MOST_DEGREES * sigma**2:
             return Gaussian(mean, variance)
         degrees = 4 * kappa * theta / sigma**2
         if degrees == 0:
