@@ -213,6 +213,10 @@ def square_root(**parameters: float) -> lab.Scenario:
 
 @counted(180)
 @given(drawn(), st.integers(0, 100))
+@example(lab.Scenario(model="brownian_motion", parameters={"sigma": 1.7e-161}, steps=25), 10)
+@example(
+    lab.Scenario(model="geometric_brownian_motion", parameters={"sigma": 1.5e-175}, steps=25), 3
+)
 @example(square_root(kappa=0.0, theta=0.0, sigma=5e-324), 100)
 @example(square_root(sigma=1e-200), 100)
 @example(square_root(sigma=1e-4), 100)

@@ -16,6 +16,10 @@ def _require_level(q: float) -> None:
         raise ValueError(f"q = {q}: must lie strictly between 0 and 1")
 
 
+NARROW = 1e-100
+"""A spread that is taken for none: a point mass has no density."""
+
+
 @dataclass(frozen=True)
 class Gaussian(Law):
     """N(mean, variance); variance 0 is a point mass."""
@@ -28,11 +32,10 @@ class Gaussian(Law):
         return np.asarray(self.mean + np.sqrt(self.variance) * special.ndtri(q))
 
     def density(self, values: Array, time: int, component: int = 0) -> Array | None:
-        variance = self.variance[time, component]
-        if not variance > 0:
+        spread = np.sqrt(self.variance[time, component])
+        if not spread > NARROW:
             return None
-        z = (values - self.mean[time, component]) / np.sqrt(variance)
-        return np.asarray(np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi * variance))
+        return np.asarray(_bell((values - self.mean[time, component]) / spread) / spread)
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,12 @@ class LogNormal(Law):
 
     def density(self, values: Array, time: int, component: int = 0) -> Array | None:
         scale, spread = self.scale[time, component], self.spread[time, component]
-        if not (scale > 0 and spread > 0):
+        if not (scale > 0 and spread > NARROW):
             return None
         found = np.zeros_like(values, dtype=np.float64)
         inside = values > 0
         z = (np.log(values[inside] / scale) - self.centre[time, component]) / spread
-        found[inside] = np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * spread * values[inside])
+        found[inside] = _bell(z) / (spread * values[inside])
         return found
 
 
@@ -102,6 +105,12 @@ class Transformed(Law):
 
     def density(self, values: Array, time: int, component: int = 0) -> None:
         return None
+
+
+def _bell(z: Array) -> Array:
+    """The standard normal density; zero beyond forty, where squares could overflow."""
+    z = np.clip(z, -40.0, 40.0)
+    return np.asarray(np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi))
 
 
 MOST_DEGREES = 1e10
