@@ -54,7 +54,7 @@ def test_a_newcomer_types_a_textbook_equation_with_a_wrong_character_first(
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Delete")
     page.keyboard.type(")")
-    page.wait_for_function("() => /∂r.∂a/.test(document.querySelector('.lab-figures').innerText)")
+    page.wait_for_function("() => /∂r.∂a/.test(document.querySelector('.lab-figures')?.innerText)")
     settle(page)
     assert message.count() == 0
     after = page.evaluate(CHARTS)
@@ -76,7 +76,7 @@ def test_typing_keeps_the_caret_and_what_is_typed_meanwhile(page: Page, server: 
     area.press_sequentially("dx = -a*x*dt", delay=120)
     page.wait_for_timeout(700)
     area.press_sequentially(" + s*dW", delay=120)
-    page.wait_for_function("() => /∂x.∂s/.test(document.querySelector('.lab-figures').innerText)")
+    page.wait_for_function("() => /∂x.∂s/.test(document.querySelector('.lab-figures')?.innerText)")
     assert area.input_value() == "dx = -a*x*dt + s*dW"
     assert area.evaluate("node => node === document.activeElement")
     assert area.evaluate("node => node.selectionStart") == len("dx = -a*x*dt + s*dW")
@@ -87,7 +87,7 @@ def test_the_link_carries_the_equation_to_another_browser(
 ) -> None:
     start(page, server)
     write(page, "dx = -κ*x*dt + x**2*dW1 + σ₁*dW2; σ₁ = 0.2 in [0, 1]")
-    page.wait_for_function("() => /∂x.∂σ₁/.test(document.querySelector('.lab-figures').innerText)")
+    page.wait_for_function("() => /∂x.∂σ₁/.test(document.querySelector('.lab-figures')?.innerText)")
     settle(page)
     press(page, "^κ", "ArrowRight", 4)
     link = page.evaluate("() => location.href")
@@ -104,7 +104,7 @@ def test_an_example_opens_at_its_own_values_and_closes_the_gallery(page: Page, s
     press(page, "^σ", "ArrowRight", 3)
     page.get_by_role("button", name="Start from an example").click()
     page.get_by_role("button", name="Schlögl's chemical switch").click()
-    page.wait_for_function("() => /∂x.∂k₄/.test(document.querySelector('.lab-figures').innerText)")
+    page.wait_for_function("() => /∂x.∂k₄/.test(document.querySelector('.lab-figures')?.innerText)")
     settle(page)
     assert page.get_by_role("button", name="CKLS short rate").count() == 0
     sigma = page.get_by_role("slider", name=re.compile("^σ"))
@@ -135,7 +135,7 @@ def test_another_range_leaves_the_slider_and_the_link_says_where(
 ) -> None:
     start(page, server)
     write(page, "dx = -a*x*dt + dW; a = 1 in [0, 4]")
-    page.wait_for_function("() => /∂x.∂a/.test(document.querySelector('.lab-figures').innerText)")
+    page.wait_for_function("() => /∂x.∂a/.test(document.querySelector('.lab-figures')?.innerText)")
     settle(page)
     press(page, "^a", "ArrowRight", 5)
     moved = page.get_by_role("slider", name="a parameter").get_attribute("aria-valuetext")
