@@ -129,7 +129,10 @@ class Worker:
 
     def _present(self) -> _Process:
         with self._lock:
-            if self._process is None or not self._process.alive:
+            if self._process is not None and not self._process.alive:
+                self._process.end()
+                self._process = None
+            if self._process is None:
                 self._process = _Process(self._niceness, self._environment)
             return self._process
 

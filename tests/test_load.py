@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from sde_lab.studies.gradients.contestants import WAYS
 from tests.conftest import alongside
 from tests.load.__main__ import percentile
-from tests.load.browser import opened
+from tests.load.browser import Answer, opened
 from tests.load.lesson import Lesson, Log
+from tests.load.person import Racer, Sweeper
 
 
 def test_a_tab_moves_a_slider_and_sees_other_charts(server: str) -> None:
@@ -62,6 +64,24 @@ def test_a_class_moves_and_nobody_is_left_out(server: str) -> None:
     assert [log.errors for log in lesson.movers] == [[]] * 4
     assert [len(log.taken) for log in lesson.movers] == [4, 4, 4, 4]
     assert all(t > 0 for log in lesson.movers for t in log.taken)
+
+
+def test_those_who_ask_for_much_do(server: str) -> None:
+    async def visit() -> tuple[Answer, Answer]:
+        tab, first = await opened(server, Sweeper.query, Sweeper.path)
+        swept = await Sweeper(tab, 0).act()
+        await tab.socket.close()
+        small = f"{Racer.query}&samples=10&steps=25"
+        tab, _ = await opened(server, small, Racer.path)
+        raced = await Racer(tab, 0).act()
+        await tab.socket.close()
+        assert first.charts != swept.charts
+        return swept, raced
+
+    swept, raced = alongside(visit())
+    assert not swept.errors + raced.errors
+    assert any("heatmap" in chart for chart in swept.charts)
+    assert all(way.title in raced.charts[0] for way in WAYS.values())
 
 
 def test_percentiles_are_values_that_occurred() -> None:

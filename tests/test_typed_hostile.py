@@ -17,7 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sde_lab as lab
+from sde_lab.noise import BLOCK
 from sde_lab.studies.summed import summed_gradient
+from sde_lab.survey import Survey
 from sde_lab.typed import facts
 from sde_lab.ui.run import LIGHT, lightened, slow, studied
 
@@ -403,6 +405,14 @@ def test_what_a_heavy_equation_may_do_at_once_is_less(name: str) -> None:
     assert lightened(heavy).samples * derivatives * ito <= LIGHT
     assert lab.Scenario(model="dx = -a*x*dt + s*dW").sde.weight("ito") == 1.0
     assert lab.Scenario(model=HEAVY["primes"]).sde.weight("ito") > 10.0
+
+
+def test_a_heavy_equation_shows_its_progress_more_often() -> None:
+    heavy, light = (
+        Survey(lab.Scenario(model=model, samples=100_000, steps=1))
+        for model in (HEAVY["primes"], "ornstein_uhlenbeck")
+    )
+    assert BLOCK <= heavy.advance() < light.advance() / 8
 
 
 def test_an_equation_that_is_slow_for_any_samples_takes_turns(

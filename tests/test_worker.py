@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from sde_lab.survey import Survey, survey
 from sde_lab.ui.desk import Desk
 from sde_lab.ui.errands import Errand, Office
 from sde_lab.ui.queue import FairQueue
-from sde_lab.worker import Worker, WorkerLostError
+from sde_lab.worker import NICENESS, Worker, WorkerLostError
 
 PATIENCE = 30.0
 
@@ -65,11 +66,12 @@ def test_a_function_is_called_there(worker: Worker) -> None:
         worker.call(survey, lab.Scenario(samples=10_000_000, steps=3200))
 
 
-def test_a_quick_piece_of_work_that_loses_its_process_is_done_by_the_next(worker: Worker) -> None:
-    desk = Desk(worker)
-    before = worker.call(os.getpid)
-    os.kill(before, signal.SIGKILL)
-    assert desk.call(os.getpid) not in (before, os.getpid())
+def test_a_quick_piece_of_work_that_loses_its_process_is_done_by_the_next(
+    worker: Worker, tmp_path: Path
+) -> None:
+    before, mark = worker.call(os.getpid), tmp_path / "was here"
+    assert Desk(worker).call(_once_only, mark) not in (before, os.getpid())
+    assert mark.read_text() == str(before)
 
 
 def test_what_ends_every_process_is_done_here() -> None:
@@ -81,10 +83,49 @@ def test_what_ends_every_process_is_done_here() -> None:
         worker.close()
 
 
+def _once_only(mark: Path) -> int:
+    """Ends the first process in which it is called; the number of the next."""
+    if not mark.exists():
+        mark.write_text(str(os.getpid()))
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
 def _only_in(process: int) -> int:
     if os.getpid() != process:
         os.kill(os.getpid(), signal.SIGKILL)
     return process
+
+
+def test_a_process_for_heavy_work_yields_and_one_for_quick_work_does_not(worker: Worker) -> None:
+    """Its niceness counts in the server's own session alone; Ctrl-C reaches a process group."""
+    quick = Worker(niceness=0)
+    try:
+        for one, niceness in ((worker, NICENESS), (quick, 0)):
+            assert one.call(os.getpriority, os.PRIO_PROCESS, 0) == niceness
+            assert one.call(os.getsid, 0) == os.getsid(0)
+            assert one.call(os.getpgrp) != os.getpgrp()
+    finally:
+        quick.close()
+
+
+def test_what_refers_to_itself_is_collected_after_each_answer(worker: Worker) -> None:
+    before = worker.call(_rings)
+    for _ in range(3):
+        assert worker.call(_rings) == before
+
+
+class _Ring:
+    """Refers to itself, so that nothing but a collection lets it go."""
+
+    def __init__(self) -> None:
+        self.self = self
+
+
+def _rings() -> int:
+    """How many there are; leaves one."""
+    _Ring()
+    return sum(isinstance(thing, _Ring) for thing in gc.get_objects())
 
 
 def test_quick_work_is_done_in_order_of_arrival(worker: Worker) -> None:
