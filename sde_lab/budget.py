@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from pathlib import Path
 
 from sde_lab.errors import ScenarioError
@@ -17,15 +18,19 @@ DEFAULT_GB = 2.0
 SERVER_VARIABLE = "SDE_LAB_SERVER_MEMORY_GB"
 SERVER_SHARE = 0.75
 """Part of the machine's memory, or of its container's, that a server takes unless told."""
+GROWTH_BYTES = 0.4e9
+"""What a server comes to hold besides its runs and what its processes hold after their imports:
+full caches, a hundred sessions, and the one span of samples that is worked on; measured with
+``tests.load``."""
 SERVER_BYTES = 2.2e9
-"""What a server holds besides its runs: its processes after imports, full caches, a hundred
-sessions, and the one span of samples that is worked on; measured with ``tests.load``."""
+"""What a whole server holds besides its runs, about, for those who cannot measure it."""
 LEAST_BYTES = 0.25e9
 """Room for runs without which a server does not begin any."""
 CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
+SMAPS_ROLLUP = Path("/proc/self/smaps_rollup")
 DISPLAYED = 120
 """Steps between displayed times, at most."""
 BLOCK_BYTES = 64e6
@@ -45,20 +50,41 @@ def limit() -> float:
     return min(DEFAULT_GB * 1e9, max(_server_bytes() - SERVER_BYTES, LEAST_BYTES))
 
 
-def server_room() -> float:
-    """The memory that all runs of a server may hold together, in bytes.
+def server_room(base: float = SERVER_BYTES) -> float:
+    """Return the memory that all runs of a server may hold together, in bytes.
 
     It is ``SDE_LAB_SERVER_MEMORY_GB``, or three quarters of what the machine or its container has,
     less what the server needs for itself.
 
+    Args:
+        base: what the server needs for itself, in bytes, where it was measured.
+
     Raises:
         ScenarioError: if the variable is not a positive number, or leaves no room for a run.
     """
-    whole, least = _server_bytes(), SERVER_BYTES + LEAST_BYTES
+    whole, least = _server_bytes(), base + LEAST_BYTES
     if whole < least:
-        hint = f"must be {least / 1e9:g} at least, most of which the server itself needs"
+        hint = f"must be {least / 1e9:.2g} at least, most of which the server itself needs"
         raise ScenarioError(SERVER_VARIABLE, f"{whole / 1e9:.1f}", hint)
-    return whole - SERVER_BYTES
+    return whole - base
+
+
+def resident_bytes() -> float:
+    """Return the memory that this process holds, in bytes.
+
+    On Linux a page that several processes share counts in parts (proportional set size), so that
+    the sum over the processes of a server counts it once. Elsewhere it is the largest resident set
+    so far, which counts shared pages in each.
+    """
+    if SMAPS_ROLLUP.exists():
+        fields = dict(line.split(":", 1) for line in SMAPS_ROLLUP.read_text().splitlines()[1:])
+        return float(fields["Pss"].split()[0]) * 1024.0
+    if sys.platform == "win32":
+        return SERVER_BYTES / 3.0  # one of its three processes
+    import resource
+
+    unit = 1.0 if sys.platform == "darwin" else 1024.0
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * unit
 
 
 def _server_bytes() -> float:

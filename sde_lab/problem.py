@@ -124,17 +124,11 @@ def pose(
         raise ScenarioError(
             "y0", shape, "must be a floating-point tensor of shape (samples, state)"
         )
+    solver.require_structure(sde.noise_type, y0.shape[1], type(sde).__name__)
     y0 = y0.detach()
     times = _times(ts, y0)
     names, values = _named(sde, wrt)
     channels = _channels(sde, times[0], y0)
-    if solver.differentiates and sde.noise_type == "scalar" and y0.shape[1] > 1:
-        raise ScenarioError(
-            "scheme",
-            scheme,
-            "inside torchsde multiplies by the transpose of the Jacobian of a scalar diffusion,"
-            " which is another equation in more than one dimension; milstein_grad_free works",
-        )
     grid = times if dt is None else _grid(times, dt)
     steps = _lengths(grid)
     noise = _noise(_brownian(bm, times, y0, channels, solver), grid, steps, solver)
@@ -178,7 +172,6 @@ def _scheme(sde: Any, name: str) -> Scheme:
         raise ScenarioError(
             "scheme", name, f"solves {scheme.reading} equations; {fit} fit this one"
         )
-    scheme.require_noise(sde.noise_type, type(sde).__name__)
     return scheme
 
 

@@ -93,8 +93,7 @@ class Scenario:
         settle(self, "samples", _integer("samples", self.samples, 1, LARGEST_SAMPLES))
         settle(self, "seed", _integer("seed", self.seed, 0, LARGEST_SEED))
         _device(self.device)
-        scheme = SCHEMES[_choice("scheme", self.scheme, SCHEMES)]
-        scheme.require_noise(model.noise_type, model.key, len(model.components))
+        SCHEMES[_choice("scheme", self.scheme, SCHEMES)].require_noise(model)
 
     @property
     def sde(self) -> Model:

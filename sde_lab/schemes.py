@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from sde_lab.errors import ScenarioError
-from sde_lab.models.base import NoiseType, Reading
+from sde_lab.models.base import Model, NoiseType, Reading
 
 ANY_NOISE: tuple[NoiseType, ...] = ("diagonal", "additive", "scalar", "general")
 COMMUTATIVE: tuple[NoiseType, ...] = ("diagonal", "additive", "scalar")
@@ -47,24 +47,58 @@ class Scheme:
         """The stochastic integral as people write it."""
         return "Itô" if self.reading == "ito" else "Stratonovich"
 
-    def fits(self, noise_type: NoiseType, size: int) -> bool:
-        """Whether the scheme can drive this noise of an equation of ``size`` states.
+    def misfit(self, noise_type: NoiseType, size: int) -> str | None:
+        """Return why the scheme cannot drive a noise structure; None if it can.
 
-        Where it differentiates, torchsde multiplies by the transpose of the Jacobian of a scalar
-        diffusion, which is another equation in more than one dimension.
+        This is the one rule of which scheme fits which noise. :meth:`fits`,
+        :meth:`require_noise` and :func:`fitting_schemes` ask it of a model; whoever has no model,
+        such as :func:`sde_lab.sdeint_jacobian`, asks it here.
+
+        Args:
+            noise_type: of the equation.
+            size: number of its state components.
+
+        Returns:
+            The kind of noise with what stands in the way, or None.
         """
-        transposed = self.differentiates and noise_type == "scalar" and size > 1
-        return noise_type in self.noise_types and not transposed
-
-    def require_noise(self, noise_type: NoiseType, model: str, size: int = 1) -> None:
-        """Raise ScenarioError, naming the pair, if the scheme cannot drive this noise."""
-        if not self.fits(noise_type, size):
-            works = ", ".join(s.name for s in SCHEMES.values() if s.fits(noise_type, size))
-            raise ScenarioError(
-                "scheme",
-                self.name,
-                f"cannot be used with {model}, whose noise is {noise_type}; {works} can",
+        if noise_type not in self.noise_types:
+            return noise_type
+        if self.differentiates and noise_type == "scalar" and size > 1:
+            # torchsde's Milstein multiplies by (∂g/∂x)ᵀ g where (∂g/∂x) g is meant. For diagonal
+            # noise the Jacobian is diagonal, for one state it is a number: the same there.
+            return (
+                f"scalar over {size} states: there torchsde multiplies by the transpose of the"
+                " diffusion's Jacobian, and so solves another equation"
             )
+        return None
+
+    def fits(self, model: Model) -> bool:
+        """Return whether the scheme can drive the model's noise."""
+        return self.misfit(model.noise_type, len(model.components)) is None
+
+    def require_noise(self, model: Model) -> None:
+        """Raise ScenarioError, naming the pair, if the scheme cannot drive the model's noise."""
+        self.require_structure(model.noise_type, len(model.components), model.key)
+
+    def require_structure(self, noise_type: NoiseType, size: int, equation: str) -> None:
+        """Raise ScenarioError if the scheme cannot drive the noise of an equation.
+
+        Args:
+            noise_type: of the equation.
+            size: number of its state components.
+            equation: its name, for the message.
+        """
+        reason = self.misfit(noise_type, size)
+        if reason is None:
+            return
+        works = ", ".join(s.name for s in SCHEMES.values() if s.misfit(noise_type, size) is None)
+        hint = f"cannot be used with {equation}, whose noise is {reason}; {works} can"
+        raise ScenarioError("scheme", self.name, hint)
+
+
+def fitting_schemes(model: Model) -> tuple[str, ...]:
+    """Return the names of the schemes that can drive the model's noise, in the order of SCHEMES."""
+    return tuple(scheme.name for scheme in SCHEMES.values() if scheme.fits(model))
 
 
 def _orders(commutative: float, additive: float, general: float | None) -> dict[NoiseType, float]:

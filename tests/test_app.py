@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
+from sde_lab.schemes import fitting_schemes
 from sde_lab.survey import survey
 from sde_lab.ui.compact import compact
 
@@ -60,8 +61,7 @@ def test_every_model_opens_and_answers_every_slider(model: str) -> None:
 @pytest.mark.parametrize("model", lab.MODELS)
 def test_every_fitting_scheme_runs_and_others_are_not_offered(model: str) -> None:
     app = opened(model=lab.MODELS[model].title, samples=50, steps=25)
-    noise = lab.MODELS[model].noise_type
-    fitting = [s.name for s in lab.SCHEMES.values() if noise in s.noise_types]
+    fitting, noise = fitting_schemes(lab.MODELS[model]), lab.MODELS[model].noise_type
     key = "scheme" if len(fitting) == len(lab.SCHEMES) else f"{noise}.scheme"
     for name in fitting:
         widget(app, key).set_value(name).run()

@@ -10,6 +10,7 @@ from hypothesis import strategies as some
 
 import sde_lab as lab
 from sde_lab.models import MODELS
+from sde_lab.schemes import fitting_schemes
 from sde_lab.ui.compact import LONGEST, compact, expanded
 
 
@@ -22,7 +23,7 @@ def scenarios(draw: some.DrawFn) -> lab.Scenario:
         low, high = max(knob.minimum, -1e30), min(knob.maximum, 1e30)
         return draw(some.floats(low, high, allow_nan=False))
 
-    fitting = [s.name for s in lab.SCHEMES.values() if model.noise_type in s.noise_types]
+    fitting = fitting_schemes(model)
     return lab.Scenario(
         model=model.name,
         parameters={knob.name: number(knob) for knob in model.parameters},

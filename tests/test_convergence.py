@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 import sde_lab as lab
+from sde_lab.schemes import fitting_schemes
 
 SAMPLES = 1000
 GRIDS = (64, 128, 256, 512, 1024)
@@ -86,7 +87,7 @@ def test_every_grid_saw_the_same_path() -> None:
 PAIRS = [
     (name, scheme)
     for name, scheme in product(lab.MODELS, lab.SCHEMES)
-    if lab.MODELS[name].noise_type in lab.SCHEMES[scheme].noise_types
+    if lab.SCHEMES[scheme].fits(lab.MODELS[name])
 ]
 COARSE = (16, 32, 64, 128)
 FINEST = 1024
@@ -114,7 +115,7 @@ def limit(name: str) -> tuple[Tensor, Tensor]:
     """The finest grid, by the scheme of the highest order that the noise allows."""
     noise = lab.MODELS[name].noise_type
     best = max(
-        (scheme for scheme in lab.SCHEMES.values() if noise in scheme.noise_types),
+        (lab.SCHEMES[scheme] for scheme in fitting_schemes(lab.MODELS[name])),
         key=lambda scheme: scheme.strong_order[noise],
     )
     return at_the_end(name, best.name, FINEST)

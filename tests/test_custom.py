@@ -92,7 +92,7 @@ CASES = [
     (noise, scheme)
     for noise in CLASSES
     for scheme in lab.SCHEMES
-    if noise in lab.SCHEMES[scheme].noise_types and (noise, scheme) != ("scalar", "milstein")
+    if lab.SCHEMES[scheme].misfit(noise, size=2) is None
 ]
 WRT = ("rate", "drive", "noise", "idle")
 

@@ -14,7 +14,7 @@ from sde_lab.simulate import flow, initial_state, settings
 PAIRS = [
     (name, scheme)
     for name, scheme in product(lab.MODELS, lab.SCHEMES)
-    if lab.MODELS[name].noise_type in lab.SCHEMES[scheme].noise_types
+    if lab.SCHEMES[scheme].fits(lab.MODELS[name])
 ]
 JACFWD = "ignore:`torch.jit.script` is deprecated:FutureWarning"
 """torch 2.15 compiles its own forward formulas so on first use of jacfwd."""
@@ -82,7 +82,7 @@ def test_replay_equals_differences_of_the_paths(name: str, scheme: str) -> None:
 @pytest.mark.parametrize("name", lab.MODELS)
 @pytest.mark.parametrize("scheme", ["euler", "milstein_grad_free", "srk", "heun"])
 def test_the_other_engines_agree(engine: str, name: str, scheme: str) -> None:
-    if lab.MODELS[name].noise_type not in lab.SCHEMES[scheme].noise_types:
+    if not lab.SCHEMES[scheme].fits(lab.MODELS[name]):
         with pytest.raises(lab.ScenarioError, match=f"scheme = '{scheme}'"):
             scenario(name, scheme)
         return

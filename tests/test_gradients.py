@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from sde_lab.figures.growth import growth_chart
 from sde_lab.figures.race import race_chart
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.wire import to_json
+from sde_lab.schemes import fitting_schemes
 from sde_lab.studies.gradients.contestants import WAYS
 from sde_lab.studies.gradients.deadline import OutOfTimeError, deadline
 from sde_lab.studies.gradients.forecast import Sample, fit, slope
@@ -32,6 +33,7 @@ from sde_lab.studies.gradients.trial import Result
 from sde_lab.studies.gradients.wanted import wanted
 from sde_lab.studies.gradients.words import verdict
 from sde_lab.studies.summed import summed_gradient
+from sde_lab.typed.gallery import GALLERY
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.filterwarnings(
@@ -40,15 +42,23 @@ pytestmark = pytest.mark.filterwarnings(
 RIGHT = [name for name, way in WAYS.items() if way.right]
 
 
-def small(model: str, scheme: str) -> lab.Scenario:
-    """A few steps of a few samples, exactly."""
-    return lab.Scenario(model=model, scheme=scheme, steps=6, samples=3, seed=5, dtype="float64")
+EQUATIONS = {name: name for name in lab.MODELS} | {one.title: one.text for one in GALLERY}
+"""The built-in models by name, the gallery by title."""
+
+
+def small(name: str, scheme: str, **changes: Any) -> lab.Scenario:
+    """A few short steps of a few samples, exactly."""
+    return lab.Scenario(
+        model=EQUATIONS[name],
+        scheme=scheme,
+        **{"horizon": 0.5, "steps": 6, "samples": 3, "seed": 5, "dtype": "float64", **changes},
+    )
 
 
 PAIRS = [
-    (model, scheme)
-    for model, scheme in itertools.product(lab.MODELS, lab.SCHEMES)
-    if lab.MODELS[model].noise_type in lab.SCHEMES[scheme].noise_types
+    (name, scheme)
+    for name, text in EQUATIONS.items()
+    for scheme in fitting_schemes(lab.Scenario(model=text, scheme="euler").sde)
 ]
 
 
@@ -124,9 +134,9 @@ def test_the_code_of_every_way_runs_by_itself_and_gives_its_numbers() -> None:
         assert float(total) == pytest.approx(float(expected.sum()), rel=1e-12)
 
 
-@pytest.mark.parametrize("model", lab.MODELS)
-def test_the_trap_is_the_sum_of_the_bars(model: str) -> None:
-    found = summed_gradient(lab.Scenario(model=model, samples=20, steps=25, scheme="euler"))
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_the_trap_is_the_sum_of_the_bars(name: str) -> None:
+    found = summed_gradient(small(name, "euler", samples=20, steps=25, dtype="float32"))
     assert found.returned == pytest.approx(float(found.derivatives.sum()), rel=1e-10)
 
 
@@ -207,6 +217,42 @@ def test_a_race_says_what_it_refuses() -> None:
     assert "jacfwd" in refused
     assert "first_variation" in refused
     assert "Milstein" in refused["jacfwd"]
+
+
+@pytest.mark.parametrize("study", ["race", "growth"])
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_a_study_of_any_equation_comes_to_its_end(
+    name: str, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the SIR example, for one, the race once stayed "running" for ever."""
+    for constant, value in {
+        "race.PILOTS": ((2, 1), (2, 2), (4, 2)),
+        "growth.GROWING": (2,),
+        "growth.GROWTH_SAMPLES": (1,),
+        "growth.GROWTH_AT": (2, 1),
+    }.items():
+        monkeypatch.setattr(f"sde_lab.studies.gradients.{constant}", value)
+    scheme = {"race": fitting_schemes(small(name, "euler").sde)[-1], "growth": "euler"}[study]
+    results = _results(study, small(name, scheme))
+    assert {r.way for r in results} == set(WAYS)
+    assert not [r for r in results if r.status == "failed"], results
+
+
+def _results(study: str, scenario: lab.Scenario) -> list[Result]:
+    heat = Heat(study, scenario)
+    return [step for step in iter(heat.step, None) if isinstance(step, Result)]
+
+
+def test_a_method_that_raises_ends_its_own_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(setup: Setup) -> torch.Tensor:
+        raise ZeroDivisionError("no such number")
+
+    ways = {**WAYS, "batched": replace(WAYS["batched"], run=broken)}
+    monkeypatch.setattr("sde_lab.studies.gradients.race.WAYS", ways)
+    results = _results("race", lab.Scenario(steps=4, samples=2))
+    failed = {r.way: r.reason for r in results if r.status == "failed"}
+    assert failed == {"batched": "no such number"}
+    assert {r.way for r in results} == set(WAYS)
 
 
 @pytest.mark.parametrize("noise", [1e-4, 1.0])

@@ -31,6 +31,7 @@ from sde_lab.figures.sensitivity import sensitivities
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.wire import to_json
 from sde_lab.reference import reference
+from sde_lab.schemes import fitting_schemes
 from sde_lab.summary import display_times
 from sde_lab.survey import survey
 from sde_lab.ui.controls import HORIZONS, SAMPLES, STEPS
@@ -194,7 +195,7 @@ def drawn(draw: st.DrawFn) -> lab.Scenario:
             st.one_of(st.sampled_from([knob.low, knob.high]), st.floats(knob.low, knob.high))
         )
 
-    fitting = [s.name for s in lab.SCHEMES.values() if model.noise_type in s.noise_types]
+    fitting = fitting_schemes(model)
     return lab.Scenario(
         model=model.name,
         parameters={knob.name: place(knob) for knob in model.parameters},

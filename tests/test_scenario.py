@@ -182,7 +182,7 @@ def test_a_scheme_is_refused_exactly_where_it_does_not_fit_the_noise(
     name: str, scheme: str
 ) -> None:
     noise = lab.MODELS[name].noise_type
-    if noise in lab.SCHEMES[scheme].noise_types:
+    if lab.SCHEMES[scheme].fits(lab.MODELS[name]):
         assert lab.Scenario(model=name, scheme=scheme).scheme == scheme
         return
     error = refusal(model=name, scheme=scheme)
@@ -296,7 +296,7 @@ def assert_sound(scenario: lab.Scenario) -> None:
     assert scenario.horizon > 0.0
     assert type(scenario.steps) is int
     assert type(scenario.samples) is int
-    assert scenario.sde.noise_type in scenario.solver.noise_types
+    assert scenario.solver.fits(scenario.sde)
     text = json.dumps(scenario.to_dict(), allow_nan=False)
     again = lab.Scenario.from_dict(json.loads(text))
     assert again == scenario

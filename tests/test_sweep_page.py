@@ -24,7 +24,9 @@ from sde_lab.figures.film import Fans, film
 from sde_lab.figures.heatmap import heatmaps
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.wire import to_json
+from sde_lab.schemes import fitting_schemes
 from sde_lab.studies.sweep import SweepRun
+from sde_lab.typed.gallery import GALLERY, Example
 
 ROOT = Path(__file__).parents[1]
 APP = str(ROOT / "app.py")
@@ -53,6 +55,22 @@ def shown(app: AppTest) -> lab.SweepResult:
     assert not app.exception
     result: lab.SweepResult = app.session_state["sweep.good"][1]
     return result
+
+
+@pytest.mark.parametrize("example", GALLERY, ids=lambda example: example.title)
+def test_a_sweep_over_the_scheme_of_any_equation_offers_those_that_fit(example: Example) -> None:
+    app = opened(
+        model="Write your own…",
+        equation=example.text,
+        steps=25,
+        samples=20,
+        own__sweep__turn="scheme",
+    )
+    assert not app.error
+    result = shown(app)
+    fitting = fitting_schemes(result.scenario.sde)
+    assert [scheme for (scheme,) in result.grid.points] == list(fitting)
+    assert result.done.all()
 
 
 def test_the_default_sweep_is_what_the_library_computes() -> None:

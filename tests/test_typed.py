@@ -52,7 +52,7 @@ def cases() -> list[tuple[str, str]]:
         (name, scheme.name)
         for name, model in lab.MODELS.items()
         for scheme in lab.SCHEMES.values()
-        if scheme.fits(model.noise_type, len(model.components))
+        if scheme.fits(model)
     ]
 
 

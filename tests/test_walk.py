@@ -16,7 +16,7 @@ from sde_lab.simulate import brownian
 PAIRS = [
     (name, scheme)
     for name, scheme in product(lab.MODELS, lab.SCHEMES)
-    if lab.MODELS[name].noise_type in lab.SCHEMES[scheme].noise_types
+    if lab.SCHEMES[scheme].fits(lab.MODELS[name])
 ]
 TOLERANCE = 1e-10
 

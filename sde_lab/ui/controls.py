@@ -11,8 +11,9 @@ from sde_lab.errors import ScenarioError
 from sde_lab.models import MODELS
 from sde_lab.models.base import Model, Parameter
 from sde_lab.scenario import Scenario
+from sde_lab.schemes import fitting_schemes
 from sde_lab.ui.keys import horizon_key, knob_key
-from sde_lab.ui.place import fitting_schemes, scheme_key, scheme_label
+from sde_lab.ui.place import scheme_key, scheme_label
 from sde_lab.ui.presets import presets
 from sde_lab.ui.share import share_button
 from sde_lab.ui.style import projector_switch

@@ -10,7 +10,7 @@ import streamlit as st
 from sde_lab.figures.dial import Dial
 from sde_lab.models.base import Parameter
 from sde_lab.scenario import Scenario
-from sde_lab.schemes import SCHEMES
+from sde_lab.schemes import fitting_schemes
 from sde_lab.ui.controls import BOUND, HORIZONS, SAMPLES, STEPS
 
 LISTS: dict[str, tuple[Any, ...]] = {"horizon": HORIZONS, "steps": STEPS, "samples": SAMPLES}
@@ -39,9 +39,7 @@ def dial(scenario: Scenario, name: str, points: int, width: int) -> Dial:
     if name in LISTS:
         return Dial(name, TITLES[name], _listed(name, width), listed=True)
     if name == "scheme":
-        noise = scenario.sde.noise_type
-        fitting = tuple(s.name for s in SCHEMES.values() if noise in s.noise_types)
-        return Dial(name, TITLES[name], fitting, listed=True)
+        return Dial(name, TITLES[name], fitting_schemes(scenario.sde), listed=True)
     knob = next(knob for knob in _knobs(scenario) if knob.name == name)
     low, high = _ends(scenario, knob, width)
     values = np.unique(np.linspace(low, high, points).round(10)).tolist()

@@ -18,6 +18,7 @@ from typing import Any
 
 from sde_lab import budget
 from sde_lab.errors import ScenarioError
+from sde_lab.ui.desk import desk_worker
 from sde_lab.ui.once import once
 from sde_lab.ui.queue import FairQueue, Say, turn
 from sde_lab.worker import Task, Worker, WorkerLostError
@@ -50,7 +51,19 @@ def office_worker() -> Worker:
 
 @once
 def _office() -> Office:
-    return Office(office_worker(), budget.server_room())
+    base = budget.resident_bytes() + budget.GROWTH_BYTES
+    for worker in (desk_worker(), office_worker()):
+        base += worker.call(budget.resident_bytes)  # after its imports: it has to start first
+    return Office(office_worker(), budget.server_room(base))
+
+
+def room() -> float:
+    """Return the memory that all errands may hold together, in bytes.
+
+    Raises:
+        ScenarioError: if the server's own memory leaves no room for a run.
+    """
+    return _office().room
 
 
 class Errand:

@@ -121,6 +121,10 @@ def advance(heat: Going) -> None:
         heat.trouble = "The process that measures was ended to save memory; what is done is shown."
     except ScenarioError as error:
         heat.running, heat.trouble = False, str(error)
+    except Exception as error:  # a fault must not leave the study "running" for ever
+        heat.running = False
+        heat.trouble = f"The measurement ended with an error ({type(error).__name__})."
+        raise
     heat.seconds += time.monotonic() - start
     st.rerun()
 

@@ -9,16 +9,10 @@ import streamlit as st
 
 from sde_lab.models.base import Model
 from sde_lab.scenario import Scenario
-from sde_lab.schemes import SCHEMES
+from sde_lab.schemes import SCHEMES, fitting_schemes
 from sde_lab.typed import TypedModel
 from sde_lab.ui.keys import horizon_key, knob_key
 from sde_lab.ui.typed import OWN, TEXT
-
-
-def fitting_schemes(model: Model) -> list[str]:
-    """Names of the schemes that can drive the model's noise."""
-    size = len(model.components)
-    return [s.name for s in SCHEMES.values() if s.fits(model.noise_type, size)]
 
 
 def scheme_key(model: Model) -> str:

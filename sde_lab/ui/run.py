@@ -19,7 +19,7 @@ from sde_lab.stationary import Stationary, stationary
 from sde_lab.summary import Summary, display_times
 from sde_lab.survey import Survey, require_fitting, survey
 from sde_lab.ui.desk import at_desk
-from sde_lab.ui.errands import Errand, begin, office_worker
+from sde_lab.ui.errands import Errand, begin, office_worker, room
 from sde_lab.ui.once import once
 from sde_lab.ui.queue import turn
 from sde_lab.ui.shelf import Shelf
@@ -200,7 +200,7 @@ def _in_turns(scenario: Scenario) -> Summary:
         if run is not None:
             run.close()
         require_fitting(scenario)
-        budget.require_survey(scenario, within=budget.server_room())
+        budget.require_survey(scenario, within=room())
         run = st.session_state[_RUN] = LongRun(scenario)
     if run.partial is None:
         progress = Progress(run)

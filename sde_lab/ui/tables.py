@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from sde_lab.scenario import Scenario
-from sde_lab.schemes import SCHEMES
+from sde_lab.schemes import SCHEMES, fitting_schemes
 from sde_lab.studies.gradients.contestants import WAYS
 from sde_lab.studies.gradients.readable import readable_bytes, readable_seconds
 from sde_lab.studies.gradients.trial import Result
@@ -40,12 +40,11 @@ def race_table(results: Sequence[Result], scenario: Scenario) -> str:
 def pairs_table(scenario: Scenario) -> str:
     """Scheme by scheme, the ways that cannot serve it for the model at hand, as HTML."""
     rows = []
-    for scheme in SCHEMES.values():
-        if scenario.sde.noise_type not in scheme.noise_types:
-            continue
-        other = scenario.but(scheme=scheme.name)
+    for name in fitting_schemes(scenario.sde):
+        other = scenario.but(scheme=name)
         found = [(way.title, way.refuses(other)) for way in WAYS.values()]
-        rows += [(scheme.title, title, reason) for title, reason in found if reason is not None]
+        scheme = SCHEMES[name].title
+        rows += [(scheme, title, reason) for title, reason in found if reason is not None]
     if not rows:
         return "<p>Every way works with every scheme for this model.</p>"
     return table(("scheme", "way", "why it cannot work"), rows)

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from sde_lab.engines.replay import blocks
 from sde_lab.engines.transforms import ONE_AT_A_TIME
+from sde_lab.models.base import NoiseType
 from sde_lab.scenario import Scenario
+from sde_lab.schemes import SCHEMES
 from sde_lab.studies.gradients import ways
 from sde_lab.studies.gradients.setup import Setup, torchsde_setup
 
@@ -109,11 +111,16 @@ def _diffusion_reads_state(scenario: Scenario) -> bool:
 
 
 def _no_general_noise(scenario: Scenario) -> str | None:
-    if "general" in scenario.solver.noise_types or scenario.sde.noise_type == "additive":
+    size = _size(scenario)
+    setup = torchsde_setup(scenario.but(samples=1, steps=1))
+    noise: NoiseType = "additive" if setup.sde.noise_type == "additive" else "general"
+    size += size**2
+    if scenario.solver.misfit(noise, size) is None:
         return None
+    able = ", ".join(s.name for s in SCHEMES.values() if s.misfit(noise, size) is None)
     return (
-        "one noise drives X and J alike, so the augmented system has general noise, which"
-        f" {scenario.solver.title} cannot drive; euler, heun, midpoint and euler_heun can"
+        f"one noise drives X and J alike, so the augmented system has {noise} noise, which"
+        f" {scenario.solver.title} cannot drive; {able} can"
     )
 
 

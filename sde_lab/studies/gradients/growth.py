@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from sde_lab import budget
 from sde_lab.scenario import Scenario
 from sde_lab.studies.gradients.contestants import WAYS, Way
 from sde_lab.studies.gradients.race import ORDER
-from sde_lab.studies.gradients.trial import Result, blank, trial, warm_up
+from sde_lab.studies.gradients.trial import Result, blank, ending, trial, warm_up
 
 GROWING = (12, 25, 50, 100, 200, 400, 800, 1600, 3200)
 GROWTH_SAMPLES = (1, 4, 16, 64, 256, 1024, 4096, 16384)
@@ -31,15 +31,22 @@ def growth(scenario: Scenario) -> Iterator[str | Result]:
         "steps": [(k, samples) for k in GROWING],
     }
     for name in ORDER:
-        way = WAYS[name]
         yield name
-        if way.refuses(scenario) is not None:
-            yield blank(way, scenario, "refused", way.refuses(scenario) or "")
-            continue
-        warm_up(way, scenario)
-        for study, grid in grids.items():
-            for found in _ladder(way, scenario, grid):
-                yield replace(found, study=study)
+        yield from ending(WAYS[name], scenario, _grown(WAYS[name], scenario, grids))
+
+
+def _grown(
+    way: Way, scenario: Scenario, grids: Mapping[str, list[tuple[int, int]]]
+) -> Iterator[Result]:
+    """Time one method along both grids."""
+    refusal = way.refuses(scenario)
+    if refusal is not None:
+        yield blank(way, scenario, "refused", refusal)
+        return
+    warm_up(way, scenario)
+    for study, grid in grids.items():
+        for found in _ladder(way, scenario, grid):
+            yield replace(found, study=study)
 
 
 def _ladder(way: Way, scenario: Scenario, grid: list[tuple[int, int]]) -> Iterator[Result]:

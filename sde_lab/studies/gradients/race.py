@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+from torch import Tensor
+
 from sde_lab import budget
 from sde_lab.scenario import Scenario
 from sde_lab.studies.gradients.contestants import WAYS, Way
@@ -13,7 +15,15 @@ from sde_lab.studies.gradients.forecast import Forecast, Sample, fit
 from sde_lab.studies.gradients.meter import measure
 from sde_lab.studies.gradients.readable import readable_bytes, readable_seconds
 from sde_lab.studies.gradients.setup import torchsde_setup
-from sde_lab.studies.gradients.trial import LONGEST, Result, blank, trial, truth_of, warm_up
+from sde_lab.studies.gradients.trial import (
+    LONGEST,
+    Result,
+    blank,
+    ending,
+    trial,
+    truth_of,
+    warm_up,
+)
 
 PILOTS = ((8, 4), (8, 16), (8, 64), (16, 8), (16, 32), (32, 4), (32, 16), (32, 64), (32, 128))
 """Steps × samples of the small runs that a forecast is made from."""
@@ -50,21 +60,25 @@ def race(scenario: Scenario) -> Iterator[str | Result]:
     budget.require(scenario.but(dtype="float64"), jacobian=True)
     truth = truth_of(scenario)
     for name in ORDER:
-        way = WAYS[name]
         yield name
-        refusal = way.refuses(scenario)
-        if refusal is not None:
-            yield blank(way, scenario, "refused", refusal)
-            continue
-        forecasts = _forecasts(way, scenario)
-        obstacle = _obstacle(*forecasts, scenario)
-        if obstacle is None:
-            yield trial(way, scenario, truth)
-            continue
-        seconds, memory = (cost(scenario.steps, scenario.samples) for cost in forecasts)
-        unknown = blank(way, scenario, "predicted", obstacle)
-        yield replace(unknown, seconds=seconds, memory=memory)
-        yield from _where_it_fits(way, scenario, forecasts)
+        yield from ending(WAYS[name], scenario, _measured(WAYS[name], scenario, truth))
+
+
+def _measured(way: Way, scenario: Scenario, truth: Tensor) -> Iterator[Result]:
+    """Measure one method, or predict it where it would not fit."""
+    refusal = way.refuses(scenario)
+    if refusal is not None:
+        yield blank(way, scenario, "refused", refusal)
+        return
+    forecasts = _forecasts(way, scenario)
+    obstacle = _obstacle(*forecasts, scenario)
+    if obstacle is None:
+        yield trial(way, scenario, truth)
+        return
+    seconds, memory = (cost(scenario.steps, scenario.samples) for cost in forecasts)
+    unknown = blank(way, scenario, "predicted", obstacle)
+    yield replace(unknown, seconds=seconds, memory=memory)
+    yield from _where_it_fits(way, scenario, forecasts)
 
 
 def _forecasts(way: Way, scenario: Scenario) -> tuple[Forecast, Forecast]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import statistics
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -26,6 +28,7 @@ PATIENCE = 2.5
 ENOUGH = 1.0
 """Seconds after which no further repeat is begun."""
 REPEATS = 7
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def trial(
     except OutOfTimeError:
         return replace(unknown, reason=f"ended after {PATIENCE * LONGEST:g} s")
     except (RuntimeError, MemoryError) as error:
-        return replace(unknown, reason=str(error).strip().splitlines()[0][:200])
+        return replace(unknown, reason=_first_line(error))
     timed = seconds[1:] or seconds
     return replace(
         unknown,
@@ -116,6 +119,24 @@ def truth_of(scenario: Scenario) -> Tensor:
 def blank(way: Way, scenario: Scenario, status: Status, reason: str) -> Result:
     """A result with no numbers in it."""
     return Result(way.name, scenario.steps, scenario.samples, status, reason=reason)
+
+
+def ending(way: Way, scenario: Scenario, results: Iterator[Result]) -> Iterator[Result]:
+    """Pass the results of one method on; an exception ends them with a result that says so.
+
+    A method may raise anything on an equation that someone typed. That ends its own measurement,
+    not the benchmark, which would leave the page waiting for results that never come.
+    """
+    try:
+        yield from results
+    except Exception as error:  # noqa: BLE001  whatever a method raises
+        _LOG.warning("%s failed", way.name, exc_info=error)
+        yield blank(way, scenario, "failed", _first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]
 
 
 def warm_up(way: Way, scenario: Scenario) -> None:
