@@ -148,7 +148,7 @@ def _normalised(fields: Fields, line: _Line) -> Stationary | None:
         best = int(np.nanargmax(height)) if np.isfinite(height).any() else -1
         if best < 0 or not math.isfinite(height[best]):
             return None
-        seen = np.flatnonzero(height > height[best] - _DEEP)
+        seen = np.flatnonzero(height >= height[best] - _DEEP)
         left, right = max(0, seen[0] - 1), min(POINTS - 1, seen[-1] + 1)
         top = float(u[best])
         if (right - left) > 0.7 * POINTS:
