@@ -11,6 +11,9 @@ from torch import Tensor
 from sde_lab.models.exact import Array
 from sde_lab.scenario import Scenario
 
+Fields = Callable[[Array], tuple[Array, Array]]
+"""Itô drift and squared diffusion at values (n,): (n,) each."""
+
 
 def settings(scenario: Scenario) -> dict[str, Tensor]:
     """The parameters in float64, (1, 1) each."""
@@ -41,7 +44,7 @@ def diffusion(scenario: Scenario) -> Callable[[Tensor], Tensor]:
     return matrix
 
 
-def on_a_line(scenario: Scenario) -> Callable[[Array], tuple[Array, Array]]:
+def on_a_line(scenario: Scenario) -> Fields:
     """Itô drift and squared diffusion of an equation of one state: values (n,) → (n,) each."""
     model, given = scenario.sde, settings(scenario)
     start, own, matrix = torch.zeros((), dtype=torch.float64), drift(scenario), diffusion(scenario)

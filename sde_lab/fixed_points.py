@@ -231,7 +231,7 @@ def _goes_on(scenario: Scenario, point: Array, along: Array) -> bool:
     f = drift(scenario)
 
     def at(x: Array) -> Array:
-        return np.nan_to_num(f(torch.from_numpy(x).view(1, -1))[0].numpy(), nan=1e9)
+        return np.asarray(np.nan_to_num(f(torch.from_numpy(x).view(1, -1))[0].numpy(), nan=1e9))
 
     size = 0.1 * max(1.0, float(np.abs(point).max()))
     axes = size * np.eye(len(point))
@@ -241,13 +241,13 @@ def _goes_on(scenario: Scenario, point: Array, along: Array) -> bool:
     across = np.linalg.svd(along[None])[2][1:]
     for shift in (size, -size):
         base = point + shift * along
+
+        def beside(y: Array, base: Array = base) -> Array:
+            return at(base + y @ across) / strength
+
+        start = np.zeros(len(across))
         fit = optimize.least_squares(
-            lambda y, base=base: at(base + y @ across) / strength,
-            np.zeros(len(across)),
-            xtol=1e-15,
-            ftol=1e-15,
-            gtol=1e-15,
-            max_nfev=_TRIES,
+            beside, start, xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=_TRIES
         )
         if np.abs(fit.fun).max() < _ZERO and np.abs(fit.x).max() < size:
             return True

@@ -86,8 +86,8 @@ def commutes(model: TypedModel, points: int = 5) -> bool | None:
     """Return whether Σ_i g_ij ∂g_lk/∂x_i = Σ_i g_ik ∂g_lj/∂x_i for all l, j, k, at random points.
 
     Then iterated integrals of different noises only enter in sums that the increments determine
-    (Kloeden and Platen 1992, §10.3). Points where a coefficient has no value tell nothing; None where
-    none told anything.
+    (Kloeden and Platen 1992, §10.3). Points where a coefficient has no value tell nothing;
+    None where none told anything.
     """
     generator = torch.Generator().manual_seed(0)
     start = torch.zeros((), dtype=torch.float64)

@@ -6,12 +6,13 @@ import math
 
 import streamlit as st
 
+from sde_lab.boundaries import state_interval
 from sde_lab.fixed_points import MOST, FixedPoint, fixed_points
 from sde_lab.scenario import Scenario
 from sde_lab.summary import Summary
 from sde_lab.typed import TypedModel, facts
 from sde_lab.ui.extra import left_out_if_it_fails
-from sde_lab.ui.run import stationary_of
+from sde_lab.ui.run import reference_of, stationary_of
 
 SHOWN = 3
 """Points shown of a line of them."""
@@ -69,19 +70,37 @@ def _standing(scenario: Scenario) -> str:
 
 
 def _state(point: FixedPoint) -> str:
-    numbers = ", ".join(f"{value + 0.0:.4g}" for value in point.state).replace("-", "−")
+    numbers = ", ".join(map(_number, point.state))
     return f"({numbers})" if len(point.state) > 1 else numbers
 
 
 def _known(summary: Summary, model: TypedModel) -> str:
-    """Which law is known, in a sentence."""
-    if model.linear:
+    """Return which law is known, in sentences."""
+    if model.linear and reference_of(summary) is not None:
         return (
             "The drift is linear and the noise additive: the law is Gaussian, and mean and bands"
             " of the state and of every sensitivity are drawn dashed."
         )
     if len(model.components) > 1 or model.time_dependent:
         return "No exact law is known to the page."
-    if stationary_of(summary) is None:
-        return "No stationary density was found that can be normalised."
-    return "A stationary density exists; it stands beside the histogram, dashes and dots."
+    found = stationary_of(summary)
+    interval = state_interval(summary.scenario)
+    if interval is None:
+        return "No stationary density was found: paths do not leave a point, or have no noise."
+    ends = "; ".join(
+        f"the end {_number(end.place)} is {end.said}" for end in (interval.low, interval.high)
+    )
+    if found is not None:
+        return (
+            "A stationary density exists; it stands beside the histogram, dashes and dots."
+            f" By Feller's test, {ends}."
+        )
+    if interval.positive_recurrent:
+        return f"A stationary density exists, but was not found numerically ({ends})."
+    return f"No stationary density is claimed. By Feller's test, {ends}."
+
+
+def _number(value: float) -> str:
+    if math.isinf(value):
+        return "∞" if value > 0.0 else "−∞"
+    return f"{value + 0.0:.4g}".replace("-", "−")
