@@ -1,31 +1,33 @@
 """The stationary density of an equation of one state, where it can be normalised numerically.
 
 p(x) ∝ exp(∫ 2f/g²) / g², with f the Itô drift, on the interval around the start in which g does not
-vanish.
+vanish. That formula can be normalised for processes too that run into an end and stay there, or
+whose behaviour there the equation leaves open; it is given only where both ends pass Feller's test
+(see :mod:`sde_lab.boundaries`): neither is reached, and the speed measure is finite.
 
-Source: the zero-flux solution of the Fokker–Planck equation, Risken (1989), §5.2.
+Sources: the zero-flux solution of the Fokker–Planck equation, Risken (1989), §5.2; Karlin and
+Taylor (1981), chapter 15.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
-from sde_lab.fields import on_a_line
+from sde_lab.boundaries import POINTS, singular, state_interval
+from sde_lab.fields import Fields, on_a_line
 from sde_lab.models.exact import Array
 from sde_lab.scenario import Scenario
 
-Fields = Callable[[Array], tuple[Array, Array]]
-POINTS = 2001
 PASSES = 6
 _FAR = 1e6
 """How far from the start, in units of its size, the line is looked at."""
 _DEEP = 36.0
 """What is e^−36 of the top no longer counts."""
+_RESOLVED = 1e-3
+"""A change of the integral with half the places that is still small, as a share."""
 _CLOSED = math.log(1e-5)
 """What a density may still hold, per unit of the coordinate, where its interval ends."""
 
@@ -44,24 +46,17 @@ class Stationary:
 
 
 def stationary(scenario: Scenario) -> Stationary | None:
-    """The density that the paths of the scenario approach, or None where none was found."""
-    model = scenario.sde
-    if len(model.components) != 1 or model.time_dependent:
+    """Return the density that paths of the scenario approach.
+
+    None where one of the ends of the state interval can be reached, does not return or was not
+    classified, and where the density could not be normalised numerically.
+    """
+    interval = state_interval(scenario)
+    if interval is None or not interval.positive_recurrent:
         return None
-    fields = on_a_line(scenario)
+    line = _Line(interval.low.place, interval.high.place, interval.middle)
     with np.errstate(all="ignore"):
-        middle = _inside(fields, scenario.initial[0])
-        return None if middle is None else _normalised(fields, _line(fields, middle))
-
-
-def _inside(fields: Fields, start: float) -> float | None:
-    """The start, or a place beside it, where the noise does not vanish."""
-    size = max(1.0, abs(start))
-    for shift in (0.0, 1e-3, -1e-3, 1e-1, -1e-1):
-        f, square = fields(np.array([start + shift * size]))
-        if np.isfinite(f[0]) and square[0] > 0.0:
-            return start + shift * size
-    return None
+        return _normalised(on_a_line(scenario), line)
 
 
 @dataclass(frozen=True)
@@ -98,46 +93,6 @@ class _Line:
         return self.low + width * share, width * share * (1.0 - share)
 
 
-def _line(fields: Fields, middle: float) -> _Line:
-    """The interval around the middle in which the noise does not vanish."""
-    return _Line(_edge(fields, middle, -1.0), _edge(fields, middle, 1.0), middle)
-
-
-def _edge(fields: Fields, middle: float, side: float) -> float:
-    """The nearest place on this side where the noise vanishes or a coefficient has no value."""
-    size = max(1.0, abs(middle))
-    x = middle + side * size * np.sinh(np.linspace(0.0, math.asinh(_FAR), POINTS))
-    f, square = fields(x)
-    fine = ~np.isnan(f) & ~np.isnan(square) & (square > 0.0)
-    stop = int(np.argmin(fine)) if not fine.all() else POINTS
-    dips = 1 + np.flatnonzero((square[1:-1] <= square[:-2]) & (square[1:-1] < square[2:]))
-    for place in dips[dips < stop - 1]:
-        one, other = float(x[place - 1]), float(x[place + 1])
-        found = optimize.minimize_scalar(
-            lambda y: float(fields(np.array([y]))[1][0]),
-            bounds=(min(one, other), max(one, other)),
-            method="bounded",
-            options={"xatol": 1e-12 * size},
-        )
-        if found.fun < 1e-9 * max(square[place - 1], square[place + 1]):
-            return float(found.x)
-    if stop == POINTS:
-        return side * math.inf
-    return _bisected(fields, float(x[stop - 1]), float(x[stop]))
-
-
-def _bisected(fields: Fields, inner: float, outer: float) -> float:
-    """The border between where the noise is and where it is not."""
-    for _ in range(60):
-        half = 0.5 * (inner + outer)
-        f, square = fields(np.array([half]))
-        if not math.isnan(f[0]) and square[0] > 0.0:
-            inner = half
-        else:
-            outer = half
-    return outer
-
-
 def _normalised(fields: Fields, line: _Line) -> Stationary | None:
     """The density in the coordinate u: looked at more and more closely around its top."""
     first, last = line.ends
@@ -148,7 +103,7 @@ def _normalised(fields: Fields, line: _Line) -> Stationary | None:
         best = int(np.nanargmax(height)) if np.isfinite(height).any() else -1
         if best < 0 or not math.isfinite(height[best]):
             return None
-        seen = np.flatnonzero(height > height[best] - _DEEP)
+        seen = np.flatnonzero(_reach(height) >= height[best] - _DEEP)
         left, right = max(0, seen[0] - 1), min(POINTS - 1, seen[-1] + 1)
         top = float(u[best])
         if (right - left) > 0.7 * POINTS:
@@ -160,7 +115,24 @@ def _normalised(fields: Fields, line: _Line) -> Stationary | None:
     weight = np.exp(height - height[best])
     x, slope = line.at(u)
     total = float(np.trapezoid(weight, u))
+    coarse = float(np.trapezoid(weight[::2], u[::2]))
+    if not abs(coarse - total) < _RESOLVED * total or singular(fields, x):
+        return None
     return Stationary(x, weight / (total * slope))
+
+
+def _reach(height: Array) -> Array:
+    """Return how high log-densities on a grid may be between its places, (n,).
+
+    A peak between two places, such as a narrow well far from the highest, is at most as much higher
+    than the place beside it as that is higher than its neighbours.
+    """
+    rise = np.abs(np.diff(height))
+    rise = np.where(np.isfinite(rise), rise, 0.0)
+    reach = height.copy()
+    peak = (height[1:-1] >= height[:-2]) & (height[1:-1] >= height[2:])
+    reach[1:-1] += np.where(peak, np.maximum(rise[:-1], rise[1:]), 0.0)
+    return reach
 
 
 def _log_density(fields: Fields, line: _Line, u: Array, top: float) -> Array:

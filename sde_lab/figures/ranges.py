@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
 
+NOTHING = 1e-30
+"""What is smaller is drawn as zero. Values carry units: in metres an atom's size is 1e−10."""
+
 
 def span(bulk: Sequence[Array], wishes: Sequence[Array], *, least: float = 0.05) -> list[float]:
     """An axis range that shows the bulk whole and the wishes as far as they stay near it.
@@ -43,7 +46,7 @@ def _ends(curves: Sequence[Array]) -> tuple[float, float]:
 def _rounded(low: float, high: float, least: float) -> list[float]:
     """[low, high] with some air, its ends on a round grid so that new noise rarely moves them."""
     size = max(abs(low), abs(high))
-    if size < 1e-9:
+    if size < NOTHING:
         return [-1.0, 1.0]
     middle, half = (low + high) / 2, max((high - low) / 2, least * size) * 1.05
     unit = _round_below(half / 8)

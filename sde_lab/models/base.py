@@ -106,6 +106,14 @@ class Model(ABC):
         """Names of the Jacobian's columns: the initial state first, then the parameters."""
         return tuple(knob.name for knob in (*self.initial, *self.parameters))
 
+    @property
+    def drift_time_dependent(self) -> bool:
+        """Whether the drift reads ``t``; a fixed point of the drift exists only where it does not.
+
+        Where a model does not tell drift and noise apart, both are taken to.
+        """
+        return self.time_dependent
+
     @abstractmethod
     def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
         """Drift at time ``t`` (0-dimensional or (rows, 1)) and state ``x`` (rows, D): (rows, D)."""
@@ -144,8 +152,12 @@ class Model(ABC):
 
 
 def root(x: Tensor) -> Tensor:
-    """√max(x, 0), with a derivative that is finite everywhere, and 0 below zero."""
-    return x.clamp(min=1e-12).sqrt() * (x > 0)
+    """√max(x, 0), with a derivative that is finite everywhere, and 0 at and below zero.
+
+    The value is exact from the smallest normal number on, since x may carry any unit; clamping
+    cuts the derivative off where √ has none.
+    """
+    return x.clamp(min=torch.finfo(x.dtype).tiny).sqrt() * (x > 0)
 
 
 def columns(*parts: Tensor) -> Tensor:

@@ -101,6 +101,7 @@ class TypedModel(Model):
         self._correction = Program(self.corrected, symbols)
         read = {symbols[k] for p in (self._drift, self._diffusion) for k in p.reads}
         self.time_dependent = CLOCK in read
+        self._moving_drift = CLOCK in {symbols[k] for k in self._drift.reads}
 
     def _as_linear(self, written: Written) -> LinearEquation | None:
         try:
@@ -119,6 +120,11 @@ class TypedModel(Model):
     def labels(self) -> tuple[str, ...]:
         """What each component is called on an axis."""
         return self.symbols
+
+    @property
+    def drift_time_dependent(self) -> bool:
+        """Whether the drift, and not the noise alone, reads the time."""
+        return self._moving_drift
 
     @property
     def linear(self) -> bool:
@@ -169,6 +175,8 @@ class TypedModel(Model):
 def _meaning(model: TypedModel) -> str:
     size = len(model.components)
     states = "One state" if size == 1 else f"{size} states"
+    if not any(entry.value != 0.0 for row in model.matrix for entry in row):
+        return f"{states}, without noise."
     sense = "Itô" if model.reading == "ito" else "Stratonovich"
     return f"{states}, {model.noise_type} noise, read in the sense of {sense}."
 

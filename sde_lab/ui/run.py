@@ -20,6 +20,7 @@ from sde_lab.summary import Summary, display_times
 from sde_lab.survey import Survey, require_fitting, survey
 from sde_lab.ui.desk import at_desk
 from sde_lab.ui.errands import Errand, begin, office_worker, room
+from sde_lab.ui.extra import left_out_if_it_fails
 from sde_lab.ui.once import once
 from sde_lab.ui.queue import turn
 from sde_lab.ui.shelf import Shelf
@@ -110,7 +111,10 @@ def reference_of(summary: Summary) -> Reference | None:
 
 @st.cache_resource(max_entries=128, show_spinner=False, hash_funcs={Scenario: repr})
 def _reference(scenario: Scenario) -> Reference | None:
-    return reference(scenario, times=display_times(scenario))
+    times = display_times(scenario)
+    return left_out_if_it_fails(
+        lambda: reference(scenario, times=times), "exact law", scenario.model
+    )
 
 
 def stationary_of(summary: Summary) -> Stationary | None:
@@ -120,7 +124,7 @@ def stationary_of(summary: Summary) -> Stationary | None:
 
 @st.cache_resource(max_entries=128, show_spinner=False, hash_funcs={Scenario: repr})
 def _stationary(scenario: Scenario) -> Stationary | None:
-    return stationary(scenario)
+    return left_out_if_it_fails(lambda: stationary(scenario), "stationary density", scenario.model)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Scenario: repr})
