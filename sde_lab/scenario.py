@@ -10,11 +10,11 @@ from typing import Any, Literal, cast
 
 import torch
 
+from sde_lab.equations import normal, parse_sde
 from sde_lab.errors import ScenarioError, shown
 from sde_lab.models import MODELS
 from sde_lab.models.base import Model, Parameter
 from sde_lab.schemes import SCHEMES, Scheme
-from sde_lab.typed import normal, parse_sde
 
 DType = Literal["float32", "float64"]
 DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "float64": torch.float64}

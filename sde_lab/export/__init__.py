@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import zlib
 
-from sde_lab.export.page import to_html
-from sde_lab.export.program import script
-from sde_lab.export.sweeping import sweep_script
+from sde_lab.export.html_page import to_html
+from sde_lab.export.scripts import script
+from sde_lab.export.sweep_scripts import sweep_script
 from sde_lab.export.tables import paths_table, read_scenario, table, to_csv, to_parquet
 from sde_lab.scenario import Scenario
 

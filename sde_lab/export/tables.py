@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sde_lab.errors import ScenarioError
-from sde_lab.reference import Reference
 from sde_lab.scenario import Scenario
-from sde_lab.summary import LEVELS, Bands, Summary
+from sde_lab.summaries.summary import LEVELS, Bands, Summary
+from sde_lab.theory.exact_laws import Reference
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sde_lab.models.exact import Law
+    from sde_lab.models.laws.base import Law
 
 METADATA = b"sde_lab.scenario"
 QUANTILES = tuple(f"q{round(100 * level):02d}" for level in LEVELS)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sde_lab.figures.ranges import span
+from sde_lab.figures.axis_range import span
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import Array, Trace, band, line, single
 from sde_lab.studies.payoffs import Deltas, PayoffStudy

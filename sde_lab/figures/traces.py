@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sde_lab.figures.theme import Theme
-from sde_lab.models.exact import Law
-from sde_lab.summary import Bands
+from sde_lab.models.laws.base import Law
+from sde_lab.summaries.summary import Bands
 
 Array = NDArray[np.floating]
 Trace = dict[str, Any]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from sde_lab.models.exact import Exact, ExactPaths, Grid
+    from sde_lab.models.laws.base import Exact, ExactPaths, Grid
 
 NoiseType = Literal["diagonal", "additive", "scalar", "general"]
 Reading = Literal["ito", "stratonovich"]

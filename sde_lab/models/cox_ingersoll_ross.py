@@ -6,8 +6,8 @@ import numpy as np
 from torch import Tensor
 
 from sde_lab.models.base import Model, Parameter, Preset, Values, root
-from sde_lab.models.exact import Exact, Grid
-from sde_lab.models.laws import Gaussian, MomentsOnly, NoncentralChiSquare
+from sde_lab.models.laws.base import Exact, Grid
+from sde_lab.models.laws.distributions import Gaussian, MomentsOnly, NoncentralChiSquare
 
 
 class CoxIngersollRoss(Model):

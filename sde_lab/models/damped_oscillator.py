@@ -6,8 +6,8 @@ import numpy as np
 from torch import Tensor
 
 from sde_lab.models.base import Model, Parameter, Preset, Values, columns
-from sde_lab.models.exact import Exact, Grid
-from sde_lab.models.linear import Linear, linear_laws
+from sde_lab.models.laws.base import Exact, Grid
+from sde_lab.models.laws.linear_gaussian import Linear, linear_laws
 
 
 class DampedOscillator(Model):

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from sde_lab.models.base import Model, Parameter, Preset, Values
-from sde_lab.models.exact import Array, Exact, ExactPaths, Grid
-from sde_lab.models.laws import LogNormal, Transformed
+from sde_lab.models.laws.base import Array, Exact, ExactPaths, Grid
+from sde_lab.models.laws.distributions import LogNormal, Transformed
 
 
 class GeometricBrownianMotion(Model):

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from sde_lab.models.base import Model, Parameter, Preset, Values, columns, root
-from sde_lab.models.exact import Exact, Grid
-from sde_lab.models.laws import MomentsOnly
+from sde_lab.models.laws.base import Exact, Grid
+from sde_lab.models.laws.distributions import MomentsOnly
 
 
 class Heston(Model):

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from sde_lab.models.base import Model, Parameter, Preset, Values
-from sde_lab.models.exact import Array, Exact, ExactPaths, Grid
-from sde_lab.models.laws import Gaussian
+from sde_lab.models.laws.base import Array, Exact, ExactPaths, Grid
+from sde_lab.models.laws.distributions import Gaussian
 
 
 class OrnsteinUhlenbeck(Model):

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sde_lab.errors import ScenarioError
-from sde_lab.jacobian import jacobian
-from sde_lab.models.exact import Law
-from sde_lab.reference import reference
+from sde_lab.models.laws.base import Law
 from sde_lab.scenario import Scenario
-from sde_lab.simulate import brownian, simulate
+from sde_lab.sensitivity.jacobian import jacobian
+from sde_lab.solver.simulate import brownian, simulate
+from sde_lab.theory.exact_laws import reference
 
 Array = NDArray[np.float64]
 STRIKES = 41

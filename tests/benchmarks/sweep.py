@@ -14,7 +14,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 import sde_lab as lab  # noqa: E402
-from sde_lab import budget  # noqa: E402
+from sde_lab import memory  # noqa: E402
 from tests.benchmarks import solvers  # noqa: E402
 from tests.benchmarks.memory import peak  # noqa: E402
 from tests.benchmarks.timing import interleaved, markdown, milliseconds  # noqa: E402
@@ -82,7 +82,7 @@ def large() -> list[str]:
     lab.sweep(SCENARIO, over, ("mean", "std"), COLUMNS, progress=watch)
     seconds = time.monotonic() - start
     added = (peak() - before) / 1e6
-    return [f"{seconds:.1f}", f"{first[0]:.2f}", f"{added:.0f}", f"{budget.limit() / 1e6:.0f}"]
+    return [f"{seconds:.1f}", f"{first[0]:.2f}", f"{added:.0f}", f"{memory.limit() / 1e6:.0f}"]
 
 
 def main() -> None:

@@ -1,0 +1,32 @@
+"""Hide the answer: what theory says waits for a click, so that a class can guess first."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sde_lab.app.components.sidebar import BOUND
+from sde_lab.app.jobs.summary_job import reference_of
+from sde_lab.summaries.summary import Summary
+from sde_lab.theory.exact_laws import Reference
+
+HIDE_KEY = "hide"
+
+
+def hide_switch() -> None:
+    """The switch; what it says stands in the link."""
+    st.toggle(
+        "Hide the answer",
+        key=HIDE_KEY,
+        help="Leave out what theory says, dashed curves and exact numbers, until it is asked for",
+        **BOUND,
+    )
+
+
+def hidden() -> bool:
+    """Whether the answer is hidden."""
+    return bool(st.session_state.get(HIDE_KEY))
+
+
+def answer_of(summary: Summary) -> Reference | None:
+    """The exact laws, unless there are none or they are hidden."""
+    return None if hidden() else reference_of(summary)

@@ -1,0 +1,75 @@
+"""Everything on the page can be taken along: pictures, data, and the program that makes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from sde_lab import export
+from sde_lab.app.components.sweep_controls import Question
+from sde_lab.summaries.summary import Summary
+from sde_lab.sweep import SweepResult
+from sde_lab.theory.exact_laws import Reference
+
+
+def takeaway(summary: Summary, exact: Reference | None, figures: list[dict[str, Any]]) -> None:
+    """A menu of downloads; each file is made when it is asked for."""
+    scenario = summary.scenario
+    with st.popover("Take along", icon=":material/download:"):
+        _file("Python that repeats it", "py", scenario, lambda: export.script(scenario))
+        _file("Data, CSV", "csv", scenario, lambda: export.to_csv(export.table(summary, exact)))
+        _file(
+            "Data, Parquet",
+            "parquet",
+            scenario,
+            lambda: export.to_parquet(export.table(summary, exact), scenario),
+        )
+        _file(
+            "Charts, interactive HTML",
+            "html",
+            scenario,
+            lambda: export.to_html(figures, scenario),
+        )
+        st.caption("PNG: the camera at the corner of each chart.")
+
+
+def sweep_takeaway(done: Question, result: SweepResult, figures: list[dict[str, Any]]) -> None:
+    """The same for a sweep, as far as it is done."""
+    scenario = done.scenario
+    with st.popover("Take along", icon=":material/download:"):
+        _file("Python that repeats it", "py", scenario, lambda: export.sweep_script(**done.asked))
+        _file("Data, CSV", "csv", scenario, lambda: export.to_csv(result.table()))
+        _file(
+            "Data, Parquet",
+            "parquet",
+            scenario,
+            lambda: export.to_parquet(result.table(), scenario),
+        )
+        _file(
+            "Charts, interactive HTML",
+            "html",
+            scenario,
+            lambda: export.to_html(figures, scenario, note=done.words),
+        )
+        st.caption("PNG: the camera at the corner of each chart.")
+
+
+def _file(label: str, suffix: str, scenario: Any, make: Any) -> None:
+    st.download_button(
+        label,
+        data=make,
+        file_name=export.filename(scenario, suffix),
+        mime=_MIME[suffix],
+        key=f"take.{suffix}",
+        on_click="ignore",
+        width="stretch",
+    )
+
+
+_MIME = {
+    "py": "text/x-python",
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+    "html": "text/html",
+}

@@ -1,0 +1,90 @@
+"""A scenario → what the widgets say: where each control keeps its value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from sde_lab.app.components.equation_editor import OWN, TEXT
+from sde_lab.app.state.widget_keys import horizon_key, knob_key
+from sde_lab.equations import TypedModel
+from sde_lab.models.base import Model
+from sde_lab.scenario import Scenario
+from sde_lab.schemes import SCHEMES, fitting_schemes
+
+
+def scheme_key(model: Model) -> str:
+    """The widget of the scheme; models whose noise few schemes can drive share another."""
+    return "scheme" if len(fitting_schemes(model)) == len(SCHEMES) else f"{model.noise_type}.scheme"
+
+
+def scheme_label(name: str) -> str:
+    """The scheme as people read it, and as it stands in a link."""
+    return f"{SCHEMES[name].title} · {SCHEMES[name].reading_title}"
+
+
+def widget_key(model: Model, name: str) -> str:
+    """The widget that says this parameter, initial value or field of a scenario."""
+    knobs = {knob.name: knob for knob in (*model.initial, *model.parameters)}
+    if name in knobs:
+        return knob_key(model, knobs[name])
+    return {"horizon": horizon_key(model), "scheme": scheme_key(model)}.get(name, name)
+
+
+def default_scenario(model: Model) -> Scenario:
+    """What the controls say of a model before anyone moves them."""
+    return Scenario(model=model.name, horizon=model.horizon)
+
+
+def place(scenario: Scenario) -> None:
+    """Make the controls say this scenario; call it before they are drawn.
+
+    Args:
+        scenario: with values that the widgets offer.
+    """
+    say(_values(scenario), _values(default_scenario(scenario.sde)))
+
+
+def say(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Make widgets say these values, here and in the address bar.
+
+    Streamlit takes what code says of a widget into the address bar only if the widget has been
+    drawn before; for the others it is done here, and the widget then finds it there.
+    """
+    for key, value in values.items():
+        if key not in st.session_state and value != defaults[key]:
+            st.query_params[key] = _written(key, value)
+    st.session_state.update(values)
+
+
+def _written(key: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return scheme_label(value) if key.endswith("scheme") else value
+    return f"{value:.12g}"
+
+
+def _values(scenario: Scenario) -> dict[str, Any]:
+    """Widget key → value, for every widget that describes a scenario."""
+    model = scenario.sde
+    named = {"model": model.name}
+    return {
+        **({"model": OWN, TEXT: model.name} if isinstance(model, TypedModel) else named),
+        **model_values(scenario),
+        "steps": scenario.steps,
+        "samples": scenario.samples,
+        scheme_key(model): scenario.scheme,
+        "seed": float(scenario.seed),
+    }
+
+
+def model_values(scenario: Scenario) -> dict[str, Any]:
+    """Widget key → value, for the widgets of the scenario's model: its knobs and its horizon."""
+    model = scenario.sde
+    knobs = dict(zip(model.initial, scenario.initial, strict=True))
+    knobs |= {knob: scenario.parameters[knob.name] for knob in model.parameters}
+    values: dict[str, Any] = {knob_key(model, knob): float(v) for knob, v in knobs.items()}
+    return {**values, horizon_key(model): scenario.horizon}

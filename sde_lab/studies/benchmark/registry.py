@@ -1,0 +1,213 @@
+"""The ways to a gradient with their facts: what each is, what it costs, where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from torch import Tensor
+
+from sde_lab.models.base import NoiseType
+from sde_lab.scenario import Scenario
+from sde_lab.schemes import SCHEMES
+from sde_lab.sensitivity.replay import blocks
+from sde_lab.sensitivity.torch_func import ONE_AT_A_TIME
+from sde_lab.studies.benchmark import methods
+from sde_lab.studies.benchmark.torchsde_setup import Setup, torchsde_setup
+
+Growth = tuple[tuple[int, int], ...]
+"""Powers (a, b) of the terms steps^a · samples^b in which a cost grows."""
+
+LINEAR: Growth = ((0, 0), (1, 0), (1, 1))
+QUADRATIC_IN_STEPS: Growth = ((0, 0), (1, 0), (2, 0), (2, 1))
+QUADRATIC: Growth = ((0, 0), (1, 0), (2, 1), (2, 2))
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to the derivative of every state by the initial state.
+
+    Attributes:
+        name: as it stands in results.
+        title: as people read it.
+        idea: what it does, in one line.
+        run: the code itself.
+        helpers: what else belongs to the code.
+        passes: how many passes of automatic differentiation it takes, in words.
+        time: terms in which its time grows.
+        memory: terms in which its memory grows.
+        refuses: why it cannot serve a scenario, or None.
+        right: whether it gives the derivative at every time; one gives the sum.
+        forward: whether it uses forward mode, which only one thread may at a time.
+    """
+
+    name: str
+    title: str
+    idea: str
+    run: Callable[[Setup], Tensor]
+    passes: Callable[[Scenario], str]
+    time: Growth
+    memory: Growth
+    helpers: tuple[Any, ...] = ()
+    refuses: Callable[[Scenario], str | None] = lambda _: None
+    right: bool = True
+    forward: bool = False
+
+    def __call__(self, setup: Setup) -> Tensor:
+        """The derivative, (T, N, D, D); the sum, (D,), of the way that is wrong."""
+        if not self.forward:
+            return self.run(setup).detach()
+        with ONE_AT_A_TIME:
+            return self.run(setup).detach()
+
+
+def _size(scenario: Scenario) -> int:
+    return len(scenario.initial)
+
+
+def _every_number(scenario: Scenario) -> int:
+    return (scenario.steps + 1) * scenario.samples * _size(scenario)
+
+
+def _every_time(scenario: Scenario) -> int:
+    return (scenario.steps + 1) * _size(scenario)
+
+
+def _evaluations(scenario: Scenario) -> str:
+    size = _size(scenario)
+    count = scenario.steps * size * (1 + scenario.sde.channels)
+    return f"at least {count:,} backward, each through one evaluation of drift or diffusion"
+
+
+def _replayed(scenario: Scenario) -> str:
+    parts = len(list(blocks(scenario.steps, scenario.samples)))
+    return f"{parts * _size(scenario):,} backward, each through a single step of many rows"
+
+
+def _no_backward_inside(scenario: Scenario) -> str | None:
+    if not scenario.solver.differentiates or scenario.sde.noise_type == "additive":
+        return None
+    return (
+        "torchsde's Milstein takes derivatives inside its step, and forward mode does not pass"
+        " through them; the derivative-free Milstein works"
+    )
+
+
+def _no_detached_inside(scenario: Scenario) -> str | None:
+    if _no_backward_inside(scenario) is None or _diffusion_reads_state(scenario):
+        return None
+    return (
+        "torchsde's Milstein calls requires_grad_ on a diffusion that does not depend on the"
+        " state, which torch.func forbids; the derivative-free Milstein works"
+    )
+
+
+def _diffusion_reads_state(scenario: Scenario) -> bool:
+    setup = torchsde_setup(scenario.but(samples=1, steps=1))
+    x = setup.x0.unsqueeze(0).requires_grad_()
+    return bool(setup.sde.g(setup.ts[0], x).requires_grad)
+
+
+def _no_general_noise(scenario: Scenario) -> str | None:
+    size = _size(scenario)
+    setup = torchsde_setup(scenario.but(samples=1, steps=1))
+    noise: NoiseType = "additive" if setup.sde.noise_type == "additive" else "general"
+    size += size**2
+    if scenario.solver.misfit(noise, size) is None:
+        return None
+    able = ", ".join(s.name for s in SCHEMES.values() if s.misfit(noise, size) is None)
+    return (
+        f"one noise drives X and J alike, so the augmented system has {noise} noise, which"
+        f" {scenario.solver.title} cannot drive; {able} can"
+    )
+
+
+WAYS: Mapping[str, Way] = MappingProxyType(
+    {
+        way.name: way
+        for way in (
+            Way(
+                "summed",
+                "grad, summed",
+                "The question's own call: correct, but it is the sum over all times.",
+                methods.summed,
+                passes=lambda _: "1 backward",
+                time=LINEAR,
+                memory=LINEAR,
+                right=False,
+            ),
+            Way(
+                "loop",
+                "loop over t",
+                "One backward pass for each time: right, and slow.",
+                methods.loop,
+                passes=lambda scenario: f"{_every_time(scenario):,} backward, one by one",
+                time=QUADRATIC_IN_STEPS,
+                memory=LINEAR,
+            ),
+            Way(
+                "jacrev",
+                "jacrev",
+                "The published answer: a backward pass for every number of the output, at once.",
+                methods.jacrev,
+                passes=lambda scenario: f"{_every_number(scenario):,} backward, at once",
+                time=QUADRATIC,
+                memory=QUADRATIC,
+                refuses=_no_detached_inside,
+            ),
+            Way(
+                "jacrev_chunked",
+                "jacrev, chunks of 64",
+                "The same in portions: less memory, as much work.",
+                methods.jacrev_chunked,
+                passes=lambda scenario: f"{_every_number(scenario):,} backward, 64 at once",
+                time=QUADRATIC,
+                memory=LINEAR,
+                refuses=_no_detached_inside,
+            ),
+            Way(
+                "batched",
+                "is_grads_batched",
+                "The loop's passes in one call: samples do not mix, so one pass serves them all.",
+                methods.batched,
+                passes=lambda scenario: f"{_every_time(scenario):,} backward, at once",
+                time=QUADRATIC_IN_STEPS,
+                memory=QUADRATIC_IN_STEPS,
+            ),
+            Way(
+                "jacfwd",
+                "jacfwd",
+                "Forward mode: one input, so one pass beside the path.",
+                methods.jacfwd,
+                passes=lambda scenario: f"{_size(scenario)} forward",
+                time=LINEAR,
+                memory=LINEAR,
+                refuses=_no_backward_inside,
+                forward=True,
+            ),
+            Way(
+                "first_variation",
+                "first variation",
+                "The SDE of J itself, solved by sdeint along with the path.",
+                methods.first_variation,
+                passes=_evaluations,
+                time=LINEAR,
+                memory=LINEAR,
+                helpers=(methods.derivative, methods.FirstVariation),
+                refuses=_no_general_noise,
+            ),
+            Way(
+                "replay",
+                "replay",
+                "Linearise every step of every sample at once, then multiply through.",
+                methods.replay,
+                passes=_replayed,
+                time=LINEAR,
+                memory=LINEAR,
+            ),
+        )
+    }
+)
+"""The ways by name; a race runs them in another order, cheap ones first."""

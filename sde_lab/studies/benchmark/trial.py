@@ -1,0 +1,154 @@
+"""One way at one size: run once for its memory, then again and again for its time."""
+
+from __future__ import annotations
+
+import logging
+import math
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sde_lab.scenario import Scenario
+from sde_lab.studies.benchmark.deadline import OutOfTimeError, deadline
+from sde_lab.studies.benchmark.profiling import measure, settle
+from sde_lab.studies.benchmark.registry import WAYS, Way
+from sde_lab.studies.benchmark.torchsde_setup import torchsde_setup
+
+Status = Literal["measured", "predicted", "refused", "failed"]
+
+LONGEST = 3.0
+"""Seconds that one run may be expected to take; what would take longer is not attempted."""
+PATIENCE = 2.5
+"""A run is ended after this many times LONGEST."""
+ENOUGH = 1.0
+"""Seconds after which no further repeat is begun."""
+REPEATS = 7
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one way at one size.
+
+    Attributes:
+        way: its name in :data:`WAYS`.
+        steps: K.
+        samples: N.
+        status: "measured"; "predicted", from smaller runs, and not attempted; "refused", because
+            the way cannot serve the scenario; "failed" while it ran.
+        seconds: median of the repeats after the first run, or the forecast.
+        memory: peak extra memory of the first run, or the forecast, in bytes.
+        repeats: number of runs timed.
+        shape: shape of the output.
+        difference: largest absolute difference from the float64 replay (from its sum, for the way
+            that sums), over numbers that are finite.
+        reason: why it was refused, predicted or failed.
+        study: "race", "steps" or "samples": what grows.
+    """
+
+    way: str
+    steps: int
+    samples: int
+    status: Status
+    seconds: float = math.nan
+    memory: float = math.nan
+    repeats: int = 0
+    shape: tuple[int, ...] = ()
+    difference: float = math.nan
+    reason: str = ""
+    study: str = "race"
+
+
+def trial(
+    way: Way,
+    scenario: Scenario,
+    truth: Tensor | None,
+    *,
+    enough: float = ENOUGH,
+    repeats: int = REPEATS,
+) -> Result:
+    """One run for the memory, then repeats for the time.
+
+    Args:
+        way: what is run.
+        scenario: on what, in the scenario's own precision.
+        truth: the derivatives to compare with, (T, N, D, D); None compares nothing.
+        enough: seconds after which no further repeat is begun.
+        repeats: how many runs are timed, at most.
+    """
+    unknown = blank(way, scenario, "failed", "")
+    try:
+        with deadline(PATIENCE * LONGEST):
+            setup = torchsde_setup(scenario)
+            first = measure(lambda: way(setup))
+            shape, difference = tuple(first.value.shape), _difference(first.value, truth)
+            seconds = [first.seconds]
+            memory = first.extra
+            del first
+            while len(seconds) <= repeats and sum(seconds) < enough:
+                settle()
+                start = time.perf_counter()
+                way(setup)
+                seconds.append(time.perf_counter() - start)
+    except OutOfTimeError:
+        return replace(unknown, reason=f"ended after {PATIENCE * LONGEST:g} s")
+    except (RuntimeError, MemoryError) as error:
+        return replace(unknown, reason=_first_line(error))
+    timed = seconds[1:] or seconds
+    return replace(
+        unknown,
+        status="measured",
+        seconds=statistics.median(timed),
+        memory=memory,
+        repeats=len(timed),
+        shape=shape,
+        difference=difference,
+    )
+
+
+def truth_of(scenario: Scenario) -> Tensor:
+    """The float64 replay on the same noise, (T, N, D, D)."""
+    return WAYS["replay"](torchsde_setup(scenario.but(dtype="float64")))
+
+
+def blank(way: Way, scenario: Scenario, status: Status, reason: str) -> Result:
+    """A result with no numbers in it."""
+    return Result(way.name, scenario.steps, scenario.samples, status, reason=reason)
+
+
+def ending(way: Way, scenario: Scenario, results: Iterator[Result]) -> Iterator[Result]:
+    """Pass the results of one method on; an exception ends them with a result that says so.
+
+    A method may raise anything on an equation that someone typed. That ends its own measurement,
+    not the benchmark, which would leave the page waiting for results that never come.
+    """
+    try:
+        yield from results
+    except Exception as error:  # noqa: BLE001  whatever a method raises
+        _LOG.warning("%s failed", way.name, exc_info=error)
+        yield blank(way, scenario, "failed", _first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]
+
+
+def warm_up(way: Way, scenario: Scenario) -> None:
+    """What happens once only: imports, the first backward pass, the first transform."""
+    way(torchsde_setup(scenario.but(steps=2, samples=2)))
+
+
+def _difference(found: Tensor, truth: Tensor | None) -> float:
+    """Largest |found − truth| over what is finite; the sum is compared with the sum."""
+    if truth is None:
+        return math.nan
+    if found.dim() == 1:
+        truth = truth.sum((0, 1, 2))
+    gap = (found.double() - truth).abs()
+    return float(torch.where(gap.isfinite(), gap, 0.0).max())

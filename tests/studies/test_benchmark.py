@@ -1,0 +1,301 @@
+"""The ways to a gradient: that they agree, that what is shown runs, that what is said is so."""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import sde_lab as lab
+from sde_lab.equations.examples import GALLERY
+from sde_lab.figures.benchmark_bars import race_chart
+from sde_lab.figures.scaling_chart import growth_chart
+from sde_lab.figures.serialize import to_json
+from sde_lab.figures.theme import Theme
+from sde_lab.schemes import fitting_schemes
+from sde_lab.studies.benchmark.benchmark import ORDER, race
+from sde_lab.studies.benchmark.cost_model import Sample, fit, slope
+from sde_lab.studies.benchmark.deadline import OutOfTimeError, deadline
+from sde_lab.studies.benchmark.listing import program
+from sde_lab.studies.benchmark.profiling import measure
+from sde_lab.studies.benchmark.registry import WAYS
+from sde_lab.studies.benchmark.report import verdict
+from sde_lab.studies.benchmark.stepper import Heat
+from sde_lab.studies.benchmark.torchsde_setup import Setup, torchsde_setup
+from sde_lab.studies.benchmark.trial import Result
+from sde_lab.studies.gradient_kinds import wanted
+from sde_lab.studies.step_maps import step_maps
+from sde_lab.studies.summed_gradient import summed_gradient
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:`torch.jit.script` is deprecated:FutureWarning"  # torch's own, at its first jacfwd
+)
+RIGHT = [name for name, way in WAYS.items() if way.right]
+
+
+EQUATIONS = {name: name for name in lab.MODELS} | {one.title: one.text for one in GALLERY}
+"""The built-in models by name, the gallery by title."""
+
+
+def small(name: str, scheme: str, **changes: Any) -> lab.Scenario:
+    """A few short steps of a few samples, exactly."""
+    return lab.Scenario(
+        model=EQUATIONS[name],
+        scheme=scheme,
+        **{"horizon": 0.5, "steps": 6, "samples": 3, "seed": 5, "dtype": "float64", **changes},
+    )
+
+
+PAIRS = [
+    (name, scheme)
+    for name, text in EQUATIONS.items()
+    for scheme in fitting_schemes(lab.Scenario(model=text, scheme="euler").sde)
+]
+
+
+@pytest.mark.parametrize(("model", "scheme"), PAIRS)
+def test_all_right_ways_agree_and_the_wrong_one_is_their_sum(model: str, scheme: str) -> None:
+    scenario = small(model, scheme)
+    setup = torchsde_setup(scenario)
+    truth = WAYS["replay"](setup)
+    size = len(scenario.initial)
+    assert truth.shape == (7, 3, size, size)
+    assert truth[1:].abs().sum() > 0
+    for name in RIGHT:
+        if WAYS[name].refuses(scenario) is None:
+            found = WAYS[name](setup)
+            torch.testing.assert_close(found, truth, rtol=1e-10, atol=1e-10)
+    total = WAYS["summed"](setup)
+    torch.testing.assert_close(total, truth.sum((0, 1, 2)), rtol=1e-10, atol=1e-10)
+
+
+def test_what_is_refused_does_not_work_and_only_that() -> None:
+    refused = 0
+    for model, scheme in PAIRS:
+        scenario = small(model, scheme)
+        for name in RIGHT:
+            reason = WAYS[name].refuses(scenario)
+            if reason is None:
+                continue
+            refused += 1
+            assert len(reason) > 40
+            setup = torchsde_setup(scenario)
+            assert not right(name, setup), (model, scheme, name)
+    assert refused > 5
+
+
+def right(name: str, setup: Setup) -> bool:
+    """Whether the way runs and gives the derivatives."""
+    try:
+        found = WAYS[name](setup)
+    except (RuntimeError, ValueError, NotImplementedError):
+        return False
+    return bool((found - WAYS["replay"](setup)).abs().max() < 1e-6)
+
+
+def test_two_threads_in_forward_mode_get_right_numbers() -> None:
+    setups = [torchsde_setup(small("ornstein_uhlenbeck", "euler").but(seed=s)) for s in range(8)]
+    truths = [WAYS["replay"](setup) for setup in setups]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(WAYS["jacfwd"], setups * 5))
+    for result, truth in zip(found, truths * 5, strict=True):
+        torch.testing.assert_close(result, truth, rtol=1e-10, atol=1e-10)
+
+
+def run(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_code_of_every_way_runs_by_itself_and_gives_its_numbers() -> None:
+    scenario = lab.Scenario(
+        model="geometric_brownian_motion", samples=7, steps=10, seed=3, dtype="float64"
+    )
+    setup = torchsde_setup(scenario)
+    codes = [program(way, scenario) for way in WAYS.values()]
+    with ThreadPoolExecutor(2) as pool:
+        printed = list(pool.map(run, codes))
+    for way, text in zip(WAYS.values(), printed, strict=True):
+        expected = way(setup)
+        *shape, total = re.findall(r"-?[\d.]+(?:e[+-]\d+)?", text)
+        assert tuple(int(n) for n in shape) == tuple(expected.shape)
+        assert float(total) == pytest.approx(float(expected.sum()), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_the_trap_is_the_sum_of_the_bars(name: str) -> None:
+    found = summed_gradient(small(name, "euler", samples=20, steps=25, dtype="float32"))
+    assert found.returned == pytest.approx(float(found.derivatives.sum()), rel=1e-10)
+
+
+def test_the_trap_of_the_question_in_closed_form() -> None:
+    found = summed_gradient(lab.Scenario(samples=3))
+    expected = 3 * sum(0.99**k for k in range(101))
+    assert found.returned == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("model", lab.MODELS)
+def test_the_running_product_of_the_steps_is_the_derivative_of_the_path(model: str) -> None:
+    scenario = lab.Scenario(model=model, samples=4, steps=20, dtype="float64")
+    truth = lab.jacobian(lab.simulate(scenario)).values
+    for component in range(len(scenario.initial)):
+        found = step_maps(scenario, component)
+        expected = truth[:, :, component, component].numpy()
+        np.testing.assert_allclose(found.products, expected, rtol=1e-10, atol=1e-12)
+        assert found.a.shape == (20, 4)
+
+
+def test_the_step_maps_of_the_question() -> None:
+    found = step_maps(lab.Scenario(samples=2))
+    np.testing.assert_allclose(found.a, 0.99, rtol=1e-13)
+    assert found.exact is not None
+    np.testing.assert_allclose(found.products[:, 0], found.exact, atol=0.37 * 0.01)
+
+
+def test_three_gradients_come_from_one_jacobian() -> None:
+    scenario = lab.Scenario(model="geometric_brownian_motion", samples=50, steps=20)
+    found = wanted(scenario)
+    np.testing.assert_allclose(found.from_autograd, found.from_jacobian, rtol=1e-10)
+    exact = scenario.but(dtype="float64")
+    path = lab.simulate(exact).values[..., 0] / scenario.initial[0]  # ∂S/∂x₀ = S/x₀ under Euler
+    np.testing.assert_allclose(found.from_jacobian[0], path[-1, 0], rtol=1e-10)
+    np.testing.assert_allclose(found.from_jacobian[1], path[-1].mean(), rtol=1e-10)
+    np.testing.assert_allclose(found.from_jacobian[2], path[:, 0].sum(), rtol=1e-10)
+
+
+def test_a_race_measures_what_fits_and_predicts_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDE_LAB_MEMORY_GB", "0.2")
+    steps = list(race(lab.Scenario(steps=50, samples=400)))
+    assert [s for s in steps if isinstance(s, str)] == list(ORDER)
+    results = [s for s in steps if isinstance(s, Result)]
+    full = {r.way: r for r in results if r.samples == 400}
+    assert set(full) == set(WAYS)
+    assert full["jacrev"].status == "predicted"
+    assert full["jacrev"].memory > 4 * (51 * 400) ** 2  # as many cotangents as numbers
+    assert "GB" in full["jacrev"].reason
+    assert full["replay"].status == full["summed"].status == "measured"
+    assert full["replay"].shape == (51, 400, 1, 1)
+    assert full["summed"].shape == (1,)
+    for r in results:
+        if r.status == "measured":
+            assert r.seconds > 0
+            assert r.memory >= 0
+            if WAYS[r.way].right:
+                assert r.difference < 1e-5
+    smaller = [r for r in results if r.way == "jacrev" and r.status == "measured"]
+    assert len(smaller) == 1
+    text = " ".join(verdict(results))
+    assert "predicted, not attempted" in text
+    assert f"{smaller[0].samples:,} samples, where both fit" in text
+    figure = race_chart(results, Theme())
+    assert len(figure["data"][0]["x"]) == len(WAYS)
+    assert "/" in figure["data"][0]["marker"]["pattern"]["shape"]
+    to_json(figure)
+
+
+def test_a_race_says_what_it_refuses() -> None:
+    scenario = lab.Scenario(
+        model="geometric_brownian_motion", scheme="milstein", steps=10, samples=5
+    )
+    heat = Heat("race", scenario)
+    found = []
+    while (step := heat.step()) is not None:
+        found.append(step)
+    refused = {r.way: r.reason for r in found if isinstance(r, Result) and r.status == "refused"}
+    assert "jacfwd" in refused
+    assert "first_variation" in refused
+    assert "Milstein" in refused["jacfwd"]
+
+
+@pytest.mark.parametrize("study", ["race", "growth"])
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_a_study_of_any_equation_comes_to_its_end(
+    name: str, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the SIR example, for one, the race once stayed "running" for ever."""
+    for constant, value in {
+        "race.PILOTS": ((2, 1), (2, 2), (4, 2)),
+        "growth.GROWING": (2,),
+        "growth.GROWTH_SAMPLES": (1,),
+        "growth.GROWTH_AT": (2, 1),
+    }.items():
+        monkeypatch.setattr(f"sde_lab.studies.benchmark.{constant}", value)
+    scheme = {"race": fitting_schemes(small(name, "euler").sde)[-1], "growth": "euler"}[study]
+    results = _results(study, small(name, scheme))
+    assert {r.way for r in results} == set(WAYS)
+    assert not [r for r in results if r.status == "failed"], results
+
+
+def _results(study: str, scenario: lab.Scenario) -> list[Result]:
+    heat = Heat(study, scenario)
+    return [step for step in iter(heat.step, None) if isinstance(step, Result)]
+
+
+def test_a_method_that_raises_ends_its_own_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(setup: Setup) -> torch.Tensor:
+        raise ZeroDivisionError("no such number")
+
+    ways = {**WAYS, "batched": replace(WAYS["batched"], run=broken)}
+    monkeypatch.setattr("sde_lab.studies.benchmark.benchmark.WAYS", ways)
+    results = _results("race", lab.Scenario(steps=4, samples=2))
+    failed = {r.way: r.reason for r in results if r.status == "failed"}
+    assert failed == {"batched": "no such number"}
+    assert {r.way for r in results} == set(WAYS)
+
+
+@pytest.mark.parametrize("noise", [1e-4, 1.0])
+def test_a_forecast_finds_the_law_that_made_the_numbers(noise: float) -> None:
+    sizes = [(8, 4), (8, 64), (16, 16), (32, 32), (32, 128)]
+    runs = [Sample(k, n, 0.5 + 2e-3 * k**2 * n**2) for k, n in sizes]
+    cost = fit(runs, ((0, 0), (1, 0), (2, 1), (2, 2)), noise)
+    assert cost(100, 1000) == pytest.approx(0.5 + 2e-3 * 1e10, rel=1e-3)
+
+
+def test_slopes_are_those_of_the_last_points() -> None:
+    assert slope([1, 2, 4, 8, 16], [9, 9, 4, 16, 64]) == pytest.approx(2.0)
+    assert math.isnan(slope([1], [1]))
+
+
+def test_memory_is_what_the_process_used() -> None:
+    def work() -> float:
+        return float(torch.ones(16 * 2**20).sum())
+
+    found = measure(work)
+    if math.isnan(found.extra):
+        pytest.skip("this system does not tell a process's memory")
+    assert 0.8 * 64 * 2**20 < found.extra < 1.5 * 64 * 2**20
+    assert found.value == 16 * 2**20
+
+
+def test_work_is_ended_when_its_time_is_up() -> None:
+    def endless() -> None:
+        with deadline(0.05):
+            while True:
+                pass
+
+    with pytest.raises(OutOfTimeError):
+        endless()
+
+
+def test_growth_is_drawn_with_its_slopes() -> None:
+    results = [
+        Result("loop", 50, n, "measured", seconds=1e-6 * n**2, study="samples")
+        for n in (1, 4, 16, 64)
+    ]
+    figure = growth_chart([*results, replace(results[0], study="steps")], "samples", Theme())
+    dots, fitted = figure["data"]
+    assert dots["name"].endswith("2.0")
+    assert fitted["line"]["dash"] == Theme().dashed
+    to_json(figure)
