@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sde_lab.app.components.sidebar import sidebar
+from sde_lab.app.components.sidebar import draw_sidebar
 from sde_lab.app.components.style import apply_style
-from sde_lab.app.startup import boot
+from sde_lab.app.startup import initialise_process
 
 st.set_page_config(
     page_title="SDE laboratory",
@@ -14,7 +14,7 @@ st.set_page_config(
     layout="wide",
     initial_sidebar_state="auto",
 )
-boot()
+initialise_process()
 apply_style()
 page = st.navigation(
     [
@@ -38,5 +38,5 @@ page = st.navigation(
     ],
     position="top",
 )
-sidebar()
+draw_sidebar()
 page.run()

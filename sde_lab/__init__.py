@@ -8,40 +8,40 @@ from sde_lab.models import MODELS
 from sde_lab.models.laws.base import Law
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import SCHEMES
-from sde_lab.sensitivity.jacobian import ENGINES, Jacobian, jacobian
+from sde_lab.sensitivity.jacobian import JACOBIAN_METHODS, Jacobian, jacobian
 from sde_lab.sensitivity.sdeint_jacobian import sdeint_jacobian
-from sde_lab.solver.brownian import Noise
+from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.simulate import Paths, simulate
 from sde_lab.summaries.summary import Bands, Summary, summarise
 from sde_lab.sweep import SweepInterruptedError, SweepResult, sweep
-from sde_lab.theory.exact_laws import Reference, exact_solution, reference
+from sde_lab.theory.exact_laws import ExactLaws, exact_laws, exact_solution
 from sde_lab.theory.fixed_points import fixed_points
-from sde_lab.theory.stationary_density import stationary
+from sde_lab.theory.stationary_density import stationary_density
 
 __all__ = [
-    "ENGINES",
+    "JACOBIAN_METHODS",
     "MODELS",
     "SCHEMES",
     "Bands",
+    "BrownianIncrements",
     "EquationError",
+    "ExactLaws",
     "Jacobian",
     "Law",
-    "Noise",
     "Paths",
-    "Reference",
     "Scenario",
     "ScenarioError",
     "Summary",
     "SweepInterruptedError",
     "SweepResult",
+    "exact_laws",
     "exact_solution",
     "fixed_points",
     "jacobian",
     "parse_sde",
-    "reference",
     "sdeint_jacobian",
     "simulate",
-    "stationary",
+    "stationary_density",
     "summarise",
     "sweep",
 ]

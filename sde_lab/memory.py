@@ -13,7 +13,7 @@ from pathlib import Path
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 
-VARIABLE = "SDE_LAB_MEMORY_GB"
+RUN_LIMIT_VARIABLE = "SDE_LAB_MEMORY_GB"
 DEFAULT_GB = 2.0
 SERVER_VARIABLE = "SDE_LAB_SERVER_MEMORY_GB"
 SERVER_SHARE = 0.75
@@ -24,20 +24,20 @@ full caches, a hundred sessions, and the one span of samples that is worked on; 
 ``tests.load``."""
 SERVER_BYTES = 2.2e9
 """What a whole server holds besides its runs, about, for those who cannot measure it."""
-LEAST_BYTES = 0.25e9
+MIN_CAPACITY_BYTES = 0.25e9
 """Room for runs without which a server does not begin any."""
 CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
 SMAPS_ROLLUP = Path("/proc/self/smaps_rollup")
-DISPLAYED = 120
+MAX_DISPLAY_STEPS = 120
 """Steps between displayed times, at most."""
 BLOCK_BYTES = 64e6
 """Working memory of one block of the replay; see :mod:`sde_lab.sensitivity.replay`."""
 
 
-def limit() -> float:
+def run_limit_bytes() -> float:
     """The memory one run may take, in bytes: ``SDE_LAB_MEMORY_GB``, or 2 GB where there is room.
 
     On a small machine, or in a small share of one, it is what a server leaves to all its runs.
@@ -45,12 +45,12 @@ def limit() -> float:
     Raises:
         ScenarioError: if a variable is not a positive number.
     """
-    if VARIABLE in os.environ:
-        return _gigabytes(VARIABLE, DEFAULT_GB)
-    return min(DEFAULT_GB * 1e9, max(_server_bytes() - SERVER_BYTES, LEAST_BYTES))
+    if RUN_LIMIT_VARIABLE in os.environ:
+        return _gigabytes(RUN_LIMIT_VARIABLE, DEFAULT_GB)
+    return min(DEFAULT_GB * 1e9, max(_server_bytes() - SERVER_BYTES, MIN_CAPACITY_BYTES))
 
 
-def server_room(base: float = SERVER_BYTES) -> float:
+def server_capacity_bytes(base: float = SERVER_BYTES) -> float:
     """Return the memory that all runs of a server may hold together, in bytes.
 
     It is ``SDE_LAB_SERVER_MEMORY_GB``, or three quarters of what the machine or its container has,
@@ -62,7 +62,7 @@ def server_room(base: float = SERVER_BYTES) -> float:
     Raises:
         ScenarioError: if the variable is not a positive number, or leaves no room for a run.
     """
-    whole, least = _server_bytes(), base + LEAST_BYTES
+    whole, least = _server_bytes(), base + MIN_CAPACITY_BYTES
     if whole < least:
         hint = f"must be {least / 1e9:.2g} at least, most of which the server itself needs"
         raise ScenarioError(SERVER_VARIABLE, f"{whole / 1e9:.1f}", hint)
@@ -114,46 +114,48 @@ def _gigabytes(variable: str, default: float) -> float:
     return gigabytes * 1e9
 
 
-def estimate(scenario: Scenario, *, jacobian: bool) -> float:
+def peak_bytes(scenario: Scenario, *, jacobian: bool) -> float:
     """Peak memory of simulating the scenario, with its Jacobian or without, in bytes."""
-    return BLOCK_BYTES + scenario.samples * per_sample(scenario, jacobian=jacobian)
+    return BLOCK_BYTES + scenario.samples * bytes_per_sample(scenario, jacobian=jacobian)
 
 
-def fitting_samples(scenario: Scenario, *, jacobian: bool) -> int:
+def max_samples(scenario: Scenario, *, jacobian: bool) -> int:
     """The largest number of samples with which the scenario fits; 0 if none does."""
-    return max(0, int((limit() - BLOCK_BYTES) / per_sample(scenario, jacobian=jacobian)))
+    return max(
+        0, int((run_limit_bytes() - BLOCK_BYTES) / bytes_per_sample(scenario, jacobian=jacobian))
+    )
 
 
-def require(scenario: Scenario, *, jacobian: bool) -> None:
+def check_run(scenario: Scenario, *, jacobian: bool) -> None:
     """Raise ScenarioError, saying what would fit, if the scenario is over the budget."""
     task = "the paths and their derivatives need" if jacobian else "the paths need"
-    _require(scenario, per_sample(scenario, jacobian=jacobian), task, limit())
+    _check(scenario, bytes_per_sample(scenario, jacobian=jacobian), task, run_limit_bytes())
 
 
-def require_survey(scenario: Scenario, within: float | None = None) -> None:
+def check_chunked_run(scenario: Scenario, within: float | None = None) -> None:
     """The same for a survey, which keeps the displayed times only (:mod:`sde_lab.summaries.chunked_run`).
 
     Args:
         scenario: what is to be run.
         within: the memory it may take, in bytes, if that is not the limit of one run.
     """
-    allowed = limit() if within is None else within
-    _require(scenario, _displayed_bytes(scenario), "the displayed times need", allowed)
+    allowed = run_limit_bytes() if within is None else within
+    _check(scenario, _displayed_bytes(scenario), "the displayed times need", allowed)
 
 
-def survey_bytes(scenario: Scenario) -> float:
+def chunked_run_bytes(scenario: Scenario) -> float:
     """The memory that a survey holds from its beginning until it is let go, in bytes."""
     return BLOCK_BYTES + scenario.samples * _displayed_bytes(scenario)
 
 
 def _displayed_bytes(scenario: Scenario) -> float:
     """Bytes of one sample at the displayed times: state, columns, and room to sort them."""
-    model = scenario.sde
-    numbers = len(model.components) * (1 + len(model.columns)) + 6
-    return float((DISPLAYED + 1) * numbers * _width(scenario))
+    model = scenario.model_spec
+    numbers = len(model.components) * (1 + len(model.jacobian_columns)) + 6
+    return float((MAX_DISPLAY_STEPS + 1) * numbers * _width(scenario))
 
 
-def _require(scenario: Scenario, per_sample: float, task: str, allowed: float) -> None:
+def _check(scenario: Scenario, per_sample: float, task: str, allowed: float) -> None:
     needed = BLOCK_BYTES + scenario.samples * per_sample
     if needed <= allowed:
         return
@@ -161,7 +163,7 @@ def _require(scenario: Scenario, per_sample: float, task: str, allowed: float) -
     if samples:
         fits = f"{samples} samples fit at {scenario.steps} steps"
     elif allowed <= BLOCK_BYTES:
-        fits = f"{VARIABLE} must be above {BLOCK_BYTES / 1e9:g}"
+        fits = f"{RUN_LIMIT_VARIABLE} must be above {BLOCK_BYTES / 1e9:g}"
     else:
         fits = f"fewer than {scenario.steps} steps would fit"
     raise ScenarioError(
@@ -171,12 +173,12 @@ def _require(scenario: Scenario, per_sample: float, task: str, allowed: float) -
     )
 
 
-def per_sample(scenario: Scenario, *, jacobian: bool) -> float:
+def bytes_per_sample(scenario: Scenario, *, jacobian: bool) -> float:
     """Bytes that one more sample takes: states (twice, while stacked), noise, derivatives."""
-    model = scenario.sde
+    model = scenario.model_spec
     state = len(model.components)
-    noise = model.channels * (2 if scenario.solver.levy_area else 1)
-    derivatives = state * (len(model.columns) + state) if jacobian else 0
+    noise = model.brownian_size * (2 if scenario.scheme_spec.levy_area else 1)
+    derivatives = state * (len(model.jacobian_columns) + state) if jacobian else 0
     numbers = (scenario.steps + 1) * (noise + max(2 * state, state + derivatives))
     return float(numbers * _width(scenario))
 

@@ -17,7 +17,7 @@ VARIABLE = "SDE_LAB_MEMORY_GB"
 
 def refused(scenario: lab.Scenario, *, jacobian: bool) -> lab.ScenarioError | None:
     try:
-        memory.require(scenario, jacobian=jacobian)
+        memory.check_run(scenario, jacobian=jacobian)
     except lab.ScenarioError as error:
         return error
     return None
@@ -47,9 +47,9 @@ def test_the_number_it_names_fits_and_one_more_does_not(
     found = re.search(r"(\d+) samples fit at 1000 steps", error.hint)
     assert found is not None, error.hint
     fits = int(found[1])
-    assert fits == memory.fitting_samples(scenario, jacobian=jacobian)
-    assert refused(scenario.but(samples=fits), jacobian=jacobian) is None
-    assert refused(scenario.but(samples=fits + 1), jacobian=jacobian) is not None
+    assert fits == memory.max_samples(scenario, jacobian=jacobian)
+    assert refused(scenario.replace(samples=fits), jacobian=jacobian) is None
+    assert refused(scenario.replace(samples=fits + 1), jacobian=jacobian) is not None
 
 
 @pytest.mark.parametrize("gigabytes", ["0.2", "2"])
@@ -60,7 +60,7 @@ def test_where_no_sample_fits_it_says_so(monkeypatch: pytest.MonkeyPatch, gigaby
     error = refused(scenario, jacobian=True)
     assert error is not None
     assert "fewer than 1000000 steps" in error.hint
-    assert memory.fitting_samples(scenario, jacobian=True) == 0
+    assert memory.max_samples(scenario, jacobian=True) == 0
 
 
 def test_the_jacobian_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,33 +103,33 @@ def test_a_budget_that_is_no_number_is_refused_by_name(
 
 def test_two_gigabytes_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    assert memory.limit() == 2e9
+    assert memory.run_limit_bytes() == 2e9
     monkeypatch.setenv(VARIABLE, "0.5")
-    assert memory.limit() == 5e8
+    assert memory.run_limit_bytes() == 5e8
 
 
 def test_more_of_anything_needs_more() -> None:
     small = lab.Scenario(steps=100, samples=100)
     for bigger in ({"steps": 200}, {"samples": 200}, {"dtype": "float64"}, {"scheme": "srk"}):
         for jacobian in (False, True):
-            assert memory.estimate(small.but(**bigger), jacobian=jacobian) >= memory.estimate(
-                small, jacobian=jacobian
-            )
-    assert memory.estimate(small, jacobian=True) > memory.estimate(small, jacobian=False)
+            assert memory.peak_bytes(
+                small.replace(**bigger), jacobian=jacobian
+            ) >= memory.peak_bytes(small, jacobian=jacobian)
+    assert memory.peak_bytes(small, jacobian=True) > memory.peak_bytes(small, jacobian=False)
 
 
 def test_the_estimate_covers_what_is_held() -> None:
     scenario = lab.Scenario(model="heston", scheme="heun", steps=200, samples=500)
     paths = lab.simulate(scenario)
     held = paths.values.nbytes + paths.noise.nbytes
-    assert held <= memory.estimate(scenario, jacobian=False) - memory.BLOCK_BYTES
+    assert held <= memory.peak_bytes(scenario, jacobian=False) - memory.BLOCK_BYTES
     held += lab.jacobian(paths).values.nbytes
-    assert held <= memory.estimate(scenario, jacobian=True) - memory.BLOCK_BYTES
+    assert held <= memory.peak_bytes(scenario, jacobian=True) - memory.BLOCK_BYTES
 
 
 def test_a_survey_too_wide_to_show_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "0.1")
-    memory.require_survey(lab.Scenario(steps=3200, samples=1000))
+    memory.check_chunked_run(lab.Scenario(steps=3200, samples=1000))
     with pytest.raises(lab.ScenarioError, match="the displayed times need") as caught:
-        memory.require_survey(lab.Scenario(steps=3200, samples=1_000_000))
+        memory.check_chunked_run(lab.Scenario(steps=3200, samples=1_000_000))
     assert caught.value.field == "samples"

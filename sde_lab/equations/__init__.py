@@ -7,6 +7,6 @@ sympy is given it is given object by object.
 from __future__ import annotations
 
 from sde_lab.equations.errors import EquationError
-from sde_lab.equations.model import TypedModel, normal, parse_sde
+from sde_lab.equations.model import EquationModel, normalise_text, parse_sde
 
-__all__ = ["EquationError", "TypedModel", "normal", "parse_sde"]
+__all__ = ["EquationError", "EquationModel", "normalise_text", "parse_sde"]

@@ -6,28 +6,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sde_lab.equations.errors import EquationError
-from sde_lab.equations.expression_tree import ONE, Node, minus, plus, times
+from sde_lab.equations.expression_tree import ONE, Node, add, mul, neg
 
 TIME = "dt"
 _BARE = ""
 
 
 @dataclass(frozen=True)
-class Increment:
+class DifferentialTerms:
     """What stands before each differential: "dt" or the name of a noise → its coefficient.
 
     Attributes:
         coefficients: by differential.
-        circled: noises written ∘ dW.
-        plain: noises written without the circle.
+        stratonovich_noises: noises written ∘ dW.
+        ito_noises: noises written without the circle.
     """
 
     coefficients: Mapping[str, Node]
-    circled: frozenset[str]
-    plain: frozenset[str]
+    stratonovich_noises: frozenset[str]
+    ito_noises: frozenset[str]
 
 
-def split(node: Node, noises: frozenset[str]) -> Increment:
+def collect_terms(node: Node, noises: frozenset[str]) -> DifferentialTerms:
     """Gather the coefficients of dt and of the noises.
 
     Raises:
@@ -38,10 +38,10 @@ def split(node: Node, noises: frozenset[str]) -> Increment:
     if _BARE in found:
         rest = found[_BARE]
         hint = "this term has neither dt nor a noise: multiply it by dt or dW"
-        raise EquationError(rest.place, "", hint)
+        raise EquationError(rest.location, "", hint)
     plain = frozenset(found) - {TIME} - splitter.circled
     mixed = splitter.circled & splitter.bare
-    return Increment(found, frozenset(splitter.circled), plain | mixed)
+    return DifferentialTerms(found, frozenset(splitter.circled), plain | mixed)
 
 
 class _Splitter:
@@ -53,7 +53,7 @@ class _Splitter:
         self.bare: set[str] = set()
 
     def split(self, node: Node) -> dict[str, Node]:
-        if not node.depends(self._differentials):
+        if not node.depends_on(self._differentials):
             return {_BARE: node}
         if node.op == "name":
             self.bare.add(node.text)
@@ -61,47 +61,48 @@ class _Splitter:
         if node.op in ("add", "sub"):
             return self._sum(node)
         if node.op == "neg":
-            return {name: minus(part) for name, part in self.split(node.parts[0]).items()}
+            return {name: neg(part) for name, part in self.split(node.operands[0]).items()}
         if node.op in ("mul", "circle"):
             return self._product(node)
-        if node.op == "div" and not node.parts[1].depends(self._differentials):
-            divided = self.split(node.parts[0])
+        if node.op == "div" and not node.operands[1].depends_on(self._differentials):
+            divided = self.split(node.operands[0])
             return {
-                n: Node("div", (c, node.parts[1]), place=node.place) for n, c in divided.items()
+                n: Node("div", (c, node.operands[1]), location=node.location)
+                for n, c in divided.items()
             }
         hint = "dt and the noises only stand as factors, such as a*x*dt + b*dW"
-        raise EquationError(node.place, "", hint)
+        raise EquationError(node.location, "", hint)
 
     def _sum(self, node: Node) -> dict[str, Node]:
-        first, second = (self.split(part) for part in node.parts)
+        first, second = (self.split(part) for part in node.operands)
         for name, part in second.items():
-            added = minus(part) if node.op == "sub" else part
+            added = neg(part) if node.op == "sub" else part
             if name not in first:
                 first[name] = added
             elif node.op == "sub":
-                first[name] = Node("sub", (first[name], part), place=node.place)
+                first[name] = Node("sub", (first[name], part), location=node.location)
             else:
-                first[name] = plus(first[name], part)
+                first[name] = add(first[name], part)
         return first
 
     def _product(self, node: Node) -> dict[str, Node]:
-        left, right = node.parts
+        left, right = node.operands
         if node.op == "circle":
             if right.op != "name" or right.text not in self._differentials - {TIME}:
-                raise EquationError(node.place, "∘", "after ∘ a noise such as dW stands")
+                raise EquationError(node.location, "∘", "after ∘ a noise such as dW stands")
             self.circled.add(right.text)
             return {right.text: self._coefficient(left)}
-        if left.depends(self._differentials) and right.depends(self._differentials):
+        if left.depends_on(self._differentials) and right.depends_on(self._differentials):
             raise EquationError(
-                node.place, "*", "a product of two differentials has no meaning here"
+                node.location, "*", "a product of two differentials has no meaning here"
             )
-        if left.depends(self._differentials):
-            return {name: times(part, right) for name, part in self.split(left).items()}
-        return {name: times(left, part) for name, part in self.split(right).items()}
+        if left.depends_on(self._differentials):
+            return {name: mul(part, right) for name, part in self.split(left).items()}
+        return {name: mul(left, part) for name, part in self.split(right).items()}
 
     def _coefficient(self, node: Node) -> Node:
-        if node.depends(self._differentials):
+        if node.depends_on(self._differentials):
             raise EquationError(
-                node.place, "", "a product of two differentials has no meaning here"
+                node.location, "", "a product of two differentials has no meaning here"
             )
         return node

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sde_lab.equations.expression_tree import Node
 from sde_lab.equations.functions import FUNCTIONS, power
-from sde_lab.models.base import root
+from sde_lab.models.base import safe_sqrt
 
 _OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "add": operator.add,
@@ -29,10 +29,10 @@ def _operation(node: Node) -> Callable[..., Any]:
     """The operation; a root of what is never negative needs no look below zero."""
     if node.op != "sqrt":
         return _OPERATIONS[node.op]
-    (inside,) = node.parts
-    floor = max((part.value for part in inside.parts if part.value is not None), default=-1.0)
+    (inside,) = node.operands
+    floor = max((part.value for part in inside.operands if part.value is not None), default=-1.0)
     safe = inside.op in _NEVER_NEGATIVE or (inside.op == "max" and floor >= 0.0)
-    return root if safe else _OPERATIONS["sqrt"]
+    return safe_sqrt if safe else _OPERATIONS["sqrt"]
 
 
 def _order(node: Node, ordered: dict[Node, None]) -> None:
@@ -40,12 +40,12 @@ def _order(node: Node, ordered: dict[Node, None]) -> None:
     if node in ordered:
         return
     if node.value is None:
-        for part in node.parts:
+        for part in node.operands:
             _order(part, ordered)
     ordered[node] = None
 
 
-class Program:
+class CompiledExpressions:
     """Several expressions of the same names, compiled together.
 
     Args:
@@ -53,7 +53,7 @@ class Program:
         names: what may stand in them.
 
     Attributes:
-        reads: places of the names that do stand in them.
+        input_indices: places of the names that do stand in them.
         operations: how many it takes.
     """
 
@@ -66,10 +66,10 @@ class Program:
         constants = [node for node in ordered if node.value is not None]
         rest = [node for node in ordered if node.op != "name" and node.value is None]
         places = {node: place for place, node in enumerate((*inputs, *constants, *rest))}
-        self.reads = tuple(names.index(node.text) for node in inputs)
+        self.input_indices = tuple(names.index(node.text) for node in inputs)
         self._constants = [node.value for node in constants]
         self._steps = [
-            (_operation(node), tuple(places[part] for part in node.parts)) for node in rest
+            (_operation(node), tuple(places[part] for part in node.operands)) for node in rest
         ]
         self.operations = len(self._steps)
         self._outputs = [places[node] for node in nodes]

@@ -13,52 +13,52 @@ from typing import Any
 
 import sympy
 
-from sde_lab.equations.expression_tree import ONE, ZERO, Node, minus, number, plus, times
+from sde_lab.equations.expression_tree import ONE, ZERO, Node, add, mul, neg, number
 
 
-class _Own(sympy.Function):  # type: ignore[misc]
+class _OpaqueFunction(sympy.Function):  # type: ignore[misc]
     """A function that sympy leaves as it stands."""
 
 
 _SLOPES: dict[str, Callable[..., tuple[Any, ...]]] = {
     "step": lambda _: (sympy.Integer(0),),
     "sign": lambda _: (sympy.Integer(0),),
-    "exp": lambda x: (_OWN["exp"](x),),
+    "exp": lambda x: (_OPAQUE["exp"](x),),
     "log": lambda x: (1 / x,),
-    "sin": lambda x: (_OWN["cos"](x),),
-    "cos": lambda x: (-_OWN["sin"](x),),
-    "tan": lambda x: (_OWN["cos"](x) ** -2,),
+    "sin": lambda x: (_OPAQUE["cos"](x),),
+    "cos": lambda x: (-_OPAQUE["sin"](x),),
+    "tan": lambda x: (_OPAQUE["cos"](x) ** -2,),
     "atan": lambda x: (1 / (1 + x**2),),
-    "sinh": lambda x: (_OWN["cosh"](x),),
-    "cosh": lambda x: (_OWN["sinh"](x),),
-    "tanh": lambda x: (_OWN["cosh"](x) ** -2,),
-    "abs": lambda x: (_OWN["sign"](x),),
-    "max": lambda a, b: (_OWN["step"](a - b), _OWN["step"](b - a)),
-    "min": lambda a, b: (_OWN["step"](b - a), _OWN["step"](a - b)),
+    "sinh": lambda x: (_OPAQUE["cosh"](x),),
+    "cosh": lambda x: (_OPAQUE["sinh"](x),),
+    "tanh": lambda x: (_OPAQUE["cosh"](x) ** -2,),
+    "abs": lambda x: (_OPAQUE["sign"](x),),
+    "max": lambda a, b: (_OPAQUE["step"](a - b), _OPAQUE["step"](b - a)),
+    "min": lambda a, b: (_OPAQUE["step"](b - a), _OPAQUE["step"](a - b)),
 }
 """The derivative of each function by each of its arguments."""
 
 
-def _own(name: str) -> Any:
+def _opaque_function(name: str) -> Any:
     def fdiff(self: Any, argindex: int = 1) -> Any:
         return _SLOPES[name](*self.args)[argindex - 1]
 
-    return type(name, (_Own,), {"fdiff": fdiff})
+    return type(name, (_OpaqueFunction,), {"fdiff": fdiff})
 
 
-_OWN: dict[str, Any] = {name: _own(name) for name in _SLOPES}
+_OPAQUE: dict[str, Any] = {name: _opaque_function(name) for name in _SLOPES}
 
 
-def calculating(node: Node) -> Any:
+def to_sympy(node: Node) -> Any:
     """The expression for sympy to calculate with."""
     if node.value is not None:
         near = Fraction(node.value).limit_denominator(10**6)
         return sympy.Rational(near) if float(near) == node.value else sympy.Float(node.value)
     if node.op == "name":
         return sympy.Symbol(node.text)
-    parts = [calculating(part) for part in node.parts]
-    if node.op in _OWN:
-        return _OWN[node.op](*parts)
+    parts = [to_sympy(part) for part in node.operands]
+    if node.op in _OPAQUE:
+        return _OPAQUE[node.op](*parts)
     return _arithmetic(node.op, parts[0], parts[-1])
 
 
@@ -76,16 +76,16 @@ def _arithmetic(op: str, first: Any, last: Any) -> Any:
     return first**last if op == "pow" else first * last
 
 
-def tree(expression: Any) -> Node:
+def from_sympy(expression: Any) -> Node:
     """The tree of what sympy calculated.
 
     Raises:
         ArithmeticError: for what is no real number, such as 1/0.
     """
-    return _Reader().tree(expression)
+    return _SympyConverter().tree(expression)
 
 
-class _Reader:
+class _SympyConverter:
     """Reads each subexpression once, however often it stands in the whole."""
 
     def __init__(self) -> None:
@@ -108,7 +108,9 @@ class _Reader:
             return _sum(parts)
         if expression.is_Pow:
             return _power(*parts)
-        if isinstance(expression, _Own | sympy.log):  # a power's derivative brings in log
+        if isinstance(
+            expression, _OpaqueFunction | sympy.log
+        ):  # a power's derivative brings in log
             return Node(expression.func.__name__, tuple(parts))
         raise ArithmeticError("no real number")
 
@@ -118,13 +120,13 @@ class _Reader:
         for factor in expression.args:
             if factor.is_Rational:
                 negative = factor.p < 0
-                above, below = times(above, number(abs(factor.p))), times(below, number(factor.q))
+                above, below = mul(above, number(abs(factor.p))), mul(below, number(factor.q))
             elif factor.is_Pow and factor.exp.is_Number and factor.exp < 0:
-                below = times(below, _power(self.tree(factor.base), self.tree(-factor.exp)))
+                below = mul(below, _power(self.tree(factor.base), self.tree(-factor.exp)))
             else:
-                above = times(above, self.tree(factor))
+                above = mul(above, self.tree(factor))
         found = above if below == ONE else Node("div", (above, below))
-        return minus(found) if negative else found
+        return neg(found) if negative else found
 
 
 def _number(value: Any) -> Node:
@@ -138,16 +140,16 @@ def _quotient(rational: Any) -> Node:
         return number(float(rational))
     above = number(float(abs(rational.p)))
     whole = Node("div", (above, number(float(rational.q))))
-    return whole if rational.p > 0 else minus(whole)
+    return whole if rational.p > 0 else neg(whole)
 
 
 def _sum(parts: Sequence[Node]) -> Node:
     total = ZERO
     for part in sorted(parts, key=lambda part: part.op == "neg"):
         if part.op == "neg" and total != ZERO:
-            total = Node("sub", (total, part.parts[0]))
+            total = Node("sub", (total, part.operands[0]))
         else:
-            total = plus(total, part)
+            total = add(total, part)
     return total
 
 
@@ -167,16 +169,16 @@ def derivative(node: Node, by: str) -> Node:
     Raises:
         ArithmeticError: where sympy finds no real expression.
     """
-    return tree(calculating(node).diff(sympy.Symbol(by)))
+    return from_sympy(to_sympy(node).diff(sympy.Symbol(by)))
 
 
-def correction(matrix: Sequence[Sequence[Node]], states: Sequence[str]) -> tuple[Node, ...]:
+def ito_correction(matrix: Sequence[Sequence[Node]], states: Sequence[str]) -> tuple[Node, ...]:
     """½ Σ_jk g_jk ∂g_ik/∂x_j for each i, of a matrix g (D, M).
 
     Raises:
         ArithmeticError: where sympy finds no real expression.
     """
-    g = [[calculating(entry) for entry in row] for row in matrix]
+    g = [[to_sympy(entry) for entry in row] for row in matrix]
     found = []
     for row in g:
         terms = [
@@ -185,7 +187,7 @@ def correction(matrix: Sequence[Sequence[Node]], states: Sequence[str]) -> tuple
             for j, state in enumerate(states)
             for slope in sympy.Add.make_args(entry.diff(sympy.Symbol(state)))
         ]
-        found.append(tree(sympy.Add(*terms)))
+        found.append(from_sympy(sympy.Add(*terms)))
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ import torch
 from sde_lab.equations import identifiers
 from sde_lab.equations.expression_tree import Node
 from sde_lab.equations.latex import typeset
-from sde_lab.equations.model import TypedModel
+from sde_lab.equations.model import EquationModel
 
 _ROUNDING = 1e-9
 """A difference of two products that rounding explains, as a share of the largest."""
@@ -15,12 +15,12 @@ LONGEST = 80
 """Operations of an expression that is still printed."""
 
 
-def noise(model: TypedModel) -> str:
+def noise(model: EquationModel) -> str:
     """Return the structure of the noise, in sentences."""
     if not any(_there(entry) for row in model.matrix for entry in row):
         return "There is no noise: the equation is an ordinary differential equation."
     reads = frozenset(model.components)
-    additive = not any(entry.depends(reads) for row in model.matrix for entry in row)
+    additive = not any(entry.depends_on(reads) for row in model.matrix for entry in row)
     words = [f"The noise is {model.noise_type}: {_structure(model)}."]
     if additive and model.noise_type != "additive":
         words.append("It is additive as well.")
@@ -37,7 +37,7 @@ def _there(entry: Node) -> bool:
     return entry.value != 0.0
 
 
-def _structure(model: TypedModel) -> str:
+def _structure(model: EquationModel) -> str:
     """Return what this noise type means for these equations, as far as it is so in them."""
     driven = [any(map(_there, row)) for row in model.matrix]
     names_driven = [f"{s}" for s, is_so in zip(model.symbols, driven, strict=True) if is_so]
@@ -54,7 +54,7 @@ def _structure(model: TypedModel) -> str:
     return _shared(model)
 
 
-def _shared(model: TypedModel) -> str:
+def _shared(model: EquationModel) -> str:
     """Return what makes a general noise neither diagonal, nor additive, nor scalar."""
     states = frozenset(model.components)
     found = []
@@ -63,7 +63,7 @@ def _shared(model: TypedModel) -> str:
     if any(sum(map(_there, column)) > 1 for column in zip(*model.matrix, strict=True)):
         found.append("a noise drives several states")
     rows = zip(model.components, model.matrix, strict=True)
-    if any(entry.depends(states - {state}) for state, row in rows for entry in row):
+    if any(entry.depends_on(states - {state}) for state, row in rows for entry in row):
         found.append("its strength reads other states")
     return ", ".join(found) or "states and noises do not stand in pairs"
 
@@ -73,16 +73,16 @@ def _listed(words: list[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else f"{last} alone"
 
 
-def correction(model: TypedModel) -> str:
+def correction(model: EquationModel) -> str:
     """LaTeX of what Itô's drift has beyond Stratonovich's, one equation for each state."""
     lines = []
-    for state, entry in zip(model.components, model.corrected, strict=True):
+    for state, entry in zip(model.components, model.ito_correction, strict=True):
         shown = typeset(entry) if entry.size <= LONGEST else rf"\text{{({entry.size} operations)}}"
-        lines.append(rf"c_{{{identifiers.latex(state)}}} = {shown}")
+        lines.append(rf"c_{{{identifiers.to_latex(state)}}} = {shown}")
     return r",\quad ".join(lines)
 
 
-def commutes(model: TypedModel, points: int = 5) -> bool | None:
+def commutes(model: EquationModel, points: int = 5) -> bool | None:
     """Return whether Σ_i g_ij ∂g_lk/∂x_i = Σ_i g_ik ∂g_lj/∂x_i for all l, j, k, at random points.
 
     Then iterated integrals of different noises only enter in sums that the increments determine
@@ -96,9 +96,10 @@ def commutes(model: TypedModel, points: int = 5) -> bool | None:
     for _ in range(points):
         x = torch.rand(size, generator=generator, dtype=torch.float64) + 0.3
         given = {
-            knob.name: knob.low
-            + (knob.high - knob.low) * torch.rand(1, 1, generator=generator, dtype=torch.float64)
-            for knob in model.parameters
+            parameter.name: parameter.low
+            + (parameter.high - parameter.low)
+            * torch.rand(1, 1, generator=generator, dtype=torch.float64)
+            for parameter in model.parameters
         }
 
         def matrix(row: torch.Tensor, given: dict[str, torch.Tensor] = given) -> torch.Tensor:

@@ -8,7 +8,7 @@ from sde_lab.errors import ScenarioError
 
 
 @dataclass(frozen=True, order=True)
-class Place:
+class SourceLocation:
     """Where something stands in a text: line and column, both counted from 1."""
 
     line: int
@@ -25,17 +25,17 @@ class EquationError(ScenarioError):
         hint: what is wrong with it, and what would work.
     """
 
-    def __init__(self, place: Place, value: str, hint: str) -> None:
+    def __init__(self, location: SourceLocation, value: str, hint: str) -> None:
         super().__init__("model", value, hint)
-        self.line, self.column = place.line, place.column
+        self.line, self.column = location.line, location.column
 
     def __str__(self) -> str:
         return f"line {self.line}, column {self.column}: {self.hint}"
 
-    def __reduce__(self) -> tuple[type[EquationError], tuple[Place, str, str]]:  # type: ignore[override]
-        return type(self), (Place(self.line, self.column), str(self.value), self.hint)
+    def __reduce__(self) -> tuple[type[EquationError], tuple[SourceLocation, str, str]]:  # type: ignore[override]
+        return type(self), (SourceLocation(self.line, self.column), str(self.value), self.hint)
 
-    def pointed(self, text: str, width: int = 28) -> str:
+    def with_caret(self, text: str, width: int = 28) -> str:
         """The line of the text around the place, and a caret below the column."""
         lines = text.split("\n")
         line = lines[self.line - 1] if self.line <= len(lines) else ""

@@ -20,7 +20,7 @@ class Example:
     source: str
 
 
-GALLERY = (
+EXAMPLES = (
     Example(
         "FitzHugh–Nagumo neuron",
         """dv = (v - v**3/3 - w + I)*dt + sigma*dW

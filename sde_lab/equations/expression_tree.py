@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from sde_lab.equations.errors import Place
+from sde_lab.equations.errors import SourceLocation
 from sde_lab.equations.functions import FUNCTIONS
 
 ARITHMETIC = ("add", "sub", "mul", "circle", "div", "neg", "pow")
@@ -19,12 +19,12 @@ class Node:
 
     Attributes:
         op: "number", "name", one of ARITHMETIC, or a function of :mod:`sde_lab.equations.functions`.
-        parts: what it operates on.
+        operands: what it operates on.
         text: the name, or the number as it was written.
-        place: where it stands.
+        location: where it stands.
         value: what it is worth, if no parameter and no state stands in it.
         names: every name in it.
-        steepness: the largest product of powers that stand one upon another.
+        nested_power: the largest product of powers that stand one upon another.
         size: number of operations, each counted wherever it stands.
 
     Raises:
@@ -32,40 +32,40 @@ class Node:
     """
 
     op: str
-    parts: tuple[Node, ...] = ()
+    operands: tuple[Node, ...] = ()
     text: str = ""
-    place: Place = field(default=Place(1, 1), compare=False)
+    location: SourceLocation = field(default=SourceLocation(1, 1), compare=False)
     value: float | None = field(init=False, compare=False)
     names: frozenset[str] = field(init=False, compare=False)
-    steepness: float = field(init=False, compare=False)
+    nested_power: float = field(init=False, compare=False)
     size: int = field(init=False, compare=False)
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         settle = object.__setattr__
         own = {self.text} if self.op == "name" and self.text != "pi" else set()
-        settle(self, "names", frozenset(own).union(*(part.names for part in self.parts)))
-        settle(self, "value", None if self.names else self._worth())
-        steepness = max((part.steepness for part in self.parts), default=1.0)
+        settle(self, "names", frozenset(own).union(*(part.names for part in self.operands)))
+        settle(self, "value", None if self.names else self._constant_value())
+        steepness = max((part.nested_power for part in self.operands), default=1.0)
         if self.op == "pow":
-            steepness *= max(1.0, abs(self.parts[1].value or 1.0))
+            steepness *= max(1.0, abs(self.operands[1].value or 1.0))
         settle(self, "steepness", steepness)
-        settle(self, "size", bool(self.parts) + sum(part.size for part in self.parts))
-        settle(self, "_hash", hash((self.op, self.parts, self.text)))
+        settle(self, "size", bool(self.operands) + sum(part.size for part in self.operands))
+        settle(self, "_hash", hash((self.op, self.operands, self.text)))
 
     def __hash__(self) -> int:
         return self._hash
 
-    def depends(self, among: frozenset[str]) -> bool:
+    def depends_on(self, among: frozenset[str]) -> bool:
         """Whether one of these names stands in it."""
         return not self.names.isdisjoint(among)
 
-    def _worth(self) -> float:
+    def _constant_value(self) -> float:
         if self.op == "number":
             return float(self.text)
         if self.op == "name":
             return math.pi
-        numbers = [part.value for part in self.parts if part.value is not None]
+        numbers = [part.value for part in self.operands if part.value is not None]
         if self.op in FUNCTIONS:
             return FUNCTIONS[self.op](*numbers)
         return _arithmetic(self.op, *numbers)
@@ -86,29 +86,29 @@ def _arithmetic(op: str, first: float, last: float = 0.0) -> float:
 def number(value: float) -> Node:
     """A number."""
     if value < 0:
-        return minus(number(-value))
+        return neg(number(-value))
     return Node("number", text=str(int(value)) if value == int(value) else repr(value))
 
 
-def times(first: Node, second: Node) -> Node:
+def mul(first: Node, second: Node) -> Node:
     """The product, where a factor 1 or 0 leaves no trace."""
     if ZERO in (first, second):
         return ZERO
     if first == ONE:
         return second
-    return first if second == ONE else Node("mul", (first, second), place=first.place)
+    return first if second == ONE else Node("mul", (first, second), location=first.location)
 
 
-def plus(first: Node, second: Node) -> Node:
+def add(first: Node, second: Node) -> Node:
     """The sum, where 0 leaves no trace."""
     if first == ZERO:
         return second
-    return first if second == ZERO else Node("add", (first, second), place=first.place)
+    return first if second == ZERO else Node("add", (first, second), location=first.location)
 
 
-def minus(node: Node) -> Node:
+def neg(node: Node) -> Node:
     """The negative."""
-    return ZERO if node == ZERO else Node("neg", (node,), place=node.place)
+    return ZERO if node == ZERO else Node("neg", (node,), location=node.location)
 
 
 ZERO, ONE = Node("number", text="0"), Node("number", text="1")

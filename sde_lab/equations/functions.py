@@ -15,7 +15,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from sde_lab.models.base import root
+from sde_lab.models.base import safe_sqrt
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Function:
 
     Attributes:
         name: as it is typed.
-        count: number of arguments.
-        of_numbers: its value for floats.
+        arity: number of arguments.
+        scalar: its value for floats.
         torch: its value for tensors; those of two arguments take numbers as well.
     """
 
     name: str
-    count: int
-    of_numbers: Callable[..., float]
+    arity: int
+    scalar: Callable[..., float]
     torch: Callable[..., Tensor]
 
     def __call__(self, *numbers: float) -> float:
@@ -40,12 +40,12 @@ class Function:
         Raises:
             ArithmeticError, ValueError: where there is none.
         """
-        return float(self.of_numbers(*numbers))
+        return float(self.scalar(*numbers))
 
 
 def _sqrt(x: Tensor) -> Tensor:
     """√x, 0 at 0 with a derivative that is finite, NaN below."""
-    return torch.where(x < 0, math.nan, root(x))
+    return torch.where(x < 0, math.nan, safe_sqrt(x))
 
 
 def _sign(x: float) -> float:
@@ -56,7 +56,7 @@ def _step(x: Tensor) -> Tensor:
     return (x > 0).to(x.dtype)
 
 
-def larger(a: Tensor | float, b: Tensor | float) -> Tensor:
+def maximum(a: Tensor | float, b: Tensor | float) -> Tensor:
     """The larger of two, of which one at least is a tensor."""
     if not isinstance(b, Tensor):
         a, b = b, a
@@ -64,7 +64,7 @@ def larger(a: Tensor | float, b: Tensor | float) -> Tensor:
     return torch.maximum(a, b) if isinstance(a, Tensor) else b.clamp(min=a)
 
 
-def smaller(a: Tensor | float, b: Tensor | float) -> Tensor:
+def minimum(a: Tensor | float, b: Tensor | float) -> Tensor:
     """The smaller of two, of which one at least is a tensor."""
     if not isinstance(b, Tensor):
         a, b = b, a
@@ -103,8 +103,8 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
             Function("abs", 1, abs, torch.abs),
             Function("sign", 1, _sign, torch.sign),
             Function("step", 1, lambda x: float(x > 0), _step),
-            Function("max", 2, max, larger),
-            Function("min", 2, min, smaller),
+            Function("max", 2, max, maximum),
+            Function("min", 2, min, minimum),
         )
     }
 )

@@ -27,7 +27,7 @@ _PARTS = re.compile(r"([A-Za-z]+)_?(\w*)")
 _PIECES = re.compile(r"[A-Za-z0-9_]+|.")
 
 
-def plain(written: str) -> str:
+def to_ascii(written: str) -> str:
     """The name in ASCII: σ₁, sigma_1 and sigma1 are one name, ``sigma1``."""
     pieces = []
     for piece in _PIECES.findall(written):
@@ -42,14 +42,14 @@ def plain(written: str) -> str:
     return re.sub(r"(?<=[A-Za-z])_(?=[0-9]+$)", "", "".join(pieces))
 
 
-def symbol(name: str) -> str:
+def to_unicode(name: str) -> str:
     """A plain name as people write it: ``sigma1`` is σ₁."""
     base, index = _split(name)
     below = "".join(_RAISED[digit] for digit in index) if index.isdigit() else f"_{index}"
     return GREEK.get(base, base) + (below if index else "")
 
 
-def latex(name: str) -> str:
+def to_latex(name: str) -> str:
     r"""A plain name in LaTeX: ``sigma1`` is ``\sigma_{1}``."""
     base, index = _split(name)
     if base in GREEK:

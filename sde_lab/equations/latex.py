@@ -8,11 +8,11 @@ from typing import Any
 import sympy
 
 from sde_lab.equations import identifiers
-from sde_lab.equations.analysis import Written
+from sde_lab.equations.analysis import EquationSystem
 from sde_lab.equations.expression_tree import ONE, ZERO, Node
 
 
-def equation(written: Written) -> str:
+def equation(written: EquationSystem) -> str:
     r"""LaTeX, one equation per state and one for each correlation, joined by ``\\``."""
     lines = []
     for state, drift, row in zip(written.states, written.drift, written.coefficients, strict=True):
@@ -22,7 +22,7 @@ def equation(written: Written) -> str:
             if coefficient != ZERO:
                 terms.append((coefficient, circle + differential(noise)))
         right = "".join(_term(*term, first=not place) for place, term in enumerate(terms)) or "0"
-        lines.append(f"d{identifiers.latex(state)} = {right}")
+        lines.append(f"d{identifiers.to_latex(state)} = {right}")
     for (i, j), value in written.correlations.items():
         pair = ", ".join(differential(written.noises[place]) for place in (i, j))
         lines.append(rf"\mathrm{{corr}}({pair}) = {typeset(value)}")
@@ -31,14 +31,14 @@ def equation(written: Written) -> str:
 
 def differential(noise: str) -> str:
     """LaTeX of a noise: ``dW_{1}``."""
-    return f"d{identifiers.latex(noise[1:])}" if len(noise) > 2 else noise
+    return f"d{identifiers.to_latex(noise[1:])}" if len(noise) > 2 else noise
 
 
 def _term(coefficient: Node, differential: str, *, first: bool) -> str:
     """A signed term, its coefficient in brackets where it is a sum."""
     sign = "" if first else " + "
     if coefficient.op == "neg":
-        sign, coefficient = "-" if first else " - ", coefficient.parts[0]
+        sign, coefficient = "-" if first else " - ", coefficient.operands[0]
     if coefficient == ONE:
         return sign + differential
     inside = typeset(coefficient)
@@ -51,7 +51,7 @@ def _term(coefficient: Node, differential: str, *, first: bool) -> str:
 
 def typeset(node: Node) -> str:
     """LaTeX of the expression, its terms and factors in the order in which they were typed."""
-    shown = {sympy.Symbol(name): identifiers.latex(name) for name in node.names}
+    shown = {sympy.Symbol(name): identifiers.to_latex(name) for name in node.names}
     drawn = _drawn(node)
     return str(sympy.latex(drawn, order="none", symbol_names=shown, inv_trig_style="full"))
 
@@ -70,7 +70,7 @@ def _drawn(node: Node) -> Any:
         return sympy.Integer(node.text) if node.text.isdigit() else sympy.Float(node.text)
     if node.op == "name":
         return sympy.pi if node.text == "pi" else sympy.Symbol(node.text)
-    parts = [_drawn(part) for part in node.parts]
+    parts = [_drawn(part) for part in node.operands]
     if node.op in _DRAWING:
         return _DRAWING[node.op](*parts, evaluate=False)
     return _LAYOUT[node.op](parts[0], parts[-1])

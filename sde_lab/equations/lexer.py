@@ -7,12 +7,12 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
-from sde_lab.equations.errors import EquationError, Place
-from sde_lab.equations.identifiers import LETTERS, SUBSCRIPTS, plain
+from sde_lab.equations.errors import EquationError, SourceLocation
+from sde_lab.equations.identifiers import LETTERS, SUBSCRIPTS, to_ascii
 
-LONGEST = 2000
+MAX_TEXT_CHARS = 2000
 """Characters of a text."""
-LARGEST = 1e12
+MAX_NUMBER = 1e12
 """Size of a number."""
 _LONGEST_NAME = 24
 _LONGEST_NUMBER = 24
@@ -49,7 +49,7 @@ class Token:
 
     kind: Kind
     text: str
-    place: Place
+    location: SourceLocation
     written: str
 
 
@@ -59,17 +59,19 @@ def statements(text: str) -> list[list[Token]]:
     Raises:
         EquationError: at the first character that has no business here.
     """
-    if len(text) > LONGEST:
-        head = text[:LONGEST]
-        place = Place(head.count("\n") + 1, LONGEST - head.rfind("\n"))
+    if len(text) > MAX_TEXT_CHARS:
+        head = text[:MAX_TEXT_CHARS]
+        place = SourceLocation(head.count("\n") + 1, MAX_TEXT_CHARS - head.rfind("\n"))
         raise EquationError(
-            place, text[LONGEST : LONGEST + 8], f"at most {LONGEST} characters work"
+            place,
+            text[MAX_TEXT_CHARS : MAX_TEXT_CHARS + 8],
+            f"at most {MAX_TEXT_CHARS} characters work",
         )
     found = []
     for number, line in enumerate(text.split("\n"), start=1):
         for character, column in zip(line, range(1, len(line) + 1), strict=True):
             if not character.isprintable() and character not in "\t\u00a0":
-                raise _refused(character, Place(number, column))
+                raise _refused(character, SourceLocation(number, column))
         code = line.partition("#")[0]
         start = 0
         for part in code.split(";"):
@@ -84,39 +86,39 @@ def _tokens(part: str, line: int, start: int) -> list[Token]:
     tokens: list[Token] = []
     position = 0
     while position < len(part):
-        place = Place(line, start + position + 1)
+        place = SourceLocation(line, start + position + 1)
         match = _TOKEN.match(part, position)
         if match is None:
             raise _refused(part[position], place)
         if match.lastgroup != "space":
             tokens.append(_token(match, place))
         position = match.end()
-    return [*tokens, Token("end", "", Place(line, start + len(part.rstrip()) + 1), "")]
+    return [*tokens, Token("end", "", SourceLocation(line, start + len(part.rstrip()) + 1), "")]
 
 
-def _token(match: re.Match[str], place: Place) -> Token:
+def _token(match: re.Match[str], place: SourceLocation) -> Token:
     written = match[0]
     if match.lastgroup == "sign":
         return Token("sign", _SAME.get(written, written), place, written)
     if match.lastgroup == "name":
-        name = plain(written)
+        name = to_ascii(written)
         if len(written) > _LONGEST_NAME or len(name) > 2 * _LONGEST_NAME:
             hint = f"a name of at most {_LONGEST_NAME} characters works"
             raise EquationError(place, written[:_LONGEST_NAME], hint)
         if "__" in name or name.endswith("_"):
             raise EquationError(place, written, "a name holds single _ between letters and digits")
         return Token("name", name, place, written)
-    if len(written) > _LONGEST_NUMBER or float(written) > LARGEST:
-        hint = f"a number of at most {_LONGEST_NUMBER} digits, up to {LARGEST:g}, works"
+    if len(written) > _LONGEST_NUMBER or float(written) > MAX_NUMBER:
+        hint = f"a number of at most {_LONGEST_NUMBER} digits, up to {MAX_NUMBER:g}, works"
         raise EquationError(place, written[:_LONGEST_NUMBER], hint)
     following = match.string[match.end() : match.end() + 1]
     if following.isalpha() or following == "_":
-        place = Place(place.line, place.column + len(written))
+        place = SourceLocation(place.line, place.column + len(written))
         raise EquationError(place, following, f"put * between {written} and what follows")
     return Token("number", written, place, written)
 
 
-def _refused(character: str, place: Place) -> EquationError:
+def _refused(character: str, place: SourceLocation) -> EquationError:
     """Say what the character is: many look like another."""
     if character in _HINTS:
         hint = _HINTS[character]

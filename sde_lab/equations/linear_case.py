@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sde_lab.equations.compiler import Program
+from sde_lab.equations.compiler import CompiledExpressions
 from sde_lab.equations.derivatives import derivative
 from sde_lab.equations.expression_tree import ZERO, Node
-from sde_lab.models.laws.base import Array, Exact, Grid
-from sde_lab.models.laws.linear_gaussian import Linear, linear_laws
+from sde_lab.models.laws.base import Array, LawInputs, ModelLaws
+from sde_lab.models.laws.linear_gaussian import LinearSDE, gaussian_laws
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class LinearEquation:
     """
 
     parameters: tuple[str, ...]
-    entries: Program
-    slopes: Mapping[str, Program]
+    entries: CompiledExpressions
+    slopes: Mapping[str, CompiledExpressions]
     size: tuple[int, int]
 
-    def laws(self, grid: Grid, starts: Sequence[str]) -> Exact | None:
+    def laws(self, grid: LawInputs, starts: Sequence[str]) -> ModelLaws | None:
         """Laws of the state and of its derivative by every start and parameter.
 
         None where an entry has no finite value; no law by a parameter whose derivative has none.
@@ -50,18 +50,21 @@ class LinearEquation:
             change = self._numbers(slope, values)
             if np.isfinite(change).all():
                 variations[name] = self._linear(change, still)
-        return linear_laws(grid.times, self._linear(row, np.array(grid.initial)), variations)
+        return gaussian_laws(grid.times, self._linear(row, np.array(grid.initial)), variations)
 
-    def _numbers(self, program: Program, values: Mapping[str, float]) -> Array:
+    def _numbers(self, program: CompiledExpressions, values: Mapping[str, float]) -> Array:
         given = [
-            torch.tensor(values[self.parameters[k]], dtype=torch.float64) for k in program.reads
+            torch.tensor(values[self.parameters[k]], dtype=torch.float64)
+            for k in program.input_indices
         ]
         return np.array([float(value) for value in program(given)])
 
-    def _linear(self, row: Array, start: Array) -> Linear:
+    def _linear(self, row: Array, start: Array) -> LinearSDE:
         states, noises = self.size
         matrix, shift, noise = np.split(row, [states * states, states * (states + 1)])
-        return Linear(matrix.reshape(states, states), shift, noise.reshape(states, noises), start)
+        return LinearSDE(
+            matrix.reshape(states, states), shift, noise.reshape(states, noises), start
+        )
 
 
 def linear_equation(
@@ -78,19 +81,19 @@ def linear_equation(
     """
     moving = frozenset(states) | {clock}
     noise = [entry for row in matrix for entry in row]
-    if any(entry.depends(moving) for entry in noise) or any(clock in f.names for f in drift):
+    if any(entry.depends_on(moving) for entry in noise) or any(clock in f.names for f in drift):
         return None
     if any(_jumps(f, moving) for f in drift):
         return None
     slopes = [derivative(f, state) for f in drift for state in states]
-    if any(slope.depends(moving) for slope in slopes):
+    if any(slope.depends_on(moving) for slope in slopes):
         return None
     entries = [*slopes, *(_at_zero(f, moving) for f in drift), *noise]
     return LinearEquation(
         parameters=parameters,
-        entries=Program(entries, parameters),
+        entries=CompiledExpressions(entries, parameters),
         slopes={
-            name: Program([derivative(entry, name) for entry in entries], parameters)
+            name: CompiledExpressions([derivative(entry, name) for entry in entries], parameters)
             for name in parameters
         },
         size=(len(states), len(matrix[0])),
@@ -101,11 +104,11 @@ def _at_zero(node: Node, moving: frozenset[str]) -> Node:
     """The same with every state 0."""
     if node.op == "name":
         return ZERO if node.text in moving else node
-    parts = tuple(_at_zero(part, moving) for part in node.parts)
-    return Node(node.op, parts, node.text, node.place)
+    parts = tuple(_at_zero(part, moving) for part in node.operands)
+    return Node(node.op, parts, node.text, node.location)
 
 
 def _jumps(node: Node, moving: frozenset[str]) -> bool:
     """Whether a state passes through a function that is flat but for a jump."""
-    flat = node.op in ("sign", "step") and node.depends(moving)
-    return flat or any(_jumps(part, moving) for part in node.parts)
+    flat = node.op in ("sign", "step") and node.depends_on(moving)
+    return flat or any(_jumps(part, moving) for part in node.operands)

@@ -6,7 +6,7 @@ import math
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from sde_lab.equations import identifiers
-from sde_lab.equations.statement_parser import Setting
+from sde_lab.equations.statement_parser import SettingStatement
 from sde_lab.models.base import Parameter
 
 _USUAL = {
@@ -22,21 +22,21 @@ CLOSEST = 0.999
 """Largest size of a correlation: at 1 the derivative by it is infinite."""
 
 
-def parameter(name: str, given: Setting | None, *, correlation: bool) -> Parameter:
+def make_parameter(name: str, given: SettingStatement | None, *, correlation: bool) -> Parameter:
     """The knob of a parameter."""
     base = name.rstrip("0123456789").rstrip("_")
     usual = CORRELATION if correlation else _USUAL.get(base, _OTHER)
-    symbol = identifiers.symbol(name)
+    symbol = identifiers.to_unicode(name)
     meaning = name if symbol[0] not in name else "parameter"
     bound = CLOSEST if correlation else math.inf
-    return _knob(name, symbol, identifiers.latex(name), meaning, usual, given, bound)
+    return _knob(name, symbol, identifiers.to_latex(name), meaning, usual, given, bound)
 
 
-def start(name: str, state: str, given: Setting | None) -> Parameter:
+def make_initial_value(name: str, state: str, given: SettingStatement | None) -> Parameter:
     """The knob of an initial value."""
     plain = len(state) == 1 or state in identifiers.GREEK
-    symbol = f"{identifiers.symbol(state)}₀" if plain else f"{identifiers.symbol(state)}(0)"
-    latex = f"{identifiers.latex(state)}_0" if plain else f"{identifiers.latex(state)}(0)"
+    symbol = f"{identifiers.to_unicode(state)}₀" if plain else f"{identifiers.to_unicode(state)}(0)"
+    latex = f"{identifiers.to_latex(state)}_0" if plain else f"{identifiers.to_latex(state)}(0)"
     return _knob(name, symbol, latex, "initial value", _START, given, math.inf)
 
 
@@ -46,17 +46,19 @@ def _knob(
     latex: str,
     meaning: str,
     usual: tuple[float, float, float],
-    given: Setting | None,
+    given: SettingStatement | None,
     bound: float,
 ) -> Parameter:
-    default, low, high = usual if given is None else _settled(usual, given)
+    default, low, high = usual if given is None else _resolve_range(usual, given)
     low, high = max(low, -bound), min(high, bound)
     default = min(max(default, low), high)
     step = _step(low, default, high)
     return Parameter(name, symbol, latex, default, low, high, step, meaning, -bound, bound)
 
 
-def _settled(usual: tuple[float, float, float], given: Setting) -> tuple[float, float, float]:
+def _resolve_range(
+    usual: tuple[float, float, float], given: SettingStatement
+) -> tuple[float, float, float]:
     """What was given, and what follows from it for the rest."""
     default, low, high = usual
     if given.low is not None and given.high is not None:

@@ -77,7 +77,7 @@ def to_html(
     layout = figures[0].get("layout", {}) if figures else {}
     page = _PAGE.format(
         policy=html.escape(_POLICY),
-        title=html.escape(scenario.sde.title if title is None else title),
+        title=html.escape(scenario.model_spec.title if title is None else title),
         caption=html.escape(f"{_caption(scenario)} {note}".rstrip()),
         ground=_colour(layout.get("meta", {}).get("ground"), "#ffffff"),
         ink=_colour(layout.get("font", {}).get("color"), "#1f2933"),
@@ -101,12 +101,16 @@ def _inert(text: str) -> str:
 
 def _caption(scenario: Scenario) -> str:
     """The model, its settings and the run, in one paragraph of plain text."""
-    model = scenario.sde
+    model = scenario.model_spec
     starts = zip(model.initial, scenario.initial, strict=True)
-    knobs = [(knob, scenario.parameters[knob.name]) for knob in model.parameters]
-    settings = ", ".join(f"{knob.symbol} = {value:.12g}" for knob, value in [*knobs, *starts])
+    parameters = [
+        (parameter, scenario.parameters[parameter.name]) for parameter in model.parameters
+    ]
+    settings = ", ".join(
+        f"{parameter.symbol} = {value:.12g}" for parameter, value in [*parameters, *starts]
+    )
     return (
-        f"{model.title}. {model.meaning} {settings}. {scenario.samples} samples,"
-        f" {scenario.steps} steps to T = {scenario.horizon:.12g}, {scenario.solver.title},"
+        f"{model.title}. {model.description} {settings}. {scenario.samples} samples,"
+        f" {scenario.steps} steps to T = {scenario.horizon:.12g}, {scenario.scheme_spec.title},"
         f" seed {scenario.seed}, {scenario.dtype}."
     )

@@ -31,7 +31,7 @@ summary = survey(scenario)  # too long to hold whole: simulated some samples at 
 """
 
 _REPORT = """\
-exact = lab.reference(scenario, times=summary.times)
+exact = lab.exact_laws(scenario, times=summary.times)
 
 
 def row(quantity, value, error, known):
@@ -46,7 +46,7 @@ def moments(law, d):
 
 
 print(f"t = {summary.times[-1]:g}: {summary.kept} of {scenario.samples} samples finite")
-for d, component in enumerate(scenario.sde.components):
+for d, component in enumerate(scenario.model_spec.components):
     state = summary.states[d]
     mean, spread = moments(exact and exact.state, d)
     row(component, state.mean[-1], state.mean_error[-1], mean)
@@ -58,7 +58,7 @@ for d, component in enumerate(scenario.sde.components):
 """
 
 
-def script(scenario: Scenario) -> str:
+def summary_script(scenario: Scenario) -> str:
     """A Python program that computes and prints the numbers of the scenario at its horizon.
 
     It prints one line for each quantity, under its name in :func:`sde_lab.export.table`: mean ±
@@ -66,10 +66,10 @@ def script(scenario: Scenario) -> str:
     A scenario over the memory budget (:mod:`sde_lab.memory`), the one here or the default one
     that another machine has, is simulated some samples at a time, with the same numbers.
     """
-    allowed = min(memory.limit(), memory.DEFAULT_GB * 1e9)
-    fits = memory.estimate(scenario, jacobian=True) <= allowed
+    allowed = min(memory.run_limit_bytes(), memory.DEFAULT_GB * 1e9)
+    fits = memory.peak_bytes(scenario, jacobian=True) <= allowed
     head = _HEAD.format(
-        title=scenario.sde.title,
+        title=scenario.model_spec.title,
         imports="" if fits else "from sde_lab.summaries.chunked_run import survey\n",
         fields="\n".join(f"    {name}={value!r}," for name, value in scenario.to_dict().items()),
     )

@@ -44,7 +44,7 @@ def sweep_script(
     The arguments are those of :func:`sde_lab.sweep`, with values spelled out.
     """
     return _PROGRAM.format(
-        title=scenario.sde.title,
+        title=scenario.model_spec.title,
         names=" and ".join(over),
         fields="\n".join(f"    {name}={value!r}," for name, value in scenario.to_dict().items()),
         over="\n".join(f"        {name!r}: {list(values)!r}," for name, values in over.items()),

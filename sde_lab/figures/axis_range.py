@@ -14,21 +14,23 @@ NOTHING = 1e-30
 """What is smaller is drawn as zero. Values carry units: in metres an atom's size is 1e−10."""
 
 
-def span(bulk: Sequence[Array], wishes: Sequence[Array], *, least: float = 0.05) -> list[float]:
+def axis_range(
+    required: Sequence[Array], optional: Sequence[Array], *, least: float = 0.05
+) -> list[float]:
     """An axis range that shows the bulk whole and the wishes as far as they stay near it.
 
     Args:
-        bulk: curves that must be seen, such as the edges of the 90 % band.
-        wishes: curves that may widen the range, by half its width at most on each side: a mean that
+        required: curves that must be seen, such as the edges of the 90 % band.
+        optional: curves that may widen the range, by half its width at most on each side: a mean that
             outliers drag away, single paths.
         least: smallest half-width, as a share of the largest number on the axis.
     """
-    low, high = _ends(bulk)
+    low, high = _ends(required)
     if not math.isfinite(low + high):
-        low, high = _ends(wishes)
+        low, high = _ends(optional)
         if not math.isfinite(low + high):
             return [-1.0, 1.0]
-    near, far = _ends(wishes)
+    near, far = _ends(optional)
     room = (high - low) / 2
     if math.isfinite(near + far):
         low, high = min(low, max(near, low - room)), max(high, min(far, high + room))

@@ -13,16 +13,16 @@ from sde_lab.formatting import (
     readable_seconds,
     readable_times,
 )
-from sde_lab.studies.benchmark.registry import WAYS
-from sde_lab.studies.benchmark.trial import Result
+from sde_lab.studies.benchmark.registry import METHODS
+from sde_lab.studies.benchmark.trial import TrialResult
 
 HERO = "replay"
 TRAP = "summed"
-PLACES: Mapping[str, int] = {name: place for place, name in enumerate(reversed(tuple(WAYS)))}
+PLACES: Mapping[str, int] = {name: place for place, name in enumerate(reversed(tuple(METHODS)))}
 """Which colour and symbol each way has: the hero the first."""
 
 
-def race_chart(results: Sequence[Result], theme: Theme) -> dict[str, Any]:
+def benchmark_bars(results: Sequence[TrialResult], theme: Theme) -> dict[str, Any]:
     """Time of each way at the race's own size, the slowest at the bottom.
 
     Args:
@@ -43,8 +43,8 @@ def race_chart(results: Sequence[Result], theme: Theme) -> dict[str, Any]:
         yaxis=theme.axis(
             type="category",
             categoryorder="array",
-            categoryarray=[WAYS[name].title for name in order],
-            range=[len(order) - len(WAYS) - 0.5, len(order) - 0.5],
+            categoryarray=[METHODS[name].title for name in order],
+            range=[len(order) - len(METHODS) - 0.5, len(order) - 0.5],
             tickfont={"size": size, "color": theme.text},
             showgrid=False,
             fixedrange=True,
@@ -54,36 +54,36 @@ def race_chart(results: Sequence[Result], theme: Theme) -> dict[str, Any]:
         showlegend=False,
         hovermode="closest",
         annotations=[_excuse(r, theme) for r in others] if results else [_invitation(theme)],
-        meta={"time": [], "ground": theme.ground},
+        meta={"time": [], "ground": theme.background},
         uirevision="race",
     )
     return {"data": [_bars(timed, base, theme)] if timed else [], "layout": layout}
 
 
-def _at_full_size(results: Sequence[Result]) -> list[Result]:
+def _at_full_size(results: Sequence[TrialResult]) -> list[TrialResult]:
     """One result for each way: those at the largest number of samples."""
     most = max((r.samples for r in results), default=0)
-    found: dict[str, Result] = {}
+    found: dict[str, TrialResult] = {}
     for r in results:
         if r.samples == most:
             found.setdefault(r.way, r)
     return list(found.values())
 
 
-def _bars(timed: Sequence[Result], base: float, theme: Theme) -> Trace:
+def _bars(timed: Sequence[TrialResult], base: float, theme: Theme) -> Trace:
     colours = [_colour(r.way, theme) for r in timed]
     return {
         "type": "bar",
         "orientation": "h",
         "x": [r.seconds for r in timed],
-        "y": [WAYS[r.way].title for r in timed],
+        "y": [METHODS[r.way].title for r in timed],
         "text": [_label(r, base) for r in timed],
         "textposition": "outside",
         "textfont": {"size": theme.font_size, "color": theme.text},
         "cliponaxis": False,
         "marker": {
             "color": [
-                theme.faded(c, 0.25) if r.status == "predicted" else c
+                theme.with_alpha(c, 0.25) if r.status == "predicted" else c
                 for c, r in zip(colours, timed, strict=True)
             ],
             "line": {"color": colours, "width": theme.line * 0.6},
@@ -94,7 +94,7 @@ def _bars(timed: Sequence[Result], base: float, theme: Theme) -> Trace:
                 "size": 6,
             },
         },
-        "customdata": [WAYS[r.way].idea for r in timed],
+        "customdata": [METHODS[r.way].summary for r in timed],
         "hovertemplate": "%{customdata}<extra></extra>",
         "uid": "race",
     }
@@ -107,7 +107,7 @@ def _colour(name: str, theme: Theme) -> str:
     return theme.state if name == HERO else theme.series_colour(1)
 
 
-def _label(result: Result, base: float) -> str:
+def _label(result: TrialResult, base: float) -> str:
     """The time, how many times replay's it is, and what must be known of it."""
     parts = [readable_seconds(result.seconds)]
     if result.status == "predicted":
@@ -119,7 +119,7 @@ def _label(result: Result, base: float) -> str:
     return "  " + " · ".join(parts)
 
 
-def _range(timed: Sequence[Result]) -> list[float]:
+def _range(timed: Sequence[TrialResult]) -> list[float]:
     """Exponents of ten: half a decade below the shortest bar, and room for words at the longest."""
     if not timed:
         return [-3.0, 1.0]
@@ -131,7 +131,7 @@ def _range(timed: Sequence[Result]) -> list[float]:
 def _invitation(theme: Theme) -> dict[str, Any]:
     """What stands here before anything was measured."""
     return {
-        "text": f"{len(WAYS)} ways, one after the other:<br>about twenty seconds",
+        "text": f"{len(METHODS)} ways, one after the other:<br>about twenty seconds",
         "xref": "paper",
         "yref": "paper",
         "x": 0.5,
@@ -141,14 +141,14 @@ def _invitation(theme: Theme) -> dict[str, Any]:
     }
 
 
-def _excuse(result: Result, theme: Theme) -> dict[str, Any]:
+def _excuse(result: TrialResult, theme: Theme) -> dict[str, Any]:
     """In the place of a bar: that there is none."""
     text = "cannot serve this scheme" if result.status == "refused" else "failed"
     return {
         "text": text,
         "xref": "paper",
         "x": 0.01,
-        "y": WAYS[result.way].title,
+        "y": METHODS[result.way].title,
         "xanchor": "left",
         "showarrow": False,
         "font": {"size": theme.font_size, "color": theme.muted},

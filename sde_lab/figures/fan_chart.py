@@ -6,40 +6,40 @@ from typing import Any
 
 import numpy as np
 
-from sde_lab.figures.axis_range import span
+from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import (
     Array,
     Trace,
+    band_traces,
+    corner_note,
     cursor_line,
-    edges,
-    joined,
+    exact_law_traces,
+    join_with_gaps,
     line,
     mean_line,
-    note,
     pinned,
-    simulated,
-    theory,
-    where_apart,
+    range_curves,
+    visible_scheme_law,
 )
 from sde_lab.models.laws.base import Law
 from sde_lab.summaries.summary import Summary
-from sde_lab.theory.stationary_density import Stationary
+from sde_lab.theory.stationary_density import StationaryDensity
 
 EDGE = 0.82
 """Share of the width that time takes; the law at the cursor has the rest."""
 QUANTILES = (0.05, 0.25, 0.75, 0.95)
 
 
-def fan(
+def fan_chart(
     summary: Summary,
     component: int,
     exact_state: Law | None,
     scheme_state: Law | None,
     cursor: int,
     theme: Theme,
-    ghost: Summary | None = None,
-    settled: Stationary | None = None,
+    pinned: Summary | None = None,
+    stationary: StationaryDensity | None = None,
 ) -> dict[str, Any]:
     """Bands, mean and some paths of one component over time, beside its law at the cursor.
 
@@ -51,17 +51,17 @@ def fan(
             from the exact one.
         cursor: index of the displayed time whose law stands at the right edge.
         theme: colours and sizes.
-        ghost: a pinned summary, drawn in grey behind.
-        settled: the stationary density, drawn beside the histogram where no exact one is known.
+        pinned: a pinned summary, drawn in grey behind.
+        stationary: the stationary density, drawn beside the histogram where no exact one is known.
 
     Returns:
         ``data`` and ``layout``; ``layout.meta.time`` names the axes that show time.
     """
-    marginal, tallest = _marginal(summary, component, exact_state, settled, cursor, theme)
-    extent = _range(summary, component, exact_state, ghost)
-    own = where_apart(scheme_state, exact_state, component, extent)
+    marginal, tallest = _marginal(summary, component, exact_state, stationary, cursor, theme)
+    extent = _range(summary, component, exact_state, pinned)
+    own = visible_scheme_law(scheme_state, exact_state, component, extent)
     traces = [
-        *_ghost(ghost, component, theme),
+        *_ghost(pinned, component, theme),
         *_simulated(summary, component, exact_state, theme),
         *_theory(summary, component, exact_state, own, theme),
         *marginal,
@@ -74,13 +74,13 @@ def fan(
 
 def _simulated(summary: Summary, component: int, law: Law | None, theme: Theme) -> list[Trace]:
     bands, times, colour = summary.states[component], summary.times, theme.state
-    x, y = joined(times, summary.paths[..., component])
-    outer, inner = simulated(times, bands, colour, theme, "state")
+    x, y = join_with_gaps(times, summary.paths[..., component])
+    outer, inner = band_traces(times, bands, colour, theme, "state")
     outer.update(legendgroup="bands")
     inner.update(legendgroup="bands", name="50, 90 %", showlegend=True, legendrank=2)
     mean = mean_line(times, bands, law, component, colour, theme.line * 1.25)
     mean.update(name="mean", showlegend=True, legendrank=1, uid="state-mean")
-    paths = line(x, y, theme.faded(colour, 0.38), theme.line * 0.35, name="paths", uid="paths")
+    paths = line(x, y, theme.with_alpha(colour, 0.38), theme.line * 0.35, name="paths", uid="paths")
     return [outer, inner, {**paths, "legendrank": 4}, mean]
 
 
@@ -91,8 +91,8 @@ def _theory(
     dotted: dict[str, Any] = {"dash": theme.dotted, "name": "scheme", "legendrank": 6}
     dashed: dict[str, Any] = {"dash": theme.dashed, "name": "exact", "legendrank": 5}
     return [
-        *theory(times, exact, component, theme, "exact", quantiles=QUANTILES, **dashed),
-        *theory(times, scheme, component, theme, "scheme", **dotted),
+        *exact_law_traces(times, exact, component, theme, "exact", quantiles=QUANTILES, **dashed),
+        *exact_law_traces(times, scheme, component, theme, "scheme", **dotted),
     ]
 
 
@@ -107,7 +107,7 @@ def _marginal(
     summary: Summary,
     component: int,
     exact: Law | None,
-    settled: Stationary | None,
+    settled: StationaryDensity | None,
     cursor: int,
     theme: Theme,
 ) -> tuple[list[Trace], float]:
@@ -118,10 +118,10 @@ def _marginal(
     outline = line(
         np.concatenate([[0.0], np.repeat(heights, 2), [0.0]]),
         np.repeat(bins, 2),
-        theme.faded(theme.state, 0.75),
+        theme.with_alpha(theme.state, 0.75),
         theme.line * 0.4,
         fill="tozerox",
-        fillcolor=theme.faded(theme.state, 0.3),
+        fillcolor=theme.with_alpha(theme.state, 0.3),
         uid="histogram",
         **place,
     )
@@ -130,7 +130,12 @@ def _marginal(
     curve = None if exact is None else _density(exact, bins, cursor, component)
     if curve is None:
         curve = None if settled is None else _settled(settled, bins)
-        style = {"dash": theme.settled, "name": "stationary", "legendrank": 6, "uid": "stationary"}
+        style = {
+            "dash": theme.stationary_dash,
+            "name": "stationary",
+            "legendrank": 6,
+            "uid": "stationary",
+        }
     if curve is None:
         return [outline], tallest
     density, values = curve
@@ -150,7 +155,7 @@ def _density(law: Law, bins: Array, time: int, component: int) -> tuple[Array, A
     return (density[seen], values[seen]) if seen.any() else None
 
 
-def _settled(stationary: Stationary, bins: Array) -> tuple[Array, Array]:
+def _settled(stationary: StationaryDensity, bins: Array) -> tuple[Array, Array]:
     """The stationary density a little beyond the histogram: densities, values."""
     air = 0.5 * float(bins[-1] - bins[0])
     values = np.linspace(float(bins[0]) - air, float(bins[-1]) + air, 241)
@@ -161,7 +166,7 @@ def _settled(stationary: Stationary, bins: Array) -> tuple[Array, Array]:
 
 def _layout(summary: Summary, component: int, cursor: int, theme: Theme) -> dict[str, Any]:
     horizon, time = float(summary.times[-1]), float(summary.times[cursor])
-    model = summary.scenario.sde
+    model = summary.scenario.model_spec
     return theme.layout(
         xaxis=theme.axis(domain=[0, EDGE], range=[0.0, horizon], title="time t"),
         xaxis2=theme.axis(
@@ -171,10 +176,10 @@ def _layout(summary: Summary, component: int, cursor: int, theme: Theme) -> dict
             zeroline=False,
             fixedrange=True,
         ),
-        yaxis=theme.axis(title=model.labels[component]),
+        yaxis=theme.axis(title=model.axis_labels[component]),
         shapes=[cursor_line(time, "", theme)],
-        annotations=[note(f"law at t = {time:.3g}", theme)],
-        meta={"time": ["xaxis"], "scene": summary.scenario.model, "ground": theme.ground},
+        annotations=[corner_note(f"law at t = {time:.3g}", theme)],
+        meta={"time": ["xaxis"], "scene": summary.scenario.model, "ground": theme.background},
         uirevision=f"{summary.scenario.model}.{component}",
     )
 
@@ -188,4 +193,4 @@ def _range(
         wishes.append(exact.mean[:, component])
     if ghost is not None and component < len(ghost.states):
         wishes += [*ghost.states[component].quantiles[[0, 4]]]
-    return span(edges(bands, exact, component), wishes)
+    return axis_range(range_curves(bands, exact, component), wishes)

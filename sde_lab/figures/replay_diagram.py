@@ -9,7 +9,7 @@ STEP = 230
 _SUBSCRIPTS = "₀₁₂₃"
 
 
-def chain(theme: Theme) -> str:
+def replay_diagram(theme: Theme) -> str:
     """An SVG picture: states on top, A_k and B_k below each step, the derivatives at the bottom."""
     parts = []
     for k in range(4):

@@ -10,15 +10,15 @@ import numpy as np
 
 from sde_lab.figures.benchmark_bars import PLACES
 from sde_lab.figures.theme import Theme
-from sde_lab.figures.traces import Trace, single
+from sde_lab.figures.traces import Trace, as_float32
 from sde_lab.studies.benchmark.cost_model import FITTED, slope
-from sde_lab.studies.benchmark.registry import WAYS
-from sde_lab.studies.benchmark.trial import Result
+from sde_lab.studies.benchmark.registry import METHODS
+from sde_lab.studies.benchmark.trial import TrialResult
 
 _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "circle-open")
 
 
-def growth_chart(results: Sequence[Result], study: str, theme: Theme) -> dict[str, Any]:
+def scaling_chart(results: Sequence[TrialResult], study: str, theme: Theme) -> dict[str, Any]:
     """Measured points of every way, and the line that was fitted to the last of them.
 
     Args:
@@ -30,7 +30,7 @@ def growth_chart(results: Sequence[Result], study: str, theme: Theme) -> dict[st
         ``data`` and ``layout``; the legend gives each slope on the log-log axes.
     """
     traces: list[Trace] = []
-    for name in WAYS:
+    for name in METHODS:
         points = [r for r in results if (r.way, r.study, r.status) == (name, study, "measured")]
         if points:
             traces += _way(name, points, study, theme)
@@ -40,14 +40,14 @@ def growth_chart(results: Sequence[Result], study: str, theme: Theme) -> dict[st
         yaxis=theme.axis(title="seconds", type="log", dtick=1),
         margin={"l": 3.4 * size + 10, "r": 8, "t": 6.6 * size, "b": 2.9 * size + 6},
         hovermode="closest",
-        meta={"time": [], "ground": theme.ground},
+        meta={"time": [], "ground": theme.background},
         uirevision=f"growth.{study}",
     )
     return {"data": traces, "layout": layout}
 
 
-def _way(name: str, points: Sequence[Result], study: str, theme: Theme) -> list[Trace]:
-    place, title = PLACES[name], WAYS[name].title
+def _way(name: str, points: Sequence[TrialResult], study: str, theme: Theme) -> list[Trace]:
+    place, title = PLACES[name], METHODS[name].title
     colour = theme.series_colour(place)
     x = np.array([getattr(p, study) for p in points], dtype=np.float64)
     y = np.array([p.seconds for p in points])
@@ -56,9 +56,9 @@ def _way(name: str, points: Sequence[Result], study: str, theme: Theme) -> list[
     dots: Trace = {
         "type": "scatter",
         "mode": "lines+markers",
-        "x": single(x),
-        "y": single(y),
-        "line": {"color": theme.faded(colour, 0.45), "width": theme.line * 0.5},
+        "x": as_float32(x),
+        "y": as_float32(y),
+        "line": {"color": theme.with_alpha(colour, 0.45), "width": theme.line * 0.5},
         "marker": {"color": colour, "size": 3.6 * theme.line, "symbol": _SYMBOLS[place]},
         "name": label,
         "legendgroup": name,
@@ -79,8 +79,8 @@ def _fitted(
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": single(ends),
-        "y": single(np.exp(middle) * ends**power),
+        "x": as_float32(ends),
+        "y": as_float32(np.exp(middle) * ends**power),
         "line": {"color": colour, "width": theme.line * 0.8, "dash": theme.dashed},
         "legendgroup": name,
         "showlegend": False,

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sde_lab.figures.axis_range import span
+from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import (
     Array,
     Trace,
+    band_traces,
     cursor_line,
-    edges,
+    exact_law_traces,
     mean_line,
     pinned,
-    simulated,
-    theory,
-    where_apart,
+    range_curves,
+    visible_scheme_law,
 )
 from sde_lab.models.laws.base import Law
 from sde_lab.summaries.summary import Bands, Summary
@@ -26,7 +26,7 @@ PLOT = 390.0
 """Height in pixels that the gaps between panels are made for."""
 
 
-def sensitivities(
+def sensitivity_panels(
     summary: Summary,
     component: int,
     laws: Mapping[str, Law],
@@ -34,7 +34,7 @@ def sensitivities(
     labels: Mapping[str, tuple[str, str]],
     cursor: int,
     theme: Theme,
-    ghost: Summary | None = None,
+    pinned: Summary | None = None,
 ) -> dict[str, Any]:
     """Mean and bands of ∂X_t/∂p over time for each p, in a grid of panels.
 
@@ -46,7 +46,7 @@ def sensitivities(
         labels: column name → (symbol, LaTeX).
         cursor: index of the displayed time under the cursor.
         theme: colours and sizes.
-        ghost: a pinned summary, drawn in grey behind.
+        pinned: a pinned summary, drawn in grey behind.
 
     Returns:
         ``data`` and ``layout``; ``layout.meta.time`` names the axes that show time.
@@ -54,7 +54,7 @@ def sensitivities(
     names = list(summary.sensitivities)
     layout = _frame(summary, theme)
     traces: list[Trace] = []
-    state, time = summary.scenario.sde.symbols[component], float(summary.times[cursor])
+    state, time = summary.scenario.model_spec.symbols[component], float(summary.times[cursor])
     for place, name in enumerate(names):
         panel = _Panel(
             name,
@@ -62,7 +62,7 @@ def sensitivities(
             summary.sensitivities[name][component],
             (laws.get(name), scheme_laws.get(name)),
             component,
-            _former(ghost, name, component),
+            _former(pinned, name, component),
         )
         cell = _Cell(place, len(names))
         axes = {"xaxis": f"x{cell.axis}", "yaxis": f"y{cell.axis}"}
@@ -82,7 +82,7 @@ def _frame(summary: Summary, theme: Theme) -> dict[str, Any]:
         showlegend=False,
         shapes=[],
         annotations=[],
-        meta={"time": [], "scene": summary.scenario.model, "ground": theme.ground},
+        meta={"time": [], "scene": summary.scenario.model, "ground": theme.background},
         uirevision=summary.scenario.model,
     )
 
@@ -117,16 +117,16 @@ class _Panel:
         """Bands, mean and theory, before a pinned former run."""
         name, times, component = self.name, self.times, self.component
         exact, own = self.laws
-        scheme = where_apart(own, exact, component, self.range())
+        scheme = visible_scheme_law(own, exact, component, self.range())
         colour = theme.parameter_colour(name)
         mean = mean_line(times, self.bands, exact, component, colour, theme.line * 2.0)
         old = [] if self.former is None else pinned(*self.former, theme, f"{name}-pinned")
         return [
             *old,
-            *simulated(times, self.bands, colour, theme, name),
+            *band_traces(times, self.bands, colour, theme, name),
             {**mean, "uid": f"{name}-mean"},
-            *theory(times, exact, component, theme, f"{name}-exact", dash=theme.dashed),
-            *theory(times, scheme, component, theme, f"{name}-scheme", dash=theme.dotted),
+            *exact_law_traces(times, exact, component, theme, f"{name}-exact", dash=theme.dashed),
+            *exact_law_traces(times, scheme, component, theme, f"{name}-scheme", dash=theme.dotted),
         ]
 
     def range(self) -> list[float]:
@@ -136,7 +136,7 @@ class _Panel:
             wishes.append(self.laws[0].mean[:, self.component])
         if self.former is not None:
             wishes += [*self.former[1].quantiles[[0, 4]]]
-        return span(edges(self.bands, self.laws[0], self.component), wishes)
+        return axis_range(range_curves(self.bands, self.laws[0], self.component), wishes)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 
-def to_json(figure: Mapping[str, Any]) -> str:
+def figure_to_json(figure: Mapping[str, Any]) -> str:
     """JSON of a figure, its arrays as base64 of their bytes: a third of the size of digits.
 
     Plotly reads such arrays since 2.28; NaN, a gap in a line, survives as it could not in JSON.

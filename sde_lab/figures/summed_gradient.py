@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from sde_lab.figures.theme import Theme
-from sde_lab.figures.traces import single
+from sde_lab.figures.traces import as_float32
 from sde_lab.studies.summed_gradient import SummedGradient
 
 
-def summed(found: SummedGradient, hidden: bool, theme: Theme) -> dict[str, Any]:
+def summed_gradient_chart(found: SummedGradient, hidden: bool, theme: Theme) -> dict[str, Any]:
     """What autograd returned; and, unless that is hidden, what it added up.
 
     Returns:
@@ -20,9 +20,9 @@ def summed(found: SummedGradient, hidden: bool, theme: Theme) -> dict[str, Any]:
     colour = theme.parameter_colour("x0")
     bars = {
         "type": "bar",
-        "x": single(found.times),
-        "y": single(found.derivatives),
-        "marker": {"color": theme.faded(colour, 0.75)},
+        "x": as_float32(found.times),
+        "y": as_float32(found.derivatives),
+        "marker": {"color": theme.with_alpha(colour, 0.75)},
         "hovertemplate": "t = %{x:.3~g}: %{y:.4~g}<extra></extra>",
         "showlegend": False,
         "uid": "summands",
@@ -37,7 +37,7 @@ def summed(found: SummedGradient, hidden: bool, theme: Theme) -> dict[str, Any]:
         annotations=_words(found, hidden, theme),
         bargap=0.15,
         showlegend=False,
-        meta={"time": [], "ground": theme.ground},
+        meta={"time": [], "ground": theme.background},
         uirevision="summed",
     )
     return {"data": [] if hidden else [bars], "layout": layout}

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from sde_lab.figures.axis_range import span
-from sde_lab.figures.sweep_axis import Dial
+from sde_lab.figures.axis_range import axis_range
+from sde_lab.figures.sweep_axis import SweepAxis
 from sde_lab.figures.theme import Theme
-from sde_lab.figures.traces import Array, Trace, band, joined, line, single
+from sde_lab.figures.traces import Array, Trace, as_float32, band, join_with_gaps, line
 
 
 @dataclass(frozen=True)
-class Fans:
+class AnimationData:
     """What the film shows at each of P points over T times; NaN where nothing is known.
 
     Attributes:
@@ -36,7 +36,7 @@ class Fans:
     scene: str
 
 
-def film(dial: Dial, fans: Fans, now: Any, theme: Theme) -> dict[str, Any]:
+def sweep_animation(dial: SweepAxis, fans: AnimationData, now: Any, theme: Theme) -> dict[str, Any]:
     """One frame per finished point, with a slider and a button that plays them.
 
     Args:
@@ -51,7 +51,7 @@ def film(dial: Dial, fans: Fans, now: Any, theme: Theme) -> dict[str, Any]:
     done = np.flatnonzero(np.isfinite(fans.mean[:, -1]))
     if not len(done):
         done = np.array([0])
-    place = dial.place_of(now)
+    place = dial.position_of(now)
     gaps = np.abs(dial.positions[done] - (place if place is not None else dial.positions[0]))
     start = int(np.argmin(gaps))
     frames: list[dict[str, Any]] = [
@@ -72,37 +72,42 @@ def film(dial: Dial, fans: Fans, now: Any, theme: Theme) -> dict[str, Any]:
             sliders=[_slider(dial, [frame["name"] for frame in frames], start, theme)],
             updatemenus=[_player([frame["name"] for frame in frames], theme)],
             hovermode=False,
-            meta={"time": ["xaxis"], "scene": fans.scene, "ground": theme.ground, "frame": start},
+            meta={
+                "time": ["xaxis"],
+                "scene": fans.scene,
+                "ground": theme.background,
+                "frame": start,
+            },
             uirevision=fans.scene,
         ),
         "frames": frames,
     }
 
 
-def _traces(fans: Fans, point: int, theme: Theme) -> list[Trace]:
+def _traces(fans: AnimationData, point: int, theme: Theme) -> list[Trace]:
     times, mean = fans.times[point], fans.mean[point]
     q05, q25, q75, q95 = fans.quantiles[:, point]
     colour = theme.state
     grouped = {"legendgroup": "bands"}
-    outer = band(times, q05, q95, theme.faded(colour, 0.15), uid="film-90", **grouped)
+    outer = band(times, q05, q95, theme.with_alpha(colour, 0.15), uid="film-90", **grouped)
     inner = band(
-        times, q25, q75, theme.faded(colour, 0.24), uid="film-50", name="50, 90 %", **grouped
+        times, q25, q75, theme.with_alpha(colour, 0.24), uid="film-50", name="50, 90 %", **grouped
     )
     middle = line(times, mean, colour, theme.line * 1.25, name="mean", uid="film-mean")
     if not np.isfinite(fans.exact_mean).any():
         return [outer, inner, middle]
     curves = np.stack([fans.exact_mean[point], *fans.exact_quantiles[:, point]], axis=1)
-    x, y = joined(times, curves)
+    x, y = join_with_gaps(times, curves)
     style = {"dash": theme.dashed, "name": "exact", "uid": "film-exact"}
     return [outer, inner, middle, line(x, y, theme.exact, theme.line * 0.6, **style)]
 
 
 def _moving(trace: Trace) -> Trace:
     """What of a trace changes from frame to frame."""
-    return {"x": single(trace["x"]), "y": single(trace["y"])}
+    return {"x": as_float32(trace["x"]), "y": as_float32(trace["y"])}
 
 
-def _slider(dial: Dial, names: list[str], active: int, theme: Theme) -> dict[str, Any]:
+def _slider(dial: SweepAxis, names: list[str], active: int, theme: Theme) -> dict[str, Any]:
     at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}}
     at_once["transition"] = {"duration": 0}
     size = theme.font_size
@@ -121,7 +126,7 @@ def _slider(dial: Dial, names: list[str], active: int, theme: Theme) -> dict[str
         },
         "font": {"size": size - 1, "color": theme.muted},
         "tickcolor": theme.muted,
-        "bgcolor": theme.faded(theme.muted, 0.25),
+        "bgcolor": theme.with_alpha(theme.muted, 0.25),
         "activebgcolor": theme.parameter_colour(dial.name),
         "bordercolor": theme.muted,
         "steps": [
@@ -144,7 +149,7 @@ def _player(names: list[str], theme: Theme) -> dict[str, Any]:
         "y": 0,
         "yanchor": "top",
         "pad": {"t": 4.6 * theme.font_size, "l": 0, "r": 0},
-        "bgcolor": theme.ground,
+        "bgcolor": theme.background,
         "bordercolor": theme.muted,
         "font": {"size": theme.font_size, "color": theme.text},
         "buttons": [
@@ -158,7 +163,7 @@ def _player(names: list[str], theme: Theme) -> dict[str, Any]:
     }
 
 
-def _range(fans: Fans) -> list[float]:
+def _range(fans: AnimationData) -> list[float]:
     """One range for all frames, so that they can be compared."""
     edges = [*fans.quantiles[[0, 3]], *fans.exact_quantiles[[0, 3]]]
-    return span(edges, [fans.mean, fans.exact_mean])
+    return axis_range(edges, [fans.mean, fans.exact_mean])

@@ -12,26 +12,26 @@ from sde_lab.figures.traces import Array
 
 
 @dataclass(frozen=True)
-class Dial:
+class SweepAxis:
     """What is turned, and to which values.
 
     Attributes:
         name: as the sweep knows it.
         symbol: as people read it.
         values: in the order of the sweep.
-        listed: whether the values stand side by side, evenly, each with its label: numbers of
+        categorical: whether the values stand side by side, evenly, each with its label: numbers of
             samples, schemes.
     """
 
     name: str
     symbol: str
     values: tuple[Any, ...]
-    listed: bool = False
+    categorical: bool = False
 
     @property
     def positions(self) -> Array:
         """Where the values stand on the axis, (P,)."""
-        if self.listed:
+        if self.categorical:
             return np.arange(len(self.values), dtype=np.float64)
         return np.array(self.values, dtype=np.float64)
 
@@ -44,7 +44,7 @@ class Dial:
         ]
 
     @property
-    def ordered(self) -> bool:
+    def numeric(self) -> bool:
         """Whether it makes sense to draw a line from one value to the next."""
         return not isinstance(self.values[0], str)
 
@@ -54,16 +54,16 @@ class Dial:
         places = self.positions
         return float(places[-1] - places[0]) / (len(places) - 1) if len(places) > 1 else 1.0
 
-    def axis(self, theme: Theme, air: float = 0.5, **own: Any) -> dict[str, Any]:
-        """The axis, from ``air`` spacings before the first value to as many after the last."""
-        places, by = self.positions, air * self.spacing
+    def axis(self, theme: Theme, padding: float = 0.5, **own: Any) -> dict[str, Any]:
+        """The axis, from ``padding`` spacings before the first value to as many after the last."""
+        places, by = self.positions, padding * self.spacing
         ticks: dict[str, Any] = {}
-        if self.listed:
+        if self.categorical:
             words = [label.replace(" ", "<br>", 1) for label in self.labels]
             ticks = {"tickvals": places.tolist(), "ticktext": words, "tickangle": 0}
         ends = [float(places[0]) - by, float(places[-1]) + by]
         axis = theme.axis(
-            self.symbol if self.ordered else "",
+            self.symbol if self.numeric else "",
             range=ends,
             zeroline=False,
             ticks="",
@@ -76,8 +76,8 @@ class Dial:
         }
         return axis
 
-    def place_of(self, value: Any) -> float | None:
+    def position_of(self, value: Any) -> float | None:
         """Where a value stands, or None if it is not on the axis."""
-        if self.listed:
+        if self.categorical:
             return float(self.values.index(value)) if value in self.values else None
         return float(value) if min(self.values) <= value <= max(self.values) else None

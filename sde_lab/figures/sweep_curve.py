@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from sde_lab.figures.axis_range import span
-from sde_lab.figures.sweep_axis import Dial
+from sde_lab.figures.axis_range import axis_range
+from sde_lab.figures.sweep_axis import SweepAxis
 from sde_lab.figures.theme import Theme
-from sde_lab.figures.traces import Array, Trace, band, cursor_line, joined, line, single
+from sde_lab.figures.traces import Array, Trace, as_float32, band, cursor_line, join_with_gaps, line
 
 TANGENTS = 13
 """Tangents shown, at most: more would run into each other."""
 
 
 @dataclass(frozen=True)
-class Measured:
+class SweepCurveData:
     """A measure at the points of a sweep, (P,) each, with NaN for what is not known.
 
     Attributes:
@@ -39,7 +39,9 @@ class Measured:
     scene: str
 
 
-def curve(dial: Dial, measured: Measured, now: Any, theme: Theme) -> dict[str, Any]:
+def sweep_curve(
+    dial: SweepAxis, measured: SweepCurveData, now: Any, theme: Theme
+) -> dict[str, Any]:
     """The measure as a solid line with a band of two standard errors, the exact one dashed.
 
     Args:
@@ -51,7 +53,7 @@ def curve(dial: Dial, measured: Measured, now: Any, theme: Theme) -> dict[str, A
     Returns:
         ``data`` and ``layout``; no axis shows time.
     """
-    place = dial.place_of(now)
+    place = dial.position_of(now)
     return {
         "data": [
             *_simulated(dial, measured, theme),
@@ -63,16 +65,16 @@ def curve(dial: Dial, measured: Measured, now: Any, theme: Theme) -> dict[str, A
             yaxis=theme.axis(title=measured.title, range=_range(measured)),
             shapes=[] if place is None else [cursor_line(place, "", theme)],
             hovermode="closest",
-            meta={"time": [], "ground": theme.ground},
+            meta={"time": [], "ground": theme.background},
             uirevision=measured.scene,
         ),
     }
 
 
-def _simulated(dial: Dial, measured: Measured, theme: Theme) -> list[Trace]:
+def _simulated(dial: SweepAxis, measured: SweepCurveData, theme: Theme) -> list[Trace]:
     x, value, reach = dial.positions, measured.value, 2.0 * measured.error
     colour = measured.colour
-    shade = theme.faded(colour, 0.2)
+    shade = theme.with_alpha(colour, 0.2)
     text = "%{text}: %{y:.4~g} ± %{customdata[0]:.2~g}"
     known = [measured.error]
     if np.isfinite(measured.exact).any():
@@ -90,17 +92,17 @@ def _simulated(dial: Dial, measured: Measured, theme: Theme) -> list[Trace]:
         hoverinfo="text",
         hovertemplate=text + "<extra></extra>",
         text=[f"{dial.symbol} = {label}" for label in dial.labels],
-        customdata=single(np.stack(known, axis=1)),
+        customdata=as_float32(np.stack(known, axis=1)),
     )
     main |= {"mode": "lines+markers", "marker": {"color": colour, "size": 2.6 * theme.line}}
-    if not dial.ordered:
-        bars = {"type": "data", "array": single(reach), "thickness": theme.line, "width": 6}
+    if not dial.numeric:
+        bars = {"type": "data", "array": as_float32(reach), "thickness": theme.line, "width": 6}
         return [{**main, "mode": "markers", "error_y": bars, "name": "simulated ± 2 SE"}]
     low, high = value - reach, value + reach
     return [band(x, low, high, shade, name="± 2 SE", uid="error", legendrank=2), main]
 
 
-def _exact(dial: Dial, measured: Measured, theme: Theme) -> list[Trace]:
+def _exact(dial: SweepAxis, measured: SweepCurveData, theme: Theme) -> list[Trace]:
     if not np.isfinite(measured.exact).any():
         return []
     style: dict[str, Any] = {"dash": theme.dashed, "name": "exact", "legendrank": 3}
@@ -108,9 +110,9 @@ def _exact(dial: Dial, measured: Measured, theme: Theme) -> list[Trace]:
     return [line(dial.positions, measured.exact, theme.exact, width, uid="exact", **style)]
 
 
-def _tangents(dial: Dial, measured: Measured, theme: Theme) -> list[Trace]:
+def _tangents(dial: SweepAxis, measured: SweepCurveData, theme: Theme) -> list[Trace]:
     """Short lines through some of the points, with the slope that the derivative of paths has."""
-    if measured.slope is None or dial.listed:
+    if measured.slope is None or dial.categorical:
         return []
     chosen = np.unique(np.linspace(0, len(dial.values) - 1, TANGENTS).round().astype(np.intp))
     x, y, slope = dial.positions[chosen], measured.value[chosen], measured.slope[chosen]
@@ -118,9 +120,13 @@ def _tangents(dial: Dial, measured: Measured, theme: Theme) -> list[Trace]:
     ends = np.stack([x - half, x + half]), np.stack([y - half * slope, y + half * slope])
     colour = theme.parameter_colour(dial.name)
     style: dict[str, Any] = {"name": "slope by the Jacobian", "legendrank": 4}
-    return [line(*joined(*ends), colour, theme.line * 1.9, uid="tangents", opacity=0.75, **style)]
+    return [
+        line(
+            *join_with_gaps(*ends), colour, theme.line * 1.9, uid="tangents", opacity=0.75, **style
+        )
+    ]
 
 
-def _range(measured: Measured) -> list[float]:
+def _range(measured: SweepCurveData) -> list[float]:
     reach = 2.0 * np.nan_to_num(measured.error)
-    return span([measured.value - reach, measured.value + reach, measured.exact], [])
+    return axis_range([measured.value - reach, measured.value + reach, measured.exact], [])

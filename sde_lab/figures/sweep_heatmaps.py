@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from sde_lab.figures.sweep_axis import Dial
-from sde_lab.figures.sweep_curve import Measured
+from sde_lab.figures.sweep_axis import SweepAxis
+from sde_lab.figures.sweep_curve import SweepCurveData
 from sde_lab.figures.theme import Theme
-from sde_lab.figures.traces import Array, note, single
+from sde_lab.figures.traces import Array, as_float32, corner_note
 
 FAR = 4.0
 """Standard errors at which the colours of the difference end."""
 
 
-def heatmaps(
-    across: Dial, up: Dial, measured: Measured, now: tuple[Any, Any], theme: Theme
+def sweep_heatmaps(
+    across: SweepAxis, up: SweepAxis, measured: SweepCurveData, now: tuple[Any, Any], theme: Theme
 ) -> list[dict[str, Any]]:
     """Maps of one sweep in the same axes: simulated; exact, and the difference in standard errors.
 
@@ -73,7 +73,7 @@ def _map(title: str, table: Array, own: dict[str, Any], theme: Theme) -> dict[st
     }
     return {
         "type": "heatmap",
-        "z": single(table),
+        "z": as_float32(table),
         "colorbar": bar,
         "hoverongaps": False,
         "uid": "map",
@@ -82,12 +82,12 @@ def _map(title: str, table: Array, own: dict[str, Any], theme: Theme) -> dict[st
 
 
 def _layout(
-    across: Dial, up: Dial, now: tuple[Any, Any], scene: str, theme: Theme
+    across: SweepAxis, up: SweepAxis, now: tuple[Any, Any], scene: str, theme: Theme
 ) -> dict[str, Any]:
     size = theme.font_size
     xaxis = across.axis(theme)
     # Beside a colour bar Plotly moves the title of an axis into the map; a remark stays.
-    title = {**note(xaxis["title"]["text"], theme), "x": 0.5, "xanchor": "center"}
+    title = {**corner_note(xaxis["title"]["text"], theme), "x": 0.5, "xanchor": "center"}
     title["font"] = xaxis["title"]["font"]
     return theme.layout(
         margin={"l": 3.4 * size + 10, "r": 10, "t": 4.6 * size + 6, "b": 2.9 * size + 6},
@@ -96,16 +96,16 @@ def _layout(
         yaxis=up.axis(theme),
         shapes=_ring(across, up, now, theme),
         hovermode="closest",
-        meta={"time": [], "ground": theme.ground, "clicks": True},
+        meta={"time": [], "ground": theme.background, "clicks": True},
         uirevision=scene,
     )
 
 
-def _told(across: Dial, up: Dial, numbers: Array, *, known: bool) -> dict[str, Any]:
+def _told(across: SweepAxis, up: SweepAxis, numbers: Array, *, known: bool) -> dict[str, Any]:
     """Where the cells are, and what pointing at one tells: value, error and truth."""
     place = f"{across.symbol} = %{{x:.6~g}}, {up.symbol} = %{{y:.6~g}}"
-    own: dict[str, Any] = {"x": single(across.positions), "y": single(up.positions)}
-    if across.listed or up.listed:
+    own: dict[str, Any] = {"x": as_float32(across.positions), "y": as_float32(up.positions)}
+    if across.categorical or up.categorical:
         place = "%{text}"
         own["text"] = [
             [f"{across.symbol} = {x}, {up.symbol} = {y}" for x in across.labels] for y in up.labels
@@ -113,12 +113,14 @@ def _told(across: Dial, up: Dial, numbers: Array, *, known: bool) -> dict[str, A
     text = f"{place}<br>%{{customdata[0]:.4~g}} ± %{{customdata[1]:.2~g}}"
     if known:
         text += "<br>exact %{customdata[2]:.4~g}"
-    return {**own, "customdata": single(numbers), "hovertemplate": text + "<extra></extra>"}
+    return {**own, "customdata": as_float32(numbers), "hovertemplate": text + "<extra></extra>"}
 
 
-def _ring(across: Dial, up: Dial, now: tuple[Any, Any], theme: Theme) -> list[dict[str, Any]]:
+def _ring(
+    across: SweepAxis, up: SweepAxis, now: tuple[Any, Any], theme: Theme
+) -> list[dict[str, Any]]:
     """Where the sidebar stands."""
-    x, y = across.place_of(now[0]), up.place_of(now[1])
+    x, y = across.position_of(now[0]), up.position_of(now[1])
     if x is None or y is None:
         return []
     size = 0.42 * theme.font_size

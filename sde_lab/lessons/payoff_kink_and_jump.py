@@ -1,7 +1,7 @@
 """A payoff with a kink can be differentiated path by path; one with a jump cannot."""
 
-from sde_lab.figures.payoffs import payoffs
-from sde_lab.lessons.base import Aside, Lesson
+from sde_lab.figures.payoffs import payoff_deltas_chart
+from sde_lab.lessons.base import Lesson, LessonFigure
 from sde_lab.scenario import Scenario
 from sde_lab.studies.payoffs import payoff_study
 
@@ -24,10 +24,10 @@ LESSON = Lesson(
         samples=5000,
     ),
     columns=("x0",),
-    aside=Aside(
+    figure=LessonFigure(
         study=payoff_study,
-        draw=payoffs,
-        text="Sensitivity of two mean payoffs to the start over the strike K: path by path, by"
+        draw=payoff_deltas_chart,
+        alt_text="Sensitivity of two mean payoffs to the start over the strike K: path by path, by"
         " moving the start, and exact",
         samples=20_000,
     ),

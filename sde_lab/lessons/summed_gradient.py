@@ -1,7 +1,7 @@
 """The gradient-sum trap: one number where a curve was asked for."""
 
-from sde_lab.figures.summed_gradient import summed
-from sde_lab.lessons.base import Aside, Lesson
+from sde_lab.figures.summed_gradient import summed_gradient_chart
+from sde_lab.lessons.base import Lesson, LessonFigure
 from sde_lab.scenario import Scenario
 from sde_lab.studies.summed_gradient import summed_gradient
 
@@ -24,10 +24,10 @@ LESSON = Lesson(
         samples=1,
     ),
     columns=("x0",),
-    aside=Aside(
+    figure=LessonFigure(
         study=summed_gradient,
-        draw=summed,
-        text="The number that autograd returns, above the derivatives at each time that it adds up",
+        draw=summed_gradient_chart,
+        alt_text="The number that autograd returns, above the derivatives at each time that it adds up",
         samples=1000,
     ),
 )

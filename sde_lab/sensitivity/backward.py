@@ -9,17 +9,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sde_lab.solver.simulate import Paths, flow, initial_state, settings
+from sde_lab.solver.simulate import Paths, initial_state, parameter_tensors, solve
 
-ENTRIES = 2**24
+MAX_COTANGENT_NUMBERS = 2**24
 """Numbers that one vectorised sweep may hold as cotangents."""
 
 
 def batched(paths: Paths) -> Tensor:
     """All backward passes at once, by ``is_grads_batched``; see :func:`sde_lab.sensitivity.jacobian`."""
-    values, leaves = _grow(paths)
+    values, leaves = _rerun_with_graph(paths)
     count, samples, size = values.shape
-    chunk = max(1, ENTRIES // values.numel())
+    chunk = max(1, MAX_COTANGENT_NUMBERS // values.numel())
     found = []
     for start in range(0, count * size, chunk):
         stop = min(start + chunk, count * size)
@@ -39,9 +39,9 @@ def batched(paths: Paths) -> Tensor:
     return stacked.view(count, size, samples, -1).transpose(1, 2)
 
 
-def loop(paths: Paths) -> Tensor:
+def per_time_loop(paths: Paths) -> Tensor:
     """One backward pass per time and component; see :func:`sde_lab.sensitivity.jacobian`."""
-    values, leaves = _grow(paths)
+    values, leaves = _rerun_with_graph(paths)
     count, samples, size = values.shape
     found = [
         torch.autograd.grad(
@@ -54,12 +54,12 @@ def loop(paths: Paths) -> Tensor:
     return stacked.view(count, size, samples, -1).transpose(1, 2)
 
 
-def _grow(paths: Paths) -> tuple[Tensor, list[Tensor]]:
+def _rerun_with_graph(paths: Paths) -> tuple[Tensor, list[Tensor]]:
     """The path again, with its graph: states (T, N, D), and the leaves (N, D) and (N, 1) each."""
     scenario = paths.scenario
     x0 = initial_state(scenario).clone().requires_grad_()
     leaves = {
         name: value.repeat(scenario.samples, 1).requires_grad_()
-        for name, value in settings(scenario).items()
+        for name, value in parameter_tensors(scenario).items()
     }
-    return flow(scenario, x0, leaves, paths.noise), [x0, *leaves.values()]
+    return solve(scenario, x0, leaves, paths.noise), [x0, *leaves.values()]

@@ -10,13 +10,19 @@ from torch import Tensor
 
 from sde_lab import memory
 from sde_lab.errors import ScenarioError
-from sde_lab.sensitivity.backward import batched, loop
+from sde_lab.sensitivity.backward import batched, per_time_loop
 from sde_lab.sensitivity.replay import replay
 from sde_lab.sensitivity.torch_func import forward, reverse
 from sde_lab.solver.simulate import Paths
 
-ENGINES: Mapping[str, Callable[[Paths], Tensor]] = MappingProxyType(
-    {"replay": replay, "reverse": reverse, "forward": forward, "batched": batched, "loop": loop}
+JACOBIAN_METHODS: Mapping[str, Callable[[Paths], Tensor]] = MappingProxyType(
+    {
+        "replay": replay,
+        "reverse": reverse,
+        "forward": forward,
+        "batched": batched,
+        "loop": per_time_loop,
+    }
 )
 
 
@@ -32,7 +38,7 @@ class Jacobian:
     names: tuple[str, ...]
     values: Tensor
 
-    def by(self, name: str) -> Tensor:
+    def wrt(self, name: str) -> Tensor:
         """The derivatives by one name, (T, N, D).
 
         Raises:
@@ -62,7 +68,7 @@ def jacobian(paths: Paths, engine: str = "replay") -> Jacobian:
         ScenarioError: for an engine that does not exist or cannot differentiate the scheme, and for
             paths whose Jacobian does not fit the memory memory.
     """
-    if not isinstance(engine, str) or engine not in ENGINES:
-        raise ScenarioError("engine", engine, f"must be one of {', '.join(ENGINES)}")
-    memory.require(paths.scenario, jacobian=True)
-    return Jacobian(paths.scenario.sde.columns, ENGINES[engine](paths))
+    if not isinstance(engine, str) or engine not in JACOBIAN_METHODS:
+        raise ScenarioError("engine", engine, f"must be one of {', '.join(JACOBIAN_METHODS)}")
+    memory.check_run(paths.scenario, jacobian=True)
+    return Jacobian(paths.scenario.model_spec.jacobian_columns, JACOBIAN_METHODS[engine](paths))

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from sde_lab.errors import ScenarioError
-from sde_lab.sensitivity.replay import Block, advance, blocks, rows
-from sde_lab.sensitivity.torchsde_problem import Brownian, Problem, pose
-from sde_lab.solver.brownian import Noise
+from sde_lab.sensitivity.replay import StepBlock, accumulate_tangents, blocks, rows
+from sde_lab.sensitivity.torchsde_problem import Brownian, TorchsdeProblem, build_problem
+from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.step_time import integrate, one_step
 
 
@@ -47,15 +47,15 @@ def sdeint_jacobian(
         ScenarioError: naming what cannot work: a type that does not exist, a scheme that does not
             fit, a parameter that is missing or not scalar, times that do not increase.
     """
-    problem = pose(sde, y0, ts, scheme, bm, wrt, dt)
+    problem = build_problem(sde, y0, ts, scheme, bm, wrt, dt)
     with torch.no_grad():
         states = _walk(problem)
     stored = _replay(problem, states)
     _require_separate_rows(problem, states)
-    return problem.at_times(states), problem.at_times(stored.permute(0, 3, 1, 2))
+    return problem.interpolate(states), problem.interpolate(stored.permute(0, 3, 1, 2))
 
 
-def _walk(problem: Problem) -> Tensor:
+def _walk(problem: TorchsdeProblem) -> Tensor:
     """States on the solver's grid, (K + 1, N, D)."""
     grid, steps = problem.grid, problem.steps
     if bool((steps == steps[0]).all()):
@@ -72,15 +72,15 @@ def _walk(problem: Problem) -> Tensor:
     return torch.stack(states)
 
 
-def _at(problem: Problem, k: int) -> Block:
+def _at(problem: TorchsdeProblem, k: int) -> StepBlock:
     """The k-th step of all samples."""
-    return Block(slice(k, k + 1), slice(0, len(problem.y0)))
+    return StepBlock(slice(k, k + 1), slice(0, len(problem.y0)))
 
 
-def _step(problem: Problem, block: Block, x: Tensor, leaves: list[Tensor]) -> Tensor:
+def _step(problem: TorchsdeProblem, block: StepBlock, x: Tensor, leaves: list[Tensor]) -> Tensor:
     """One step of every row of the block from the states x, (rows, D)."""
-    areas = problem.noise.areas
-    noise = Noise(
+    areas = problem.noise.levy_areas
+    noise = BrownianIncrements(
         rows(problem.noise.increments, block).unsqueeze(0),
         None if areas is None else rows(areas, block).unsqueeze(0),
     )
@@ -99,7 +99,7 @@ def _step(problem: Problem, block: Block, x: Tensor, leaves: list[Tensor]) -> Te
     return one_step(problem.equation(leaves), problem.scheme, x, noise, step, clock)
 
 
-def _replay(problem: Problem, states: Tensor) -> Tensor:
+def _replay(problem: TorchsdeProblem, states: Tensor) -> Tensor:
     """The Jacobian on the solver's grid, (K + 1, D, P, N).
 
     The code of a foreign SDE may read the batch size, or compare t with a number, so that rows of
@@ -110,11 +110,11 @@ def _replay(problem: Problem, states: Tensor) -> Tensor:
         a = _linearise(problem, states, block, stored)
         if a is None:
             return _replay_singly(problem, states)
-        advance(a, block, stored)
+        accumulate_tangents(a, block, stored)
     return stored
 
 
-def _replay_singly(problem: Problem, states: Tensor) -> Tensor:
+def _replay_singly(problem: TorchsdeProblem, states: Tensor) -> Tensor:
     """The same, one step of all samples at a time."""
     stored = _identity(problem, states)
     for k in range(len(problem.steps)):
@@ -127,11 +127,11 @@ def _replay_singly(problem: Problem, states: Tensor) -> Tensor:
                 "takes another step when asked again for the same one; drift and diffusion"
                 " must be functions of t and y alone",
             )
-        advance(a, block, stored)
+        accumulate_tangents(a, block, stored)
     return stored
 
 
-def _identity(problem: Problem, states: Tensor) -> Tensor:
+def _identity(problem: TorchsdeProblem, states: Tensor) -> Tensor:
     """Zeros, (K + 1, D, P, N), but for the derivative of the initial state by itself."""
     count, samples, size = states.shape
     stored = states.new_zeros((count, size, size + len(problem.values), samples))
@@ -140,7 +140,7 @@ def _identity(problem: Problem, states: Tensor) -> Tensor:
     return stored
 
 
-def _require_separate_rows(problem: Problem, states: Tensor) -> None:
+def _require_separate_rows(problem: TorchsdeProblem, states: Tensor) -> None:
     """Refuse an SDE in which some rows move when others do: J would hold their sum."""
     half = len(problem.y0) // 2
     x, reached = states[-2].clone(), states[-1]
@@ -161,7 +161,9 @@ def _close(out: Tensor, reached: Tensor) -> bool:
     return torch.allclose(out, reached, rtol=tight, atol=tight)
 
 
-def _linearise(problem: Problem, states: Tensor, block: Block, stored: Tensor) -> Tensor | None:
+def _linearise(
+    problem: TorchsdeProblem, states: Tensor, block: StepBlock, stored: Tensor
+) -> Tensor | None:
     """A (D, D, steps, samples) of the block, with B left in ``stored``.
 
     None if the rows cannot go through together: the replayed step fails, or misses the state that
@@ -185,7 +187,7 @@ def _linearise(problem: Problem, states: Tensor, block: Block, stored: Tensor) -
     return _by_state(out, x, block)
 
 
-def _by_state(out: Tensor, x: Tensor, block: Block) -> Tensor:
+def _by_state(out: Tensor, x: Tensor, block: StepBlock) -> Tensor:
     """∂out/∂x, (D, D, steps, samples): one backward pass per component."""
     size = x.shape[1]
     a = x.new_empty((size, size, *block.size))

@@ -16,15 +16,15 @@ from torch import Tensor
 
 from sde_lab.models.base import Model
 from sde_lab.schemes import Scheme
-from sde_lab.solver.brownian import Noise
-from sde_lab.solver.step_time import Clock, Equation, equation, follow
+from sde_lab.solver.brownian import BrownianIncrements
+from sde_lab.solver.step_time import SDE, TimeMap, integrate_with_callback, make_sde
 
-STEPS = 16
+STEPS_PER_SOLVE = 16
 """Steps of one call of the solver: a longer graph slows each backward pass through its end."""
 
 
 @dataclass(frozen=True)
-class Batch:
+class TangentBatch:
     """Rows that take the same number of steps of the same scheme.
 
     Attributes:
@@ -43,34 +43,41 @@ class Batch:
     parameters: Mapping[str, Tensor]
     step: float | Tensor
     steps: int
-    noise: Callable[[int, int], Noise]
+    noise: Callable[[int, int], BrownianIncrements]
 
 
-Arrival = Callable[[int, Tensor, Tensor], None]
+OnTangents = Callable[[int, Tensor, Tensor], None]
 """What is done with (step, state (rows, D), tangents (D, P, rows)); both are reused afterwards."""
 
 
-def walk(batch: Batch, columns: Sequence[str], arrive: Arrival) -> Iterator[int]:
+def propagate_tangents(
+    batch: TangentBatch, columns: Sequence[str], on_step: OnTangents
+) -> Iterator[int]:
     """Walk all steps of all rows with their derivatives.
 
     Args:
         batch: what to walk.
         columns: what to differentiate by, any of the model's columns.
-        arrive: called at every step 0, 1, …, steps.
+        on_step: called at every step 0, 1, …, steps.
 
     Yields:
         The step reached, every few steps, so that a caller can pause or leave.
     """
-    tangents = _Tangents(batch, columns)
+    tangents = _TangentState(batch, columns)
     x = batch.start
-    for first in range(0, batch.steps, STEPS):
-        last = min(first + STEPS, batch.steps)
-        x = _some_steps(batch, tangents, x, first, last, arrive)
+    for first in range(0, batch.steps, STEPS_PER_SOLVE):
+        last = min(first + STEPS_PER_SOLVE, batch.steps)
+        x = _some_steps(batch, tangents, x, first, last, on_step)
         yield last
 
 
 def _some_steps(
-    batch: Batch, tangents: _Tangents, x: Tensor, first: int, last: int, arrive: Arrival
+    batch: TangentBatch,
+    tangents: _TangentState,
+    x: Tensor,
+    first: int,
+    last: int,
+    arrive: OnTangents,
 ) -> Tensor:
     reached = first
 
@@ -83,21 +90,23 @@ def _some_steps(
         reached += 1
 
     with torch.set_grad_enabled(bool(tangents.columns)):
-        start = tangents.leave(x)
+        start = tangents.start_from(x)
         noise = batch.noise(first, last)
         clock = _clock(batch, first)
-        follow(tangents.equation, batch.scheme, start, noise, batch.step, clock, arrived)
+        integrate_with_callback(
+            tangents.equation, batch.scheme, start, noise, batch.step, clock, arrived
+        )
     return x
 
 
-def _clock(batch: Batch, first: int) -> Clock:
+def _clock(batch: TangentBatch, first: int) -> TimeMap:
     """Real time at step time u counted from step ``first``."""
     if not batch.model.time_dependent:
         return lambda u: u
     return lambda u: (u + first) * batch.step
 
 
-class _Tangents:
+class _TangentState:
     """The derivatives J of the state of every row, carried along.
 
     Attributes:
@@ -106,11 +115,11 @@ class _Tangents:
         values: J where the walk has arrived, (D, P, rows).
     """
 
-    def __init__(self, batch: Batch, columns: Sequence[str]) -> None:
+    def __init__(self, batch: TangentBatch, columns: Sequence[str]) -> None:
         rows, size = batch.start.shape
         self.columns = tuple(columns)
         self.values = batch.start.new_zeros((size, len(self.columns), rows))
-        initial = [knob.name for knob in batch.model.initial]
+        initial = [parameter.name for parameter in batch.model.initial]
         for place, name in enumerate(self.columns):
             if name in initial:
                 self.values[initial.index(name), place] = 1.0
@@ -125,9 +134,9 @@ class _Tangents:
         for name in self._wanted:
             self._parameters[name] = batch.parameters[name].expand(rows, 1)
         self._inputs: list[Tensor] = []
-        self.equation: Equation = equation(batch.model, self._parameters, batch.scheme.reading)
+        self.equation: SDE = make_sde(batch.model, self._parameters, batch.scheme.interpretation)
 
-    def leave(self, x: Tensor) -> Tensor:
+    def start_from(self, x: Tensor) -> Tensor:
         """The state as the start of a graph, with fresh leaves for the step from there."""
         self._inputs = []
         start = x.detach().requires_grad_(bool(self.columns))

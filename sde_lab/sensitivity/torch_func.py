@@ -13,19 +13,19 @@ import torch
 from torch import Tensor
 
 from sde_lab.errors import ScenarioError
-from sde_lab.solver.simulate import Paths, flow
+from sde_lab.solver.simulate import Paths, solve
 
-ONE_AT_A_TIME = threading.Lock()
+FORWARD_MODE_LOCK = threading.Lock()
 """Forward-mode levels of torch are global to the process: two threads at once corrupt them."""
 
-ENTRIES = 2**24
+MAX_COTANGENT_NUMBERS = 2**24
 """Numbers that one vectorised sweep of reverse mode may hold as cotangents."""
 
 
 def reverse(paths: Paths) -> Tensor:
     """``torch.func.jacrev``: one backward pass per entry of the path, vectorised in chunks."""
     sample, q = _sampler(paths)
-    chunk = max(1, ENTRIES // paths.values.numel())
+    chunk = max(1, MAX_COTANGENT_NUMBERS // paths.values.numel())
     found: Tensor = torch.func.jacrev(sample, chunk_size=chunk)(q)
     return found.detach()
 
@@ -37,8 +37,8 @@ def forward(paths: Paths) -> Tensor:
         ScenarioError: for a scheme inside which torchsde differentiates: forward-mode tangents do
             not pass through that, and the numbers would be wrong.
     """
-    scheme = paths.scenario.solver
-    if scheme.differentiates:
+    scheme = paths.scenario.scheme_spec
+    if scheme.uses_autograd:
         raise ScenarioError(
             "engine",
             "forward",
@@ -46,7 +46,7 @@ def forward(paths: Paths) -> Tensor:
             " milstein_grad_free works, and so do the other engines",
         )
     sample, q = _sampler(paths)
-    with ONE_AT_A_TIME:
+    with FORWARD_MODE_LOCK:
         found: Tensor = torch.func.jacfwd(sample)(q)
     return found.detach()
 
@@ -64,6 +64,6 @@ def _sampler(paths: Paths) -> tuple[Callable[[Tensor], Tensor], Tensor]:
     def sample(q: Tensor) -> Tensor:
         x0 = q[:size].expand(scenario.samples, size)
         named = {name: q[size + i].view(1, 1) for i, name in enumerate(scenario.parameters)}
-        return flow(scenario, x0, named, paths.noise)
+        return solve(scenario, x0, named, paths.noise)
 
     return sample, q

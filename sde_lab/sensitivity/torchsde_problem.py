@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from sde_lab.errors import ScenarioError
 from sde_lab.schemes import ANY_NOISE, SCHEMES, Scheme
-from sde_lab.solver.brownian import Noise
-from sde_lab.solver.step_time import Equation, Field
+from sde_lab.solver.brownian import BrownianIncrements
+from sde_lab.solver.step_time import SDE, Field
 
-LARGEST_WALK = 1_000_000
-ONE_SWAP = threading.RLock()
+MAX_STEPS = 1_000_000
+PARAMETER_SWAP_LOCK = threading.RLock()
 """``functional_call`` puts the leaves into the module itself and takes them out again: two threads
 at once would leave one's leaf in the place of the parameter."""
-BOTH_READINGS = ("milstein", "milstein_grad_free")
+EITHER_INTERPRETATION = ("milstein", "milstein_grad_free")
 
 
 class Brownian(Protocol):
@@ -37,7 +37,7 @@ class Brownian(Protocol):
 
 
 @dataclass(frozen=True)
-class Problem:
+class TorchsdeProblem:
     """Everything that one call of ``sdeint_jacobian`` fixes.
 
     Attributes:
@@ -58,17 +58,17 @@ class Problem:
     ts: Tensor
     grid: Tensor
     steps: Tensor
-    noise: Noise
+    noise: BrownianIncrements
     names: tuple[str, ...]
     values: tuple[Tensor, ...]
 
-    def equation(self, leaves: list[Tensor]) -> Equation:
+    def equation(self, leaves: list[Tensor]) -> SDE:
         """The SDE with ``leaves`` in the place of its parameters; none leaves it as it is."""
         if leaves:
             drift, diffusion = self._swapped("f", leaves), self._swapped("g", leaves)
         else:
             drift, diffusion = self.sde.f, self.sde.g
-        return Equation(
+        return SDE(
             drift,
             diffusion,
             self.sde.noise_type,
@@ -81,12 +81,12 @@ class Problem:
         swapped = {f"sde.{name}": leaf for name, leaf in zip(self.names, leaves, strict=True)}
 
         def evaluate(t: Tensor, y: Tensor) -> Any:
-            with ONE_SWAP:
+            with PARAMETER_SWAP_LOCK:
                 return torch.func.functional_call(host, swapped, (method, t, y))
 
         return evaluate
 
-    def at_times(self, table: Tensor) -> Tensor:
+    def interpolate(self, table: Tensor) -> Tensor:
         """A (K + 1, …) table on the solver's grid, interpolated linearly to the times asked for."""
         if len(self.grid) == len(self.ts) and bool((self.grid == self.ts).all()):
             return table
@@ -108,7 +108,7 @@ class _Host(nn.Module):
         return getattr(self.sde, method)(t, y)
 
 
-def pose(
+def build_problem(
     sde: Any,
     y0: Tensor,
     ts: Tensor | Sequence[float],
@@ -116,7 +116,7 @@ def pose(
     bm: Brownian | None,
     wrt: str | Sequence[str] | None,
     dt: float | None,
-) -> Problem:
+) -> TorchsdeProblem:
     """Check the arguments of ``sdeint_jacobian`` and gather them; ScenarioError names faults."""
     solver = _scheme(sde, scheme)
     if not isinstance(y0, Tensor) or y0.dim() != 2 or not y0.numel() or not y0.is_floating_point():
@@ -124,7 +124,7 @@ def pose(
         raise ScenarioError(
             "y0", shape, "must be a floating-point tensor of shape (samples, state)"
         )
-    solver.require_structure(sde.noise_type, y0.shape[1], type(sde).__name__)
+    solver.check_structure(sde.noise_type, y0.shape[1], type(sde).__name__)
     y0 = y0.detach()
     times = _times(ts, y0)
     names, values = _named(sde, wrt)
@@ -132,7 +132,7 @@ def pose(
     grid = times if dt is None else _grid(times, dt)
     steps = _lengths(grid)
     noise = _noise(_brownian(bm, times, y0, channels, solver), grid, steps, solver)
-    return Problem(sde, solver, y0, times, grid, steps, noise, names, values)
+    return TorchsdeProblem(sde, solver, y0, times, grid, steps, noise, names, values)
 
 
 def _channels(sde: Any, t: Tensor, y0: Tensor) -> int:
@@ -165,12 +165,14 @@ def _scheme(sde: Any, name: str) -> Scheme:
         if not callable(getattr(sde, method, None)):
             raise ScenarioError(f"sde.{method}", None, f"the SDE must define {method}(t, y)")
     scheme = SCHEMES[name]
-    if sde.sde_type != scheme.reading and name not in BOTH_READINGS:
+    if sde.sde_type != scheme.interpretation and name not in EITHER_INTERPRETATION:
         fit = ", ".join(
-            s.name for s in SCHEMES.values() if s.reading == sde.sde_type or s.name in BOTH_READINGS
+            s.name
+            for s in SCHEMES.values()
+            if s.interpretation == sde.sde_type or s.name in EITHER_INTERPRETATION
         )
         raise ScenarioError(
-            "scheme", name, f"solves {scheme.reading} equations; {fit} fit this one"
+            "scheme", name, f"solves {scheme.interpretation} equations; {fit} fit this one"
         )
     return scheme
 
@@ -193,8 +195,8 @@ def _grid(times: Tensor, dt: float) -> Tensor:
     """Where ``torchsde.sdeint`` stops on its way: t + dt, in the precision of the times."""
     if not isinstance(dt, int | float) or not dt > 0:
         raise ScenarioError("dt", dt, "must be a positive number")
-    if float(times[-1] - times[0]) / dt > LARGEST_WALK:
-        raise ScenarioError("dt", dt, f"would take more than {LARGEST_WALK} steps")
+    if float(times[-1] - times[0]) / dt > MAX_STEPS:
+        raise ScenarioError("dt", dt, f"would take more than {MAX_STEPS} steps")
     walked = [times[0]]
     while walked[-1] < times[-1]:
         walked.append(min(walked[-1] + dt, times[-1]))
@@ -258,7 +260,7 @@ def _brownian(
     return bm
 
 
-def _noise(bm: Brownian, grid: Tensor, steps: Tensor, scheme: Scheme) -> Noise:
+def _noise(bm: Brownian, grid: Tensor, steps: Tensor, scheme: Scheme) -> BrownianIncrements:
     """Ask the Brownian motion for every step of the grid, and scale to unit variance."""
     increments, areas = [], []
     for (start, stop), step in zip(pairwise(grid), steps, strict=True):
@@ -268,4 +270,4 @@ def _noise(bm: Brownian, grid: Tensor, steps: Tensor, scheme: Scheme) -> Noise:
         else:
             w = bm(start, stop)
         increments.append(w / step**0.5)
-    return Noise(torch.stack(increments), torch.stack(areas) if areas else None)
+    return BrownianIncrements(torch.stack(increments), torch.stack(areas) if areas else None)

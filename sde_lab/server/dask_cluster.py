@@ -10,34 +10,36 @@ import streamlit as st
 
 from sde_lab.errors import ScenarioError
 
-VARIABLE = "SDE_LAB_DASK"
+ADDRESS_VARIABLE = "SDE_LAB_DASK"
 """Address of a Dask scheduler, such as ``tcp://10.0.0.5:8786``."""
-PATIENCE = "5s"
+CONNECT_TIMEOUT = "5s"
 """How long a scheduler may take to answer."""
 
 
-def executor() -> Executor | None:
+def dask_executor() -> Executor | None:
     """The cluster's executor, or None where none is named.
 
     Raises:
         ScenarioError: if a cluster is named that cannot be reached.
     """
-    address = os.environ.get(VARIABLE)
+    address = os.environ.get(ADDRESS_VARIABLE)
     if not address:
         return None
     try:
         return _connected(address)
     except ImportError:
         hint = "needs the package distributed: pip install distributed"
-        raise ScenarioError(VARIABLE, address, hint) from None
+        raise ScenarioError(ADDRESS_VARIABLE, address, hint) from None
     except (OSError, ValueError, TypeError) as error:
         hint = f"no Dask scheduler answers there ({type(error).__name__})"
-        raise ScenarioError(VARIABLE, address, hint) from None
+        raise ScenarioError(ADDRESS_VARIABLE, address, hint) from None
 
 
 @st.cache_resource(show_spinner=False)
 def _connected(address: str) -> Executor:
     """One connection for all sessions."""
-    client = import_module("distributed").Client(address, timeout=PATIENCE, set_as_default=False)
+    client = import_module("distributed").Client(
+        address, timeout=CONNECT_TIMEOUT, set_as_default=False
+    )
     found: Executor = client.get_executor()
     return found

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sde_lab.server.fair_queue import FairQueue
-from sde_lab.server.singleton import once
-from sde_lab.server.worker_process import KEEPS_MEMORY, Worker, WorkerLostError
+from sde_lab.server.singleton import process_singleton
+from sde_lab.server.worker_process import MALLOC_KEEP_FREED, WorkerDiedError, WorkerProcess
 
 T = TypeVar("T")
 
 
-def at_desk(function: Callable[..., T], *args: Any) -> T:
+def run_interactive(function: Callable[..., T], *args: Any) -> T:
     """What ``function(*args)`` returns, computed at the desk.
 
     Args:
@@ -27,42 +27,42 @@ def at_desk(function: Callable[..., T], *args: Any) -> T:
     Raises:
         Exception: whatever the function raises.
     """
-    return _desk().call(function, *args)
+    return _interactive().call(function, *args)
 
 
-def desk_worker() -> Worker:
+def interactive_worker() -> WorkerProcess:
     """The process itself."""
-    return _desk().worker
+    return _interactive().worker
 
 
-@once
-def _desk() -> Desk:
-    return Desk(Worker(niceness=0, environment=KEEPS_MEMORY))
+@process_singleton
+def _interactive() -> InteractiveWorker:
+    return InteractiveWorker(WorkerProcess(niceness=0, environment=MALLOC_KEEP_FREED))
 
 
-class Desk:
+class InteractiveWorker:
     """One process, one piece of work at a time.
 
     Args:
         worker: who works there.
     """
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: WorkerProcess) -> None:
         self.worker = worker
-        self._line = _Line()
+        self._queue = _SingleSlotQueue()
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
         """See :func:`at_desk`. If the process is lost twice it is done here."""
-        with self._line.turn():
+        with self._queue.slot():
             for _ in range(2):
                 try:
                     return self.worker.call(function, *args)
-                except WorkerLostError:
+                except WorkerDiedError:
                     continue
         return function(*args)
 
 
-class _Line(FairQueue):
+class _SingleSlotQueue(FairQueue):
     """Those who wait at the desk."""
 
-    WIDTH = 1
+    SLOTS = 1

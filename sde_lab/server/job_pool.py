@@ -18,20 +18,22 @@ from typing import Any
 
 from sde_lab import memory
 from sde_lab.errors import ScenarioError
-from sde_lab.server.fair_queue import FairQueue, Say, turn
-from sde_lab.server.interactive import desk_worker
-from sde_lab.server.singleton import once
-from sde_lab.server.worker_process import Task, Worker, WorkerLostError
+from sde_lab.server.fair_queue import FairQueue, OnWait, acquire_slot
+from sde_lab.server.interactive import interactive_worker
+from sde_lab.server.singleton import process_singleton
+from sde_lab.server.worker_process import RemoteObject, WorkerDiedError, WorkerProcess
 
 
-def begin(make: Callable[..., Any], *args: Any, size: float, say: Say | None = None) -> Errand:
+def start_job(
+    make: Callable[..., Any], *args: Any, reserve_bytes: float, on_wait: OnWait | None = None
+) -> RemoteJob:
     """Begin an errand: the object ``make(*args)`` in the worker's process.
 
     Args:
         make: a class or a function that can be imported.
         args: its arguments; they are pickled.
-        size: the memory that the object may come to hold, in bytes.
-        say: told how many are ahead while it waits for memory and for a turn.
+        reserve_bytes: the memory that the object may come to hold, in bytes.
+        on_wait: told how many are ahead while it waits for memory and for a turn.
 
     Returns:
         The errand, to be used in a ``with``; outside of one it may be ended to make room.
@@ -40,21 +42,21 @@ def begin(make: Callable[..., Any], *args: Any, size: float, say: Say | None = N
         ScenarioError: if it would not fit on an empty server.
         WorkerLostError: if the process ends meanwhile.
     """
-    return _office().begin(make, *args, size=size, say=say)
+    return _job_pool().start(make, *args, reserve_bytes=reserve_bytes, on_wait=on_wait)
 
 
-@once
-def office_worker() -> Worker:
+@process_singleton
+def background_worker() -> WorkerProcess:
     """The process itself."""
-    return Worker()
+    return WorkerProcess()
 
 
-@once
-def _office() -> Office:
+@process_singleton
+def _job_pool() -> JobPool:
     base = memory.resident_bytes() + memory.GROWTH_BYTES
-    for worker in (desk_worker(), office_worker()):
+    for worker in (interactive_worker(), background_worker()):
         base += worker.call(memory.resident_bytes)  # after its imports: it has to start first
-    return Office(office_worker(), memory.server_room(base))
+    return JobPool(background_worker(), memory.server_capacity_bytes(base))
 
 
 def room() -> float:
@@ -63,49 +65,51 @@ def room() -> float:
     Raises:
         ScenarioError: if the server's own memory leaves no room for a run.
     """
-    return _office().room
+    return _job_pool().capacity_bytes
 
 
-class Errand:
+class RemoteJob:
     """One object in the worker's process, and the memory set aside for it.
 
     Attributes:
-        size: that memory, in bytes.
+        reserved_bytes: that memory, in bytes.
         closed: whether it was ended.
     """
 
-    def __init__(self, office: Office, size: float) -> None:
-        self.size = size
+    def __init__(self, pool: JobPool, reserved_bytes: float) -> None:
+        self.reserved_bytes = reserved_bytes
         self.closed = False
-        self.busy = True
-        self.task: Task | None = None
-        self._office = office
+        self.in_use = True
+        self.remote: RemoteObject | None = None
+        self._pool = pool
 
-    def ask(self, method: str, *args: Any, say: Say | None = None, alone: bool = False) -> Any:
+    def call(
+        self, method: str, *args: Any, on_wait: OnWait | None = None, exclusive: bool = False
+    ) -> Any:
         """Call one of the object's methods once it is this session's turn.
 
         Args:
             method: its name.
             args: its arguments.
-            say: told how many are ahead while it waits.
-            alone: nobody else has a turn meanwhile.
+            on_wait: told how many are ahead while it waits.
+            exclusive: nobody else has a turn meanwhile.
 
         Raises:
             WorkerLostError: if the errand was ended, or its process was.
         """
-        with turn(say, alone=alone):
-            if self.closed or self.task is None:
-                raise WorkerLostError("the errand was ended")
-            return self.task.ask(method, *args)
+        with acquire_slot(on_wait, exclusive=exclusive):
+            if self.closed or self.remote is None:
+                raise WorkerDiedError("the errand was ended")
+            return self.remote.call(method, *args)
 
     def close(self) -> None:
         """End it, and give its memory back."""
         self.closed = True
-        if self.task is not None:
-            self.task.close()
+        if self.remote is not None:
+            self.remote.close()
 
-    def __enter__(self) -> Errand:
-        self._office.take_up(self)
+    def __enter__(self) -> RemoteJob:
+        self._pool.mark_in_use(self)
         return self
 
     def __exit__(
@@ -114,86 +118,90 @@ class Errand:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.busy = False
+        self.in_use = False
 
 
-class Office:
+class JobPool:
     """Begins errands, in order of arrival, and knows what all of them hold.
 
     Args:
         worker: in whose process they live.
-        room: the memory they may hold together, in bytes.
+        capacity_bytes: the memory they may hold together, in bytes.
     """
 
-    def __init__(self, worker: Worker, room: float) -> None:
+    def __init__(self, worker: WorkerProcess, capacity_bytes: float) -> None:
         self.worker = worker
-        self.room = room
+        self.capacity_bytes = capacity_bytes
         self._lock = threading.Lock()
-        self._door = _Door()
-        self._errands: dict[int, weakref.ref[Errand]] = {}
+        self._admission = _AdmissionQueue()
+        self._jobs: dict[int, weakref.ref[RemoteJob]] = {}
         self._numbers = itertools.count()
 
     @property
-    def held(self) -> float:
+    def reserved_bytes(self) -> float:
         """The memory that is set aside now, in bytes."""
-        return sum(errand.size for errand in self._open())
+        return sum(errand.reserved_bytes for errand in self._open_jobs())
 
-    def begin(
-        self, make: Callable[..., Any], *args: Any, size: float, say: Say | None = None
-    ) -> Errand:
+    def start(
+        self,
+        make: Callable[..., Any],
+        *args: Any,
+        reserve_bytes: float,
+        on_wait: OnWait | None = None,
+    ) -> RemoteJob:
         """See :func:`begin`."""
-        if size > self.room:
-            hint = f"this needs {size / 1e9:.1f} GB, all runs may hold {self.room / 1e9:.1f} GB"
-            raise ScenarioError("memory", f"{size / 1e9:.1f} GB", hint)
-        errand = Errand(self, size)
-        with self._door.turn(say):
-            while not self._admit(errand):
-                if say is not None:
-                    say(sum(other.busy for other in self._open()))
-                time.sleep(self._door.INTERVAL)
+        if reserve_bytes > self.capacity_bytes:
+            hint = f"this needs {reserve_bytes / 1e9:.1f} GB, all runs may hold {self.capacity_bytes / 1e9:.1f} GB"
+            raise ScenarioError("memory", f"{reserve_bytes / 1e9:.1f} GB", hint)
+        errand = RemoteJob(self, reserve_bytes)
+        with self._admission.slot(on_wait):
+            while not self._try_reserve(errand):
+                if on_wait is not None:
+                    on_wait(sum(other.in_use for other in self._open_jobs()))
+                time.sleep(self._admission.POLL_SECONDS)
         try:
-            with turn(say):
-                errand.task = self.worker.begin(make, *args)
+            with acquire_slot(on_wait):
+                errand.remote = self.worker.create(make, *args)
         except BaseException:
             errand.close()
             raise
         return errand
 
-    def take_up(self, errand: Errand) -> None:
+    def mark_in_use(self, job: RemoteJob) -> None:
         """Mark an errand as waited for: it is not ended to make room.
 
         Raises:
             WorkerLostError: if it was ended already.
         """
         with self._lock:
-            if errand.closed:
-                raise WorkerLostError("the errand was ended")
-            errand.busy = True
+            if job.closed:
+                raise WorkerDiedError("the errand was ended")
+            job.in_use = True
 
-    def _open(self) -> list[Errand]:
+    def _open_jobs(self) -> list[RemoteJob]:
         """The errands that are not over, oldest first."""
-        known = [reference() for reference in list(self._errands.values())]
+        known = [reference() for reference in list(self._jobs.values())]
         return [errand for errand in known if errand is not None and not errand.closed]
 
-    def _admit(self, errand: Errand) -> bool:
+    def _try_reserve(self, job: RemoteJob) -> bool:
         """Set memory aside, ending idle errands where need be; whether there is room."""
         with self._lock:
-            present = self._open()
-            free = self.room - sum(other.size for other in present)
+            present = self._open_jobs()
+            free = self.capacity_bytes - sum(other.reserved_bytes for other in present)
             for other in present:
-                if free >= errand.size:
+                if free >= job.reserved_bytes:
                     break
-                if not other.busy:
+                if not other.in_use:
                     other.close()
-                    free += other.size
-            if free < errand.size:
+                    free += other.reserved_bytes
+            if free < job.reserved_bytes:
                 return False
-            self._errands = {n: r for n, r in self._errands.items() if r() in present}
-            self._errands[next(self._numbers)] = weakref.ref(errand)
+            self._jobs = {n: r for n, r in self._jobs.items() if r() in present}
+            self._jobs[next(self._numbers)] = weakref.ref(job)
             return True
 
 
-class _Door(FairQueue):
+class _AdmissionQueue(FairQueue):
     """One at a time waits for memory; the others wait behind, in order."""
 
-    WIDTH = 1
+    SLOTS = 1

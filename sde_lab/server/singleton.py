@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def once(make: Callable[[], T]) -> Callable[[], T]:
+def process_singleton(make: Callable[[], T]) -> Callable[[], T]:
     """Make a value when it is first asked for, and then give out that one.
 
     ``st.cache_resource`` does so too, but any browser may send a message that clears it, for all:

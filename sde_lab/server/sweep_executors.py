@@ -5,34 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sde_lab import memory
-from sde_lab.server.fair_queue import Say
-from sde_lab.server.interactive import at_desk
-from sde_lab.server.job_pool import Errand, begin
-from sde_lab.server.worker_process import WorkerLostError
-from sde_lab.sweep.batch import Outcome, compute
-from sde_lab.sweep.executors import TRIES, Alone, Crew, CrewError
-from sde_lab.sweep.plan import Block
+from sde_lab.server.fair_queue import OnWait
+from sde_lab.server.interactive import run_interactive
+from sde_lab.server.job_pool import RemoteJob, start_job
+from sde_lab.server.worker_process import WorkerDiedError
+from sde_lab.sweep.batch import BlockResult, compute_block
+from sde_lab.sweep.executors import MAX_ATTEMPTS, BlockExecutor, ExecutorError, SerialExecutor
+from sde_lab.sweep.plan import SweepBlock
 
 
-class Quick(Alone):
+class InteractiveExecutor(SerialExecutor):
     """Has a whole block done at the desk."""
 
-    def turn(self) -> list[Outcome]:
+    def step(self) -> list[BlockResult]:
         """Wait in line, and have a block done."""
-        found = at_desk(compute, self._blocks[-1])
+        found = run_interactive(compute_block, self._blocks[-1])
         self._blocks.pop()
         return [found]
 
 
-class Piecewise(Alone):
+class RemoteSerialExecutor(SerialExecutor):
     """What works over there."""
 
-    def piece(self) -> tuple[list[Outcome], float]:
+    def run_slice(self) -> tuple[list[BlockResult], float]:
         """One turn: what got done, and the share of the block in progress."""
-        return self.turn(), self.share
+        return self.step(), self.partial_progress
 
 
-class Hired(Crew):
+class BackgroundExecutor(BlockExecutor):
     """Asks the second process for a piece at a time; begins again what was lost with it.
 
     Args:
@@ -40,19 +40,19 @@ class Hired(Crew):
         say: told how many are ahead while it waits for its turn.
     """
 
-    def __init__(self, blocks: Sequence[Block], say: Say) -> None:
-        self._say = say
-        self._left = {block.places: block for block in blocks}
-        self._errand: Errand | None = None
+    def __init__(self, blocks: Sequence[SweepBlock], on_wait: OnWait) -> None:
+        self._on_wait = on_wait
+        self._pending = {block.point_indices: block for block in blocks}
+        self._job: RemoteJob | None = None
         self._share = 0.0
-        self._lost = 0
+        self._failures = 0
 
     @property
-    def share(self) -> float:
+    def partial_progress(self) -> float:
         """Of the block in progress."""
         return self._share
 
-    def turn(self) -> list[Outcome]:
+    def step(self) -> list[BlockResult]:
         """Wait in line, and have a piece done.
 
         Raises:
@@ -60,23 +60,28 @@ class Hired(Crew):
             ScenarioError: if a block cannot work.
         """
         try:
-            if self._errand is None:
-                blocks = list(self._left.values())
-                self._errand = begin(Piecewise, blocks, size=memory.limit(), say=self._say)
-            with self._errand as errand:
-                found, self._share = errand.ask("piece", say=self._say)
-        except WorkerLostError as error:
-            self._lost += 1
-            self.leave()
-            if self._lost >= TRIES:
-                raise CrewError("the server ended it, to save its memory") from error
+            if self._job is None:
+                blocks = list(self._pending.values())
+                self._job = start_job(
+                    RemoteSerialExecutor,
+                    blocks,
+                    reserve_bytes=memory.run_limit_bytes(),
+                    on_wait=self._on_wait,
+                )
+            with self._job as errand:
+                found, self._share = errand.call("piece", on_wait=self._on_wait)
+        except WorkerDiedError as error:
+            self._failures += 1
+            self.cancel()
+            if self._failures >= MAX_ATTEMPTS:
+                raise ExecutorError("the server ended it, to save its memory") from error
             return []
         for outcome in found:
-            del self._left[outcome.places]
+            del self._pending[outcome.point_indices]
         return list(found)
 
-    def leave(self) -> None:
+    def cancel(self) -> None:
         """Give the memory over there back."""
-        if self._errand is not None:
-            self._errand.close()
-        self._errand, self._share = None, 0.0
+        if self._job is not None:
+            self._job.close()
+        self._job, self._share = None, 0.0

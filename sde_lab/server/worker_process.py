@@ -30,27 +30,27 @@ T = TypeVar("T")
 
 NICENESS = 19
 """Added to that of a process for heavy work: others get the processor first."""
-OOM_SCORE = "500"
+OOM_SCORE_ADJUSTMENT = "500"
 """What Linux adds to the process's score when it looks for one to end for want of memory."""
 
 
-RETURNS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**20)}
+MALLOC_TRIM_EAGERLY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**20)}
 """Tells the C library of Linux to give freed tables back to the system; others do not read it."""
-KEEPS_MEMORY = {**RETURNS_MEMORY, "MALLOC_TRIM_THRESHOLD_": str(2**28)}
+MALLOC_KEEP_FREED = {**MALLOC_TRIM_EAGERLY, "MALLOC_TRIM_THRESHOLD_": str(2**28)}
 """Tells it to keep up to 256 MB for the next table: to get it back takes a fifth of a sweep."""
 
 
-class WorkerLostError(RuntimeError):
+class WorkerDiedError(RuntimeError):
     """The process ended in the middle of a task, or the task was dropped to make room."""
 
 
-class Task:
+class RemoteObject:
     """An object in the worker's process.
 
     It lasts until it is closed, or nobody holds this any more.
     """
 
-    def __init__(self, process: _Process, number: int) -> None:
+    def __init__(self, process: _Connection, number: int) -> None:
         self._process = process
         self._number = number
         self._closed = False
@@ -60,7 +60,7 @@ class Task:
         """Whether it can be asked nothing more."""
         return self._closed or not self._process.alive
 
-    def ask(self, method: str, *args: Any) -> Any:
+    def call(self, method: str, *args: Any) -> Any:
         """Call a method of the object; what it returns.
 
         Raises:
@@ -68,20 +68,20 @@ class Task:
             Exception: whatever the method raises.
         """
         if self.closed:
-            raise WorkerLostError("the task is over")
+            raise WorkerDiedError("the task is over")
         return self._process.request("ask", self._number, method, args)
 
     def close(self) -> None:
         """Let the object go, before the process does anything else."""
         if not self._closed:
             self._closed = True
-            self._process.dropped.append(self._number)
+            self._process.released.append(self._number)
 
     def __del__(self) -> None:
         self.close()
 
 
-class Worker:
+class WorkerProcess:
     """Starts the process when it is first needed, and again if it was lost.
 
     Args:
@@ -90,12 +90,12 @@ class Worker:
     """
 
     def __init__(
-        self, niceness: int = NICENESS, environment: Mapping[str, str] = RETURNS_MEMORY
+        self, niceness: int = NICENESS, environment: Mapping[str, str] = MALLOC_TRIM_EAGERLY
     ) -> None:
         self._niceness = niceness
         self._environment = environment
         self._lock = threading.Lock()
-        self._process: _Process | None = None
+        self._process: _Connection | None = None
         self._numbers = itertools.count()
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
@@ -109,10 +109,10 @@ class Worker:
             WorkerLostError: if the process ends meanwhile.
             Exception: whatever the function raises.
         """
-        found: T = self._present().request("call", 0, function, args)
+        found: T = self._connection().request("call", 0, function, args)
         return found
 
-    def begin(self, make: Callable[..., Any], *args: Any) -> Task:
+    def create(self, make: Callable[..., Any], *args: Any) -> RemoteObject:
         """Make an object in the process: ``make(*args)``.
 
         Args:
@@ -123,17 +123,17 @@ class Worker:
             WorkerLostError: if the process ends meanwhile.
             Exception: whatever making it raises.
         """
-        process, number = self._present(), next(self._numbers)
+        process, number = self._connection(), next(self._numbers)
         process.request("make", number, make, args)
-        return Task(process, number)
+        return RemoteObject(process, number)
 
-    def _present(self) -> _Process:
+    def _connection(self) -> _Connection:
         with self._lock:
             if self._process is not None and not self._process.alive:
-                self._process.end()
+                self._process.kill()
                 self._process = None
             if self._process is None:
-                self._process = _Process(self._niceness, self._environment)
+                self._process = _Connection(self._niceness, self._environment)
             return self._process
 
     @property
@@ -146,10 +146,10 @@ class Worker:
         """End the process."""
         with self._lock:
             if self._process is not None:
-                self._process.end()
+                self._process.kill()
 
 
-class _Process:
+class _Connection:
     """The near end of the pipe. One request at a time."""
 
     def __init__(self, niceness: int, environment: Mapping[str, str]) -> None:
@@ -164,8 +164,8 @@ class _Process:
             # just a process group, would get half of Linux's time whatever the process's niceness.
             process_group=0 if os.name == "posix" else None,
         )
-        self.dropped: deque[int] = deque()
-        atexit.register(self.end)
+        self.released: deque[int] = deque()
+        atexit.register(self.kill)
 
     @property
     def alive(self) -> bool:
@@ -180,20 +180,20 @@ class _Process:
         assert out is not None
         assert back is not None
         with self._lock:
-            dropped = [self.dropped.popleft() for _ in range(len(self.dropped))]
+            dropped = [self.released.popleft() for _ in range(len(self.released))]
             try:
                 pickle.dump((dropped, order), out)
                 out.flush()
                 answer, error = pickle.load(back)  # noqa: S301  both ends are this program
             except (EOFError, OSError, pickle.UnpicklingError) as lost:
-                self.end()
-                raise WorkerLostError("the process that did the work has ended") from lost
+                self.kill()
+                raise WorkerDiedError("the process that did the work has ended") from lost
         if error is not None:
             raise error
         return answer
 
-    def end(self) -> None:
-        atexit.unregister(self.end)
+    def kill(self) -> None:
+        atexit.unregister(self.kill)
         self._child.kill()
         self._child.wait()
         for pipe in (self._child.stdin, self._child.stdout):
@@ -201,32 +201,32 @@ class _Process:
                 pipe.close()  # type: ignore[union-attr]
 
 
-def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
+def serve_requests(requests: IO[bytes], replies: IO[bytes]) -> None:
     """Do what is ordered until the other end closes."""
     held: dict[int, Any] = {}
     known = 0
     while True:
         try:
-            dropped, order = pickle.load(orders)  # noqa: S301
+            dropped, order = pickle.load(requests)  # noqa: S301
         except EOFError:
             return
         for number in dropped:
             held.pop(number, None)
         reply: tuple[Any, Exception | None]
         try:
-            reply = _obey(held, *order), None
+            reply = _dispatch(held, *order), None
         except Exception as error:  # noqa: BLE001  it is raised again at the other end
             reply = None, error
         try:
-            answers.write(_pickled(reply))
-            answers.flush()
+            replies.write(_serialise_reply(reply))
+            replies.flush()
         except BrokenPipeError:
             return
         del dropped, order, reply
-        known = _tidied(known)
+        known = _collect_garbage(known)
 
 
-def _tidied(known: int) -> int:
+def _collect_garbage(known: int) -> int:
     """Collect garbage, now that nobody waits: graphs of derivatives refer to themselves.
 
     Whatever imports made is set aside, or walking it would take longer than most of the work.
@@ -243,7 +243,9 @@ def _tidied(known: int) -> int:
     return len(sys.modules)
 
 
-def _obey(held: dict[int, Any], verb: str, number: int, what: Any, args: tuple[Any, ...]) -> Any:
+def _dispatch(
+    held: dict[int, Any], verb: str, number: int, what: Any, args: tuple[Any, ...]
+) -> Any:
     if verb == "call":
         return what(*args)
     if verb == "make":
@@ -252,7 +254,7 @@ def _obey(held: dict[int, Any], verb: str, number: int, what: Any, args: tuple[A
     return getattr(held[number], what)(*args)
 
 
-def _pickled(reply: tuple[Any, Exception | None]) -> bytes:
+def _serialise_reply(reply: tuple[Any, Exception | None]) -> bytes:
     try:
         return pickle.dumps(reply)
     except Exception as error:  # noqa: BLE001  whatever an object's own pickling raises
@@ -266,11 +268,11 @@ def main(niceness: int) -> None:
     if hasattr(os, "nice"):
         os.nice(niceness)
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE_ADJUSTMENT)
     import torch
 
     torch.set_num_threads(1)
-    serve(sys.stdin.buffer, answers)
+    serve_requests(sys.stdin.buffer, answers)
 
 
 if __name__ == "__main__":

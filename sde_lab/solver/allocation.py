@@ -11,7 +11,9 @@ from torch import Tensor
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 
 
-def blank(shape: Sequence[int], dtype: torch.dtype, device: torch.device | str = "cpu") -> Tensor:
+def empty_tensor(
+    shape: Sequence[int], dtype: torch.dtype, device: torch.device | str = "cpu"
+) -> Tensor:
     """An uninitialised tensor; on the CPU in memory that numpy asked for.
 
     numpy asks the system for huge pages where it can, torch does not. A table that is written once

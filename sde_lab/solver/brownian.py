@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sde_lab.solver.allocation import blank
+from sde_lab.solver.allocation import empty_tensor
 
-BLOCK = 1024
+STREAM_SAMPLES = 1024
 """Samples per stream, a multiple of 16 (torch's vector of normals); to change it is new noise."""
 
-ROWS = 256
+STREAM_ROWS = 256
 """Rows drawn at a time where only some samples of a block are kept."""
 
 _HALF_SQRT3 = math.sqrt(3.0) / 2.0
@@ -33,44 +33,44 @@ _HALF_SQRT2 = math.sqrt(2.0) / 2.0
 
 
 @dataclass(frozen=True)
-class Noise:
+class BrownianIncrements:
     """Brownian increments of unit variance in step time.
 
     Attributes:
         increments: W over each step, (steps, samples, channels), standard normal.
-        areas: space-time Lévy area H of each step, same shape, variance 1/12; None if not wanted.
+        levy_areas: space-time Lévy area H of each step, same shape, variance 1/12; None if not wanted.
     """
 
     increments: Tensor
-    areas: Tensor | None
+    levy_areas: Tensor | None
 
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
         held = self.increments.nbytes
-        return held if self.areas is None else held + self.areas.nbytes
+        return held if self.levy_areas is None else held + self.levy_areas.nbytes
 
 
-def draw(
+def sample_increments(
     seed: int,
     steps: int,
     samples: int,
-    channels: int = 1,
+    brownian_size: int = 1,
     *,
-    areas: bool = False,
-    first: int = 0,
+    levy_areas: bool = False,
+    first_sample: int = 0,
     dtype: torch.dtype = torch.float32,
     device: str = "cpu",
-) -> Noise:
+) -> BrownianIncrements:
     """Draw the increments (and Lévy areas) of ``steps`` equal steps.
 
     Args:
         seed: names the sheet; any int in [0, 2^63).
         steps: number of steps; grids that differ by a power of two refine each other.
         samples: number of independent paths.
-        channels: number of independent Brownian motions per path.
-        areas: whether to return the space-time Lévy areas as well.
-        first: number of the first sample wanted, a multiple of BLOCK.
+        brownian_size: number of independent Brownian motions per path.
+        levy_areas: whether to return the space-time Lévy areas as well.
+        first_sample: number of the first sample wanted, a multiple of BLOCK.
         dtype: precision of the result.
         device: where the result lives.
 
@@ -78,25 +78,25 @@ def draw(
         Noise with tensors of shape (steps, samples, channels).
 
     Raises:
-        ValueError: if ``first`` is not a multiple of BLOCK.
+        ValueError: if ``first_sample`` is not a multiple of BLOCK.
 
     Source: the pair (W, H) as polynomial coefficients of a Brownian path: Foster, Lyons and
     Oberhauser (2020), An optimal polynomial approximation of Brownian motion.
     """
-    if first % BLOCK:
-        raise ValueError(f"first = {first}: must be a multiple of {BLOCK}")
-    shape = (steps, samples, channels)
-    increments = blank(shape, dtype)
-    levy = blank(shape, dtype) if areas else None
-    for channel in range(channels):
-        for block, start in enumerate(range(0, samples, BLOCK)):
-            stream = _stream(seed, channel, first // BLOCK + block)
-            span = slice(start, min(start + BLOCK, samples))
+    if first_sample % STREAM_SAMPLES:
+        raise ValueError(f"first = {first_sample}: must be a multiple of {STREAM_SAMPLES}")
+    shape = (steps, samples, brownian_size)
+    increments = empty_tensor(shape, dtype)
+    levy = empty_tensor(shape, dtype) if levy_areas else None
+    for channel in range(brownian_size):
+        for block, start in enumerate(range(0, samples, STREAM_SAMPLES)):
+            stream = _stream(seed, channel, first_sample // STREAM_SAMPLES + block)
+            span = slice(start, min(start + STREAM_SAMPLES, samples))
             target = None if levy is None else levy[:, span, channel]
             _fill(increments[:, span, channel], target, stream)
     if levy is not None:
         levy.mul_(1.0 / math.sqrt(12.0))
-    return Noise(increments.to(device), None if levy is None else levy.to(device))
+    return BrownianIncrements(increments.to(device), None if levy is None else levy.to(device))
 
 
 def _stream(seed: int, channel: int, block: int) -> torch.Generator:
@@ -119,12 +119,12 @@ def _fill(increments: Tensor, areas: Tensor | None, stream: torch.Generator) -> 
     rows = steps >> depth
 
     def normals() -> Tensor:
-        if width == BLOCK:
-            return torch.randn(rows, BLOCK, generator=stream).to(increments.dtype)
+        if width == STREAM_SAMPLES:
+            return torch.randn(rows, STREAM_SAMPLES, generator=stream).to(increments.dtype)
         kept = increments.new_empty(rows, width)
-        for first in range(0, rows, ROWS):
-            part = kept[first : first + ROWS]
-            part.copy_(torch.randn(len(part), BLOCK, generator=stream)[:, :width])
+        for first in range(0, rows, STREAM_ROWS):
+            part = kept[first : first + STREAM_ROWS]
+            part.copy_(torch.randn(len(part), STREAM_SAMPLES, generator=stream)[:, :width])
         return kept
 
     w = normals()

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from sde_lab import memory
 from sde_lab.errors import ScenarioError
-from sde_lab.models.base import Values
+from sde_lab.models.base import ParameterTensors
 from sde_lab.scenario import Scenario
-from sde_lab.solver.brownian import Noise, draw
-from sde_lab.solver.step_time import Clock, equation, integrate
+from sde_lab.solver.brownian import BrownianIncrements, sample_increments
+from sde_lab.solver.step_time import TimeMap, integrate, make_sde
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Paths:
     scenario: Scenario
     times: Tensor
     values: Tensor
-    noise: Noise
+    noise: BrownianIncrements
 
 
-def simulate(scenario: Scenario, noise: Noise | None = None) -> Paths:
+def simulate(scenario: Scenario, noise: BrownianIncrements | None = None) -> Paths:
     """Simulate the scenario.
 
     Args:
@@ -47,36 +47,36 @@ def simulate(scenario: Scenario, noise: Noise | None = None) -> Paths:
         ScenarioError: if it does not fit the memory budget (see :mod:`sde_lab.memory`), or the
             noise is that of another grid.
     """
-    memory.require(scenario, jacobian=False)
+    memory.check_run(scenario, jacobian=False)
     if noise is None:
-        noise = brownian(scenario)
+        noise = brownian_increments(scenario)
     else:
-        _require_fitting(noise, scenario)
+        _check_increments(noise, scenario)
     with torch.no_grad():
-        values = flow(scenario, initial_state(scenario), settings(scenario), noise)
+        values = solve(scenario, initial_state(scenario), parameter_tensors(scenario), noise)
     return Paths(scenario, times(scenario), values, noise)
 
 
-def brownian(scenario: Scenario, first: int = 0) -> Noise:
-    """The Brownian increments that the scenario's seed names, from sample ``first`` on."""
-    return draw(
+def brownian_increments(scenario: Scenario, first_sample: int = 0) -> BrownianIncrements:
+    """The Brownian increments that the scenario's seed names, from sample ``first_sample`` on."""
+    return sample_increments(
         scenario.seed,
         scenario.steps,
         scenario.samples,
-        scenario.sde.channels,
-        areas=scenario.solver.levy_area,
-        first=first,
+        scenario.model_spec.brownian_size,
+        levy_areas=scenario.scheme_spec.levy_area,
+        first_sample=first_sample,
         dtype=scenario.torch_dtype,
         device=scenario.device,
     )
 
 
-def _require_fitting(noise: Noise, scenario: Scenario) -> None:
-    shape = (scenario.steps, scenario.samples, scenario.sde.channels)
+def _check_increments(noise: BrownianIncrements, scenario: Scenario) -> None:
+    shape = (scenario.steps, scenario.samples, scenario.model_spec.brownian_size)
     if noise.increments.shape != shape:
         found = tuple(noise.increments.shape)
         raise ScenarioError("noise", found, f"must be (steps, samples, channels) = {shape}")
-    if scenario.solver.levy_area and noise.areas is None:
+    if scenario.scheme_spec.levy_area and noise.levy_areas is None:
         raise ScenarioError("noise", None, f"{scenario.scheme} reads the Lévy areas as well")
 
 
@@ -91,7 +91,7 @@ def initial_state(scenario: Scenario) -> Tensor:
     return start.expand(scenario.samples, -1)
 
 
-def settings(scenario: Scenario) -> dict[str, Tensor]:
+def parameter_tensors(scenario: Scenario) -> dict[str, Tensor]:
     """The parameters as tensors of shape (1, 1)."""
     return {
         name: torch.tensor([[value]], dtype=scenario.torch_dtype, device=scenario.device)
@@ -99,7 +99,9 @@ def settings(scenario: Scenario) -> dict[str, Tensor]:
     }
 
 
-def flow(scenario: Scenario, x0: Tensor, parameters: Values, noise: Noise) -> Tensor:
+def solve(
+    scenario: Scenario, x0: Tensor, parameters: ParameterTensors, noise: BrownianIncrements
+) -> Tensor:
     """The scheme's solution as a differentiable function of start and parameters.
 
     Args:
@@ -111,8 +113,8 @@ def flow(scenario: Scenario, x0: Tensor, parameters: Values, noise: Noise) -> Te
     Returns:
         (steps + 1, rows, D)
     """
-    scheme = scenario.solver
-    sde = equation(scenario.sde, parameters, scheme.reading)
+    scheme = scenario.scheme_spec
+    sde = make_sde(scenario.model_spec, parameters, scheme.interpretation)
     step = scenario.step
-    clock: Clock = (lambda u: u * step) if scenario.sde.time_dependent else (lambda u: u)
+    clock: TimeMap = (lambda u: u * step) if scenario.model_spec.time_dependent else (lambda u: u)
     return integrate(sde, scheme, x0, noise, step, clock)

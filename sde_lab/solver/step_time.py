@@ -16,30 +16,30 @@ import torch
 import torchsde
 from torch import Tensor
 
-from sde_lab.models.base import Model, NoiseType, Reading, Values
+from sde_lab.models.base import Interpretation, Model, NoiseType, ParameterTensors
 from sde_lab.schemes import Scheme
-from sde_lab.solver.allocation import blank
-from sde_lab.solver.brownian import Noise
+from sde_lab.solver.allocation import empty_tensor
+from sde_lab.solver.brownian import BrownianIncrements
 
 Field = Callable[[Tensor, Tensor], Tensor]
-Clock = Callable[[Tensor], Tensor]
+TimeMap = Callable[[Tensor], Tensor]
 """Step time u, of shape (), to real time, of shape () or (rows, 1)."""
-Arrival = Callable[[Tensor], None]
+OnState = Callable[[Tensor], None]
 """What is done with each state on the way."""
 
 
 @dataclass(frozen=True)
-class Equation:
+class SDE:
     """Drift and diffusion in real time, as functions of (t, x), with the facts a solver needs."""
 
     drift: Field
     diffusion: Field
     noise_type: NoiseType
-    reading: Reading
-    channels: int
+    interpretation: Interpretation
+    brownian_size: int
 
 
-def equation(model: Model, parameters: Values, reading: Reading) -> Equation:
+def make_sde(model: Model, parameters: ParameterTensors, interpretation: Interpretation) -> SDE:
     """The model at these parameters, its drift converted to the reading of the scheme."""
 
     def drift(t: Tensor, x: Tensor) -> Tensor:
@@ -48,27 +48,27 @@ def equation(model: Model, parameters: Values, reading: Reading) -> Equation:
     def converted(t: Tensor, x: Tensor) -> Tensor:
         correction = model.correction(t, x, parameters)
         plain = model.drift(t, x, parameters)
-        return plain - correction if reading == "stratonovich" else plain + correction
+        return plain - correction if interpretation == "stratonovich" else plain + correction
 
     def diffusion(t: Tensor, x: Tensor) -> Tensor:
         return model.diffusion(t, x, parameters)
 
-    return Equation(
-        drift=drift if reading == model.reading else converted,
+    return SDE(
+        drift=drift if interpretation == model.interpretation else converted,
         diffusion=diffusion,
         noise_type=model.noise_type,
-        reading=reading,
-        channels=model.channels,
+        interpretation=interpretation,
+        brownian_size=model.brownian_size,
     )
 
 
 def integrate(
-    sde: Equation,
+    sde: SDE,
     scheme: Scheme,
     x0: Tensor,
-    noise: Noise,
+    noise: BrownianIncrements,
     step: float | Tensor,
-    clock: Clock,
+    time_map: TimeMap,
 ) -> Tensor:
     """Walk all steps of the noise from x0.
 
@@ -78,70 +78,70 @@ def integrate(
         x0: initial states, (rows, D).
         noise: increments (and areas) of shape (steps, rows, M).
         step: length Δ of a step in real time; a number or (rows, 1).
-        clock: real time at step time u.
+        time_map: real time at step time u.
 
     Returns:
         States at steps 0, 1, …, K: (K + 1, rows, D).
     """
-    visited = _Collected() if torch.is_grad_enabled() else _Written(noise, x0)
-    follow(sde, scheme, x0, noise, step, clock, visited.append)
+    visited = _ListSink() if torch.is_grad_enabled() else _TensorSink(noise, x0)
+    integrate_with_callback(sde, scheme, x0, noise, step, time_map, visited.append)
     return visited.stacked()
 
 
-def follow(
-    sde: Equation,
+def integrate_with_callback(
+    sde: SDE,
     scheme: Scheme,
     x0: Tensor,
-    noise: Noise,
+    noise: BrownianIncrements,
     step: float | Tensor,
-    clock: Clock,
-    arrive: Arrival,
+    time_map: TimeMap,
+    on_state: OnState,
 ) -> None:
     """Walk as :func:`integrate` does, telling each state instead of keeping all.
 
-    ``arrive`` is called with the state (rows, D) at each of the steps 0, 1, …, K, before the step
+    ``on_state`` is called with the state (rows, D) at each of the steps 0, 1, …, K, before the step
     from there begins. It may change the equation's parameters for that step, except at 0, where the
     solver has looked at the equation before.
     """
-    arrive(_last_state(sde, scheme, x0, noise, step, clock, arrive))
+    on_state(_last_state(sde, scheme, x0, noise, step, time_map, on_state))
 
 
 def one_step(
-    sde: Equation,
+    sde: SDE,
     scheme: Scheme,
     x0: Tensor,
-    noise: Noise,
+    noise: BrownianIncrements,
     step: float | Tensor,
-    clock: Clock,
+    time_map: TimeMap,
 ) -> Tensor:
     """The step map: states (rows, D) after the one step of the noise; see :func:`integrate`."""
-    return _last_state(sde, scheme, x0, noise, step, clock, None)
+    return _last_state(sde, scheme, x0, noise, step, time_map, None)
 
 
-def for_torchsde(
-    sde: Equation, noise: Noise, step: float, clock: Clock
+def as_torchsde(
+    sde: SDE, noise: BrownianIncrements, step: float, time_map: TimeMap
 ) -> tuple[Any, torchsde.BaseBrownian]:
     """The SDE and the Brownian motion as ``torchsde.sdeint`` takes them, on the solver's clock."""
-    table = _Table(noise)
-    return _StepTime(sde, step, clock, table, None), table
+    table = _TabulatedBrownian(noise)
+    return _StepTimeSDE(sde, step, time_map, table, None), table
 
 
 def _last_state(
-    sde: Equation,
+    sde: SDE,
     scheme: Scheme,
     x0: Tensor,
-    noise: Noise,
+    noise: BrownianIncrements,
     step: float | Tensor,
-    clock: Clock,
-    arrive: Arrival | None,
+    time_map: TimeMap,
+    on_state: OnState | None,
 ) -> Tensor:
     """Solve to the end, telling the state that each step starts from.
 
     Asked for every time, the solver interpolates to each and stacks them, which costs a third of a
     long run; asked for the last, it walks the same steps.
     """
-    table = _Table(noise)
-    walked = _StepTime(sde, step, clock, table, arrive)
+    table = _TabulatedBrownian(noise)
+    walked = _StepTimeSDE(sde, step, time_map, table, on_state)
     found: Tensor = torchsde.sdeint(
         walked,
         x0,
@@ -151,11 +151,11 @@ def _last_state(
         dt=1.0,
         options=dict(scheme.options),
     )
-    walked.forget()
+    walked.release()
     return found[1]
 
 
-class _Collected:
+class _ListSink:
     """States in a list, each with its graph."""
 
     def __init__(self) -> None:
@@ -168,11 +168,11 @@ class _Collected:
         return torch.stack(self._states)
 
 
-class _Written:
+class _TensorSink:
     """States written to one table while they are still in the cache."""
 
-    def __init__(self, noise: Noise, x0: Tensor) -> None:
-        self._table = blank((len(noise.increments) + 1, *x0.shape), x0.dtype, x0.device)
+    def __init__(self, noise: BrownianIncrements, x0: Tensor) -> None:
+        self._table = empty_tensor((len(noise.increments) + 1, *x0.shape), x0.dtype, x0.device)
         self._count = 0
 
     def append(self, state: Tensor) -> None:
@@ -183,7 +183,7 @@ class _Written:
         return self._table
 
 
-class _StepTime:
+class _StepTimeSDE:
     """The equation on the solver's clock.
 
     The solver evaluates both fields once to check shapes and again to step; each remembers its last
@@ -192,53 +192,53 @@ class _StepTime:
 
     def __init__(
         self,
-        sde: Equation,
+        sde: SDE,
         step: float | Tensor,
-        clock: Clock,
-        table: _Table,
-        arrive: Arrival | None,
+        clock: TimeMap,
+        table: _TabulatedBrownian,
+        arrive: OnState | None,
     ) -> None:
         self.noise_type = sde.noise_type
-        self.sde_type = sde.reading
+        self.sde_type = sde.interpretation
         self._sde = sde
         self._step = step
         self._root = step**0.5
-        self._clock = clock
+        self._time_map = clock
         self._table = table
-        self._arrive = arrive
-        self._remembered_drift = _remembering(self._drift)
-        self.g = _remembering(self._diffusion)
+        self._on_state = arrive
+        self._remembered_drift = _memoise_last(self._drift)
+        self.g = _memoise_last(self._diffusion)
 
     def f(self, u: Tensor, x: Tensor) -> Tensor:
         """The drift. Every scheme draws its increment, then asks at the state it starts from."""
-        if self._arrive is not None and self._table.drawn:
-            self._arrive(x)
+        if self._on_state is not None and self._table.drawn:
+            self._on_state(x)
             self._table.drawn = False
         return self._remembered_drift(u, x)
 
-    def forget(self) -> None:
+    def release(self) -> None:
         """Let go of everything.
 
         What the solver wraps around this refers to itself, and so would keep noise and states until
         garbage is collected.
         """
-        self._table.forget()
+        self._table.release()
         vars(self).clear()
 
     def _drift(self, u: Tensor, x: Tensor) -> Tensor:
-        return (self._sde.drift(self._clock(u), x) * self._step).expand_as(x)
+        return (self._sde.drift(self._time_map(u), x) * self._step).expand_as(x)
 
     def _diffusion(self, u: Tensor, x: Tensor) -> Tensor:
         root = self._root
-        g = self._sde.diffusion(self._clock(u), x)
+        g = self._sde.diffusion(self._time_map(u), x)
         if self.noise_type == "diagonal":
             return (g * root).expand_as(x)
         if isinstance(root, Tensor):
             root = root.unsqueeze(-1)
-        return (g * root).expand(*x.shape, self._sde.channels)
+        return (g * root).expand(*x.shape, self._sde.brownian_size)
 
 
-def _remembering(evaluate: Field) -> Field:
+def _memoise_last(evaluate: Field) -> Field:
     """Answer again what was asked last: the same state tensor at the same time."""
     asked: list[tuple[Tensor, Tensor, Tensor]] = []
 
@@ -252,16 +252,16 @@ def _remembering(evaluate: Field) -> Field:
     return remembered
 
 
-class _Table(torchsde.BaseBrownian):  # type: ignore[misc]
+class _TabulatedBrownian(torchsde.BaseBrownian):  # type: ignore[misc]
     """Increments already drawn, handed out by step number."""
 
     __slots__ = ("_noise", "drawn")
 
-    def __init__(self, noise: Noise) -> None:
+    def __init__(self, noise: BrownianIncrements) -> None:
         self._noise = noise
         self.drawn = False
 
-    def forget(self) -> None:
+    def release(self) -> None:
         """Let go of the increments."""
         del self._noise
 
@@ -273,8 +273,8 @@ class _Table(torchsde.BaseBrownian):  # type: ignore[misc]
         w = self._noise.increments[k]
         if not return_U:
             return w
-        assert self._noise.areas is not None
-        return w, torch.add(self._noise.areas[k], w, alpha=0.5)
+        assert self._noise.levy_areas is not None
+        return w, torch.add(self._noise.levy_areas[k], w, alpha=0.5)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}{self.shape}"
@@ -293,4 +293,4 @@ class _Table(torchsde.BaseBrownian):  # type: ignore[misc]
 
     @property
     def levy_area_approximation(self) -> str:
-        return "none" if self._noise.areas is None else "space-time"
+        return "none" if self._noise.levy_areas is None else "space-time"

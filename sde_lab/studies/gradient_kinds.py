@@ -13,12 +13,12 @@ from torch import Tensor
 from torchsde import sdeint
 
 from sde_lab.scenario import Scenario
-from sde_lab.studies.benchmark.registry import WAYS
-from sde_lab.studies.benchmark.torchsde_setup import Setup, torchsde_setup
+from sde_lab.studies.benchmark.registry import METHODS
+from sde_lab.studies.benchmark.torchsde_setup import TorchsdeSetup, torchsde_setup
 
 
 @dataclass(frozen=True)
-class Kind:
+class GradientKind:
     """One gradient that one may want.
 
     Attributes:
@@ -35,7 +35,7 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class GradientComparison:
     """The three gradients of the first component by its own start.
 
     Attributes:
@@ -81,19 +81,19 @@ def sum_over_time(X: Tensor) -> Tensor:
 
 
 KINDS = (
-    Kind(
+    GradientKind(
         "for this path, at this time",
         r"\frac{\partial X_T^{(1)}}{\partial x_0}",
         one_path_one_time,
         "how one path answers at one time",
     ),
-    Kind(
+    GradientKind(
         "mean over the paths",
         r"\frac1N \sum_n \frac{\partial X_T^{(n)}}{\partial x_0}",
         mean_over_samples,
         "how the expectation answers",
     ),
-    Kind(
+    GradientKind(
         "sum over time",
         r"\sum_k \frac{\partial X_{t_k}^{(1)}}{\partial x_0}",
         sum_over_time,
@@ -103,18 +103,18 @@ KINDS = (
 """In the order of the numbers in :class:`Wanted`."""
 
 
-def wanted(scenario: Scenario) -> Wanted:
+def compare_gradients(scenario: Scenario) -> GradientComparison:
     """The three gradients, from one Jacobian and from three backward passes, in float64.
 
     Raises:
         ScenarioError: if the Jacobian does not fit the memory budget.
     """
-    setup = torchsde_setup(scenario.but(dtype="float64"))
-    each = WAYS["replay"](setup)[:, :, 0, 0]
+    setup = torchsde_setup(scenario.replace(dtype="float64"))
+    each = METHODS["replay"](setup)[:, :, 0, 0]
     samples = each.shape[1]
     mean, sums = each.mean(dim=1), each.sum(dim=0)
     spread = each.std(dim=1) if samples > 1 else torch.full_like(mean, torch.nan)
-    return Wanted(
+    return GradientComparison(
         times=setup.ts * scenario.step,
         each=each[:, :SHOWN],
         mean=mean,
@@ -125,7 +125,7 @@ def wanted(scenario: Scenario) -> Wanted:
     )
 
 
-def _backward(s: Setup) -> tuple[float, ...]:
+def _backward(s: TorchsdeSetup) -> tuple[float, ...]:
     """One backward pass for each kind, with its weights: its sum over the samples' starts."""
     x0 = s.x0.repeat(s.samples, 1).requires_grad_()
     path = sdeint(s.sde, x0, s.ts, bm=s.bm, **s.solver)

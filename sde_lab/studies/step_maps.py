@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sde_lab.scenario import Scenario
-from sde_lab.sensitivity.replay import step_matrices
+from sde_lab.sensitivity.replay import step_jacobians
 from sde_lab.solver.simulate import simulate
-from sde_lab.theory.exact_laws import reference
+from sde_lab.theory.exact_laws import exact_laws
 
 SHOWN = 20
 """Samples on show."""
@@ -40,15 +40,15 @@ def step_maps(scenario: Scenario, component: int = 0) -> StepMaps:
         scenario: what is simulated.
         component: which component's derivative by its own initial value is shown.
     """
-    few = scenario.but(samples=min(scenario.samples, SHOWN), dtype="float64")
+    few = scenario.replace(samples=min(scenario.samples, SHOWN), dtype="float64")
     paths = simulate(few)
-    a = step_matrices(paths).numpy()
+    a = step_jacobians(paths).numpy()
     products = [np.broadcast_to(np.eye(a.shape[-1]), a.shape[1:])]
     for matrices in a:
         products.append(matrices @ products[-1])
     entry = (..., component, component)
-    law = reference(scenario)
-    name = scenario.sde.columns[component]
+    law = exact_laws(scenario)
+    name = scenario.model_spec.jacobian_columns[component]
     known = None if law is None else law.sensitivities.get(name)
     return StepMaps(
         times=paths.times.numpy(),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sde_lab.scenario import Scenario
-from sde_lab.studies.benchmark.registry import WAYS
+from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.torchsde_setup import torchsde_setup
 
 
@@ -35,8 +35,8 @@ def summed_gradient(scenario: Scenario) -> SummedGradient:
     Raises:
         ScenarioError: if the Jacobian does not fit the memory budget.
     """
-    setup = torchsde_setup(scenario.but(dtype="float64"))
-    derivatives = WAYS["replay"](setup)[..., 0].sum(dim=(1, 2))
-    returned = float(WAYS["summed"](setup)[0])
+    setup = torchsde_setup(scenario.replace(dtype="float64"))
+    derivatives = METHODS["replay"](setup)[..., 0].sum(dim=(1, 2))
+    returned = float(METHODS["summed"](setup)[0])
     times = setup.ts * scenario.step
     return SummedGradient(times.numpy(), derivatives.numpy(), returned, scenario.samples)

@@ -12,18 +12,18 @@ import numpy as np
 from sde_lab import memory
 from sde_lab.scenario import Scenario
 from sde_lab.sensitivity.jacobian import jacobian
-from sde_lab.solver.brownian import BLOCK
-from sde_lab.solver.simulate import brownian, simulate
-from sde_lab.summaries.summary import Summary, displayed, reduce_tables, samples_last
+from sde_lab.solver.brownian import STREAM_SAMPLES
+from sde_lab.solver.simulate import brownian_increments, simulate
+from sde_lab.summaries.summary import Summary, display_indices, summarise_tables, to_display_layout
 
-SPAN_BYTES = 256e6
+CHUNK_BYTES = 256e6
 """Memory of one span. The solver's own cost per step asks for many samples at once."""
-WIDEST = 16 * BLOCK
+MAX_CHUNK_SAMPLES = 16 * STREAM_SAMPLES
 """Samples of one span, at most: beyond, nothing is gained and progress is shown too rarely. Fewer
 of an equation that takes long to evaluate."""
 
 
-class Survey:
+class ChunkedRun:
     """A run in progress, which can be advanced, looked at and left.
 
     Attributes:
@@ -35,12 +35,12 @@ class Survey:
     """
 
     def __init__(self, scenario: Scenario) -> None:
-        require_fitting(scenario)
+        check_memory(scenario)
         self.scenario = scenario
         self.done = 0
-        self._indices = displayed(scenario.steps)
+        self._indices = display_indices(scenario.steps)
         shape = (len(self._indices), len(scenario.initial), scenario.samples)
-        columns = 1 + len(scenario.sde.columns)
+        columns = 1 + len(scenario.model_spec.jacobian_columns)
         self._tables = [np.empty(shape, dtype=scenario.dtype) for _ in range(columns)]
 
     @property
@@ -50,35 +50,40 @@ class Survey:
 
     def advance(self) -> int:
         """Simulate and differentiate the next span of samples; how many are done then."""
-        fitting = int(SPAN_BYTES / memory.per_sample(self.scenario, jacobian=True))
-        widest = int(WIDEST / self.scenario.sde.weight(self.scenario.solver.reading))
-        span = max(min(fitting, widest) // BLOCK * BLOCK, BLOCK)
+        fitting = int(CHUNK_BYTES / memory.bytes_per_sample(self.scenario, jacobian=True))
+        widest = int(
+            MAX_CHUNK_SAMPLES
+            / self.scenario.model_spec.evaluation_cost(self.scenario.scheme_spec.interpretation)
+        )
+        span = max(min(fitting, widest) // STREAM_SAMPLES * STREAM_SAMPLES, STREAM_SAMPLES)
         stop = min(self.done + span, self.scenario.samples)
-        part = self.scenario.but(samples=stop - self.done)
-        paths = simulate(part, brownian(part, first=self.done))
+        part = self.scenario.replace(samples=stop - self.done)
+        paths = simulate(part, brownian_increments(part, first_sample=self.done))
         derivatives = jacobian(paths).values
-        self._tables[0][..., self.done : stop] = samples_last(paths.values, self._indices)
+        self._tables[0][..., self.done : stop] = to_display_layout(paths.values, self._indices)
         for column, table in enumerate(self._tables[1:]):
-            table[..., self.done : stop] = samples_last(derivatives[..., column], self._indices)
+            table[..., self.done : stop] = to_display_layout(
+                derivatives[..., column], self._indices
+            )
         self.done = stop
         return stop
 
     def summary(self) -> Summary:
         """What the samples done so far show."""
-        done = self.scenario.but(samples=max(self.done, 1))
+        done = self.scenario.replace(samples=max(self.done, 1))
         tables = [table[..., : self.done] for table in self._tables]
-        return reduce_tables(done, self.scenario.sde.columns, tables)
+        return summarise_tables(done, self.scenario.model_spec.jacobian_columns, tables)
 
 
-def require_fitting(scenario: Scenario) -> None:
+def check_memory(scenario: Scenario) -> None:
     """Raise ScenarioError if the displayed times, or one block of samples, are over the memory."""
-    memory.require_survey(scenario)
-    memory.require(scenario.but(samples=min(scenario.samples, BLOCK)), jacobian=True)
+    memory.check_chunked_run(scenario)
+    memory.check_run(scenario.replace(samples=min(scenario.samples, STREAM_SAMPLES)), jacobian=True)
 
 
-def survey(scenario: Scenario) -> Summary:
+def simulate_summary(scenario: Scenario) -> Summary:
     """The summary of the whole scenario: paths and every derivative."""
-    run = Survey(scenario)
+    run = ChunkedRun(scenario)
     while not run.finished:
         run.advance()
     return run.summary()

@@ -48,7 +48,7 @@ def moments(values: Array) -> Moments:
     return Moments(mean, std, std / math.sqrt(count), std_error)
 
 
-def spread_slope(values: Array, derivatives: Array) -> tuple[Array, Array]:
+def std_derivative(values: Array, derivatives: Array) -> tuple[Array, Array]:
     """Derivative of the standard deviation of rows of values (…, N), and its standard error.
 
     With s² = Var X, ds/dp = Cov(X, ∂X/∂p) / s. The error is that of a mean of influences: how much
@@ -59,7 +59,7 @@ def spread_slope(values: Array, derivatives: Array) -> tuple[Array, Array]:
         unknown = np.full(values.shape[:-1], np.nan)
         return unknown, unknown
     if values.ndim > 2:  # table by table, each in the caches
-        parts = [spread_slope(*pair) for pair in zip(values, derivatives, strict=True)]
+        parts = [std_derivative(*pair) for pair in zip(values, derivatives, strict=True)]
         return np.stack([slope for slope, _ in parts]), np.stack([error for _, error in parts])
     x = values - values.mean(axis=-1, dtype=np.float64)[..., None]
     j = derivatives - derivatives.mean(axis=-1, dtype=np.float64)[..., None]
@@ -110,7 +110,7 @@ def quantile_error(ordered: Array, level: float) -> Array:
     return np.asarray((ends[..., 1] - ends[..., 0]) / 4.0)
 
 
-def share(hits: NDArray[np.bool_]) -> tuple[Array, Array]:
+def proportion(hits: NDArray[np.bool_]) -> tuple[Array, Array]:
     """The share of hits in rows (…, N), and its standard error.
 
     The error adds two hits and two misses, so that it is not zero where all samples agree.

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sde_lab.memory import DISPLAYED
+from sde_lab.memory import MAX_DISPLAY_STEPS
 from sde_lab.scenario import Scenario
 from sde_lab.sensitivity.jacobian import Jacobian
 from sde_lab.solver.simulate import Paths
 from sde_lab.summaries.estimators import Array, moments, quantiles
 
-LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
-SHOWN_PATHS = 30
+BAND_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+MAX_PATHS_SHOWN = 30
 
 
 @dataclass(frozen=True)
@@ -80,38 +80,38 @@ class Summary:
     kept: int
     exploded: int
 
-    def nearest(self, fraction: float) -> int:
+    def index_nearest(self, fraction: float) -> int:
         """Index of the displayed time nearest to ``fraction`` of the horizon."""
         return int(np.abs(self.times - fraction * self.times[-1]).argmin())
 
 
-def displayed(steps: int) -> NDArray[np.intp]:
+def display_indices(steps: int) -> NDArray[np.intp]:
     """Positions on a grid of ``steps`` steps that a page shows, both ends included."""
-    return np.linspace(0, steps, min(steps, DISPLAYED) + 1).round().astype(np.intp)
+    return np.linspace(0, steps, min(steps, MAX_DISPLAY_STEPS) + 1).round().astype(np.intp)
 
 
 def display_times(scenario: Scenario) -> NDArray[np.float64]:
     """Real times of those positions, (T,)."""
-    return displayed(scenario.steps) / scenario.steps * scenario.horizon
+    return display_indices(scenario.steps) / scenario.steps * scenario.horizon
 
 
 def summarise(paths: Paths, jacobian: Jacobian | None = None) -> Summary:
     """Reduce paths (and Jacobian) to what a page shows."""
-    indices = displayed(paths.scenario.steps)
+    indices = display_indices(paths.scenario.steps)
     names = () if jacobian is None else jacobian.names
-    tables = [samples_last(paths.values, indices)]
+    tables = [to_display_layout(paths.values, indices)]
     if jacobian is not None:
-        tables += [samples_last(jacobian.values[..., i], indices) for i in range(len(names))]
-    return reduce_tables(paths.scenario, names, tables)
+        tables += [to_display_layout(jacobian.values[..., i], indices) for i in range(len(names))]
+    return summarise_tables(paths.scenario, names, tables)
 
 
-def samples_last(table: Tensor, indices: NDArray[np.intp]) -> Array:
+def to_display_layout(table: Tensor, indices: NDArray[np.intp]) -> Array:
     """The displayed times of a (T, N, D) table as a (T', D, N) array on the CPU."""
     chosen = table if len(indices) == len(table) else table[indices]
     return chosen.detach().cpu().numpy().transpose(0, 2, 1)
 
 
-def reduce_tables(scenario: Scenario, names: Sequence[str], tables: Sequence[Array]) -> Summary:
+def summarise_tables(scenario: Scenario, names: Sequence[str], tables: Sequence[Array]) -> Summary:
     """Reduce the displayed times of the states and of each sensitivity, (T, D, N) each.
 
     Args:
@@ -123,8 +123,8 @@ def reduce_tables(scenario: Scenario, names: Sequence[str], tables: Sequence[Arr
     everything = bool(finite.all())
     kept = [table if everything else table[..., finite] for table in tables]
     states = np.sort(kept[0], axis=-1)
-    indices = displayed(scenario.steps)
-    return _frozen(
+    indices = display_indices(scenario.steps)
+    return _read_only(
         Summary(
             scenario=scenario,
             indices=indices,
@@ -134,7 +134,7 @@ def reduce_tables(scenario: Scenario, names: Sequence[str], tables: Sequence[Arr
             sensitivities={
                 name: _per_component(table) for name, table in zip(names, kept[1:], strict=True)
             },
-            paths=np.moveaxis(kept[0][..., :SHOWN_PATHS], 2, 1).copy(),
+            paths=np.moveaxis(kept[0][..., :MAX_PATHS_SHOWN], 2, 1).copy(),
             kept=int(finite.sum()),
             exploded=int(finite.size - finite.sum()),
         )
@@ -149,7 +149,7 @@ def _per_component(table: Array) -> tuple[Bands, ...]:
 def _bands(ordered: Array) -> Bands:
     """Statistics of a (T, N) array sorted along its samples."""
     found = moments(ordered)
-    levels = np.ascontiguousarray(quantiles(ordered, LEVELS).T)
+    levels = np.ascontiguousarray(quantiles(ordered, BAND_LEVELS).T)
     return Bands(found.mean, found.std, levels, found.mean_error, found.std_error)
 
 
@@ -174,7 +174,7 @@ def _histogram(ordered: Array) -> Histogram:
     return Histogram(edges, np.diff(below, axis=1) / width)
 
 
-def _frozen(summary: Summary) -> Summary:
+def _read_only(summary: Summary) -> Summary:
     """The same, its arrays read-only: a cache shares one summary between sessions."""
     arrays = [summary.indices, summary.times, summary.paths]
     for bands in (*summary.states, *(b for row in summary.sensitivities.values() for b in row)):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from sde_lab.sweep.grid import sweepable, value_of
+from sde_lab.sweep.grid import get_value, sweepable_names
 from sde_lab.sweep.plan import Plan, make_plan
 from sde_lab.sweep.result import Curve, SweepResult
-from sde_lab.sweep.run import Progress, SweepInterruptedError, SweepRun, sweep
+from sde_lab.sweep.run import SweepInterruptedError, SweepProgress, SweepRun, sweep
 
 __all__ = [
     "Curve",
     "Plan",
-    "Progress",
     "SweepInterruptedError",
+    "SweepProgress",
     "SweepResult",
     "SweepRun",
+    "get_value",
     "make_plan",
     "sweep",
-    "sweepable",
-    "value_of",
+    "sweepable_names",
 ]

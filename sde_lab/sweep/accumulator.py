@@ -11,36 +11,36 @@ from torch import Tensor
 
 from sde_lab.summaries.estimators import Array
 from sde_lab.sweep.measures import (
-    OF_SLOPES,
-    OF_STATES,
+    SENSITIVITY_INPUTS,
+    STATE_INPUTS,
     Crossing,
     Measure,
-    Own,
-    Sample,
+    PathFunctional,
+    SampleStatistics,
     StdSlope,
 )
-from sde_lab.sweep.plan import Block
+from sde_lab.sweep.plan import SweepBlock
 
 
-class Kept:
+class BlockAccumulator:
     """The numbers of a block of P points, filled span by span of its N samples."""
 
-    def __init__(self, block: Block) -> None:
+    def __init__(self, block: SweepBlock) -> None:
         scenario, points = block.first, len(block.scenarios)
         shape = (len(block.indices), len(scenario.initial), points, scenario.samples)
         columns, dtype = len(block.sensitivities), scenario.dtype
         self._block = block
-        self._own = [m for m in block.measures if isinstance(m, Own)]
-        self._of_states = [m for m in block.measures if m.reads in OF_STATES]
-        self._of_sensitivities = [m for m in block.measures if m.reads in OF_SLOPES]
-        crossings = any(m.reads == "extremes" for m in block.measures)
+        self._own = [m for m in block.measures if isinstance(m, PathFunctional)]
+        self._of_states = [m for m in block.measures if m.requires in STATE_INPUTS]
+        self._of_sensitivities = [m for m in block.measures if m.requires in SENSITIVITY_INPUTS]
+        crossings = any(m.requires == "extremes" for m in block.measures)
         self._values = np.empty((1 + columns, *shape), dtype)
         self._extremes = np.empty((2 if crossings else 0, *shape), dtype)
         self._numbers = np.empty((len(self._own), points, scenario.samples))
         self._finite = np.empty((points, scenario.samples), dtype=bool)
         self._path = np.empty(0, dtype)
 
-    def arrival(self, span: slice) -> Callable[[int, Tensor, Tensor], None]:
+    def callback_for(self, span: slice) -> Callable[[int, Tensor, Tensor], None]:
         """What to do at each step with the rows of a span of samples."""
         block = self._block
         steps, points = block.first.steps, len(block.scenarios)
@@ -70,7 +70,7 @@ class Kept:
 
         return arrive
 
-    def leave(self, span: slice) -> None:
+    def finish_chunk(self, span: slice) -> None:
         """Read the whole paths of a span of samples before they go."""
         for place, scenario in enumerate(self._block.scenarios):
             times = np.linspace(0.0, scenario.horizon, scenario.steps + 1)
@@ -105,11 +105,11 @@ class Kept:
         def chosen(table: Array) -> Array:
             return table if isinstance(places, slice) else table[..., places, :][..., kept]
 
-        def of(measure: Measure, sample: Sample) -> Array:
+        def of(measure: Measure, sample: SampleStatistics) -> Array:
             if isinstance(measure, Crossing):
                 low, high = self._extremes
-                hits = measure.hits(self._starts(places), chosen(low), chosen(high))
-                sample = Sample(hits.astype(self._values.dtype))
+                hits = measure.crossed(self._starts(places), chosen(low), chosen(high))
+                sample = SampleStatistics(hits.astype(self._values.dtype))
             if isinstance(measure, StdSlope):
                 return np.stack(measure.slope(chosen(self._values[0]), sample.values))
             return np.stack(measure.estimate(sample))
@@ -117,17 +117,17 @@ class Kept:
         parts: list[Array] = []
         for table in self._values:
             measures = self._of_sensitivities if parts else self._of_states
-            sample = Sample(chosen(table))
+            sample = SampleStatistics(chosen(table))
             cells = [of(measure, sample) for measure in measures]
             shape = (len(cells), 2, *sample.values.shape[:3])
             numbers = np.reshape(cells, shape).transpose(1, 4, 2, 3, 0)
             parts.append(numbers.reshape(*numbers.shape[:3], -1))
         body = np.concatenate(parts, axis=-1)
-        paths = [np.stack(m.estimate(Sample(chosen(row)))) for m, row in self._of_paths()]
+        paths = [np.stack(m.estimate(SampleStatistics(chosen(row)))) for m, row in self._of_paths()]
         ends = np.stack(paths, axis=-1) if paths else body[:, :, 0, :0]
         return np.concatenate([body.reshape(*body.shape[:2], -1), ends], axis=-1)
 
-    def _of_paths(self) -> list[tuple[Own, Array]]:
+    def _of_paths(self) -> list[tuple[PathFunctional, Array]]:
         return list(zip(self._own, self._numbers, strict=True))
 
     def _starts(self, places: slice | NDArray[np.intp]) -> Array:

@@ -11,27 +11,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sde_lab.sensitivity.tangents import STEPS, Batch, walk
-from sde_lab.solver.brownian import Noise
-from sde_lab.solver.simulate import brownian
-from sde_lab.sweep.accumulator import Kept
-from sde_lab.sweep.exact_values import truth
-from sde_lab.sweep.plan import Block
+from sde_lab.sensitivity.tangents import STEPS_PER_SOLVE, TangentBatch, propagate_tangents
+from sde_lab.solver.brownian import BrownianIncrements
+from sde_lab.solver.simulate import brownian_increments
+from sde_lab.sweep.accumulator import BlockAccumulator
+from sde_lab.sweep.exact_values import exact_values
+from sde_lab.sweep.plan import SweepBlock
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BlockResult:
     """What was found in each of P points: E numbers each, in the order of the plan's entries.
 
     Attributes:
-        places: of the points in the grid, (P,).
+        point_indices: of the points in the grid, (P,).
         value: (P, E)
         error: standard errors, (P, E).
         exact: (P, E); NaN where nothing is known.
         exploded: samples left out because they exploded, (P,).
     """
 
-    places: tuple[int, ...]
+    point_indices: tuple[int, ...]
     value: NDArray[np.float64]
     error: NDArray[np.float64]
     exact: NDArray[np.float64]
@@ -51,21 +51,21 @@ def one_thread() -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-def compute(block: Block) -> Outcome:
+def compute_block(block: SweepBlock) -> BlockResult:
     """The outcome of a block."""
-    work = Work(block)
+    work = BlockRun(block)
     with one_thread():
         for _ in work.steps():
             pass
-        return work.outcome()
+        return work.result()
 
 
-class Work:
+class BlockRun:
     """A block in progress."""
 
-    def __init__(self, block: Block) -> None:
+    def __init__(self, block: SweepBlock) -> None:
         self.block = block
-        self._kept = Kept(block)
+        self._accumulator = BlockAccumulator(block)
 
     def steps(self) -> Iterator[float]:
         """Do the walking, in pieces of some milliseconds; yields the share that is done."""
@@ -74,19 +74,21 @@ class Work:
         for start in range(0, samples, block.span):
             span = slice(start, min(start + block.span, samples))
             batch = _batch(block, span)
-            arrive = self._kept.arrival(span)
-            for reached in walk(batch, block.sensitivities, arrive):
+            arrive = self._accumulator.callback_for(span)
+            for reached in propagate_tangents(batch, block.sensitivities, arrive):
                 yield (start + (span.stop - start) * reached / steps) / samples
-            self._kept.leave(span)
+            self._accumulator.finish_chunk(span)
 
-    def outcome(self) -> Outcome:
+    def result(self) -> BlockResult:
         """Measure what was walked."""
         block = self.block
-        value, error = self._kept.estimates()
-        return Outcome(block.places, value, error, truth(block), self._kept.exploded)
+        value, error = self._accumulator.estimates()
+        return BlockResult(
+            block.point_indices, value, error, exact_values(block), self._accumulator.exploded
+        )
 
 
-def _batch(block: Block, span: slice) -> Batch:
+def _batch(block: SweepBlock, span: slice) -> TangentBatch:
     """Rows of the block's points, each with the same span of samples."""
     first, width = block.first, span.stop - span.start
 
@@ -100,9 +102,9 @@ def _batch(block: Block, span: slice) -> Batch:
         [s.initial for s in block.scenarios], dtype=first.torch_dtype, device=first.device
     )
     steps = [s.step for s in block.scenarios]
-    return Batch(
-        first.sde,
-        first.solver,
+    return TangentBatch(
+        first.model_spec,
+        first.scheme_spec,
         starts.repeat_interleave(width, 0),
         {name: rows([s.parameters[name] for s in block.scenarios]) for name in first.parameters},
         rows(steps) if len(set(steps)) > 1 else steps[0],
@@ -111,24 +113,27 @@ def _batch(block: Block, span: slice) -> Batch:
     )
 
 
-def _noise(block: Block, span: slice) -> Callable[[int, int], Noise]:
+def _noise(block: SweepBlock, span: slice) -> Callable[[int, int], BrownianIncrements]:
     """The increments of the points, the same for all that share a seed."""
-    seeds, part = block.seeds, block.first.but(samples=span.stop - span.start)
-    drawn = {seed: brownian(part.but(seed=seed), first=span.start) for seed in set(seeds)}
+    seeds, part = block.seeds, block.first.replace(samples=span.stop - span.start)
+    drawn = {
+        seed: brownian_increments(part.replace(seed=seed), first_sample=span.start)
+        for seed in set(seeds)
+    }
     found = [drawn[seed] for seed in (seeds if len(drawn) > 1 else seeds[:1])]
-    increments = _Tiled([noise.increments for noise in found], len(seeds))
-    levy = [noise.areas for noise in found if noise.areas is not None]
-    areas = _Tiled(levy, len(seeds)) if levy else None
+    increments = _TiledNoise([noise.increments for noise in found], len(seeds))
+    levy = [noise.levy_areas for noise in found if noise.levy_areas is not None]
+    areas = _TiledNoise(levy, len(seeds)) if levy else None
 
-    def steps(first: int, last: int) -> Noise:
-        return Noise(
+    def steps(first: int, last: int) -> BrownianIncrements:
+        return BrownianIncrements(
             increments.steps(first, last), None if areas is None else areas.steps(first, last)
         )
 
     return steps
 
 
-class _Tiled:
+class _TiledNoise:
     """Tables (steps, samples, M), one for all points or one each, as rows of all points.
 
     They are written to the same memory each time, which is still in the cache.
@@ -137,7 +142,7 @@ class _Tiled:
     def __init__(self, tables: list[Tensor], points: int) -> None:
         steps, samples, channels = tables[0].shape
         self._tables = tables
-        self._rows = tables[0].new_empty(min(steps, STEPS), points, samples, channels)
+        self._rows = tables[0].new_empty(min(steps, STEPS_PER_SOLVE), points, samples, channels)
 
     def steps(self, first: int, last: int) -> Tensor:
         """Some steps, (last − first, points · samples, M), until the next are asked for."""

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from sde_lab import memory
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
-from sde_lab.solver.brownian import BLOCK
+from sde_lab.solver.brownian import STREAM_SAMPLES
 from sde_lab.sweep.measures import Measure
 
-ROWS = 2**16
+MAX_BLOCK_ROWS = 2**16
 """Rows (points × samples) that are stepped together: many enough to hide Python, few for caches."""
-POINTS = 64
+MAX_BLOCK_POINTS = 64
 """Points of a block, at most: each block done is progress seen, kept and spread over workers."""
-ROOM = 64e6
+BLOCK_BYTES = 64e6
 """Bytes that the noise of a block, and the numbers it keeps, may take each."""
 ROW_NUMBERS = 40
 """Numbers alive per row while one step is taken and differentiated."""
@@ -24,7 +24,7 @@ CELL_BYTES = 200
 
 def require_table(points: int, entries: int) -> None:
     """Refuse more points than there is room for in a table, saying how many fit."""
-    allowed = memory.limit() / 2.0
+    allowed = memory.run_limit_bytes() / 2.0
     fits = int(allowed / (CELL_BYTES * max(entries, 1)))
     if points > fits:
         needed = points * entries * CELL_BYTES
@@ -36,7 +36,7 @@ def require_table(points: int, entries: int) -> None:
         )
 
 
-def divided(
+def split_into_blocks(
     scenarios: Sequence[Scenario],
     places: list[int],
     indices: tuple[int, ...],
@@ -46,19 +46,21 @@ def divided(
     """Consecutive points with a common walk, cut into blocks: their places, samples at a time."""
     scenario = scenarios[places[0]]
     width = 8 if scenario.dtype == "float64" else 4
-    model, paths = scenario.sde, any(m.reads == "path" for m in measures)
+    model, paths = scenario.model_spec, any(m.requires == "path" for m in measures)
     state = len(model.components)
-    noise = scenario.steps * model.channels * (2 if scenario.solver.levy_area else 1) * width
-    extremes = 2 if any(m.reads == "extremes" for m in measures) else 0
+    noise = (
+        scenario.steps * model.brownian_size * (2 if scenario.scheme_spec.levy_area else 1) * width
+    )
+    extremes = 2 if any(m.requires == "extremes" for m in measures) else 0
     kept = (len(indices) * state * (1 + len(columns) + extremes) + 1 + len(measures)) * width
     whole = (scenario.steps + 1) * state * width if paths else 0
-    room = min(ROOM, memory.limit() / 16.0)
-    span = min(scenario.samples, ROWS)
-    if noise * span > room and span > BLOCK:
-        span = min(span, max(BLOCK, int(room / noise) // BLOCK * BLOCK))
+    room = min(BLOCK_BYTES, memory.run_limit_bytes() / 16.0)
+    span = min(scenario.samples, MAX_BLOCK_ROWS)
+    if noise * span > room and span > STREAM_SAMPLES:
+        span = min(span, max(STREAM_SAMPLES, int(room / noise) // STREAM_SAMPLES * STREAM_SAMPLES))
     seeds = len({scenarios[place].seed for place in places}) > 1
     per_point = max(kept * scenario.samples, span * (whole + (noise if seeds else 0)))
-    count = min(POINTS, max(1, ROWS // span), max(1, int(room / per_point)))
+    count = min(MAX_BLOCK_POINTS, max(1, MAX_BLOCK_ROWS // span), max(1, int(room / per_point)))
     _require_block(
         scenario,
         2.0 * noise * (span * count if seeds else span)
@@ -68,13 +70,13 @@ def divided(
 
 
 def _require_block(scenario: Scenario, needed: float) -> None:
-    allowed = memory.limit()
+    allowed = memory.run_limit_bytes()
     if needed > allowed:
         share = allowed / needed
-        samples = int(scenario.samples * share) // BLOCK * BLOCK
+        samples = int(scenario.samples * share) // STREAM_SAMPLES * STREAM_SAMPLES
         fits = (
             f"{samples} samples should fit"
-            if samples >= BLOCK
+            if samples >= STREAM_SAMPLES
             else f"{max(1, int(scenario.steps * share))} steps should fit"
         )
         raise ScenarioError(

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sde_lab.errors import ScenarioError
-from sde_lab.sweep.batch import Outcome
+from sde_lab.sweep.batch import BlockResult
 from sde_lab.sweep.plan import Plan
-from sde_lab.sweep.result import Found, tidy
+from sde_lab.sweep.result import _ResultBuilder, tidy_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,16 +47,16 @@ class Checkpoint:
         self._plan = plan
         self._single = self._path.suffix == SUFFIX
         self._tables: list[pa.Table] = []
-        self._identity = json.dumps(plan.identity(), sort_keys=True)
+        self._identity = json.dumps(plan.fingerprint(), sort_keys=True)
 
-    def read(self) -> list[Outcome]:
+    def read(self) -> list[BlockResult]:
         """The blocks of the plan that are there, whole."""
         rows = [self._read(path) for path in self._files()]
         found = [outcome for table in rows for outcome in _outcomes(self._plan, table)]
         self._tables = [self._table(outcome) for outcome in found] if self._single else []
         return found
 
-    def write(self, outcome: Outcome) -> None:
+    def write(self, outcome: BlockResult) -> None:
         """Add the points of one block.
 
         Raises:
@@ -69,7 +69,7 @@ class Checkpoint:
             self._tables.append(table)
             self._write(self._path, pa.concat_tables(self._tables))
         else:
-            self._write(self._path / f"points-{min(outcome.places):07d}{SUFFIX}", table)
+            self._write(self._path / f"points-{min(outcome.point_indices):07d}{SUFFIX}", table)
 
     def _files(self) -> list[Path]:
         if self._single:
@@ -95,7 +95,7 @@ class Checkpoint:
         return table
 
     def _require_same(self, path: Path, found: dict[str, Any]) -> None:
-        own = self._plan.identity()
+        own = self._plan.fingerprint()
         other = [name for name in own if json.loads(json.dumps(own[name])) != found.get(name)]
         if "scenario" in other:
             there, here = found.get("scenario") or {}, own["scenario"]
@@ -105,13 +105,13 @@ class Checkpoint:
             hint = f"holds another sweep, with other {', '.join(other)}; name another file"
             raise ScenarioError("checkpoint", str(path), hint)
 
-    def _table(self, outcome: Outcome) -> pa.Table:
+    def _table(self, outcome: BlockResult) -> pa.Table:
         import pyarrow as pa
 
-        found, places = Found(self._plan), np.array(outcome.places, dtype=np.intp)
-        found.take(outcome)
-        frame = tidy(found.result(), places)
-        frame.insert(0, POINT, np.repeat(places, len(self._plan.entries)))
+        found, places = _ResultBuilder(self._plan), np.array(outcome.point_indices, dtype=np.intp)
+        found.add(outcome)
+        frame = tidy_rows(found.result(), places)
+        frame.insert(0, POINT, np.repeat(places, len(self._plan.columns)))
         table = pa.Table.from_pandas(frame, preserve_index=False)
         return table.replace_schema_metadata({METADATA: self._identity.encode()})
 
@@ -131,16 +131,16 @@ class Checkpoint:
                 beside.unlink()
 
 
-def _outcomes(plan: Plan, table: pa.Table) -> Iterator[Outcome]:
+def _outcomes(plan: Plan, table: pa.Table) -> Iterator[BlockResult]:
     """The blocks of the plan that are whole in a table."""
-    entries = len(plan.entries)
+    entries = len(plan.columns)
     row = {int(point): place for place, point in enumerate(table[POINT].to_numpy()[::entries])}
     cells = {
         name: table[name].to_numpy().reshape(len(row), entries)
         for name in ("value", "se", "exact", "exploded")
     }
     for block in plan.blocks:
-        if all(place in row for place in block.places):
-            order = [row[place] for place in block.places]
+        if all(place in row for place in block.point_indices):
+            order = [row[place] for place in block.point_indices]
             value, error, exact, exploded = (cell[order] for cell in cells.values())
-            yield Outcome(block.places, value, error, exact, exploded[:, 0])
+            yield BlockResult(block.point_indices, value, error, exact, exploded[:, 0])

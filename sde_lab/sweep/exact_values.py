@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from sde_lab.models.laws.base import Law
 from sde_lab.scenario import Scenario
 from sde_lab.summaries.estimators import Array
-from sde_lab.sweep.measures import OF_SLOPES, OF_STATES
-from sde_lab.sweep.plan import Block
-from sde_lab.theory.exact_laws import reference
+from sde_lab.sweep.measures import SENSITIVITY_INPUTS, STATE_INPUTS
+from sde_lab.sweep.plan import SweepBlock
+from sde_lab.theory.exact_laws import exact_laws
 
 
-def truth(block: Block) -> NDArray[np.float64]:
+def exact_values(block: SweepBlock) -> NDArray[np.float64]:
     """The exact value of each of the plan's entries at each point of the block, (P, E).
 
     NaN where none is known.
@@ -23,20 +23,22 @@ def truth(block: Block) -> NDArray[np.float64]:
 
 
 def _point(
-    block: Block, scenario: Scenario, steps: NDArray[np.int64], places: NDArray[np.intp]
+    block: SweepBlock, scenario: Scenario, steps: NDArray[np.int64], places: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     """The same at one point, (E,), from laws at some steps, in the order of these places."""
-    laws = reference(scenario, times=steps / scenario.steps * scenario.horizon)
+    laws = exact_laws(scenario, times=steps / scenario.steps * scenario.horizon)
     unknown = np.full((len(steps), len(scenario.initial)), np.nan)
     tables: list[Array] = []
     for column in (None, *block.sensitivities):
         law: Law | None = None
         if laws is not None:
             law = laws.state if column is None else laws.sensitivities.get(column)
-        reads = OF_STATES if column is None else OF_SLOPES
-        known = [None if law is None else m.exact(law) for m in block.measures if m.reads in reads]
+        reads = STATE_INPUTS if column is None else SENSITIVITY_INPUTS
+        known = [
+            None if law is None else m.exact(law) for m in block.measures if m.requires in reads
+        ]
         cells = [unknown if cell is None else cell for cell in known]
         tables += [cell[:, d] for d in range(len(scenario.initial)) for cell in cells]
-    paths = sum(measure.reads == "path" for measure in block.measures)
+    paths = sum(measure.requires == "path" for measure in block.measures)
     body = np.array(tables).T[places].ravel() if tables else np.empty(0)
     return np.append(body, np.full(paths, np.nan))

@@ -15,12 +15,12 @@ from sde_lab.scenario import Scenario
 
 FIELDS = ("horizon", "steps", "samples", "scheme", "seed")
 """What can be swept beside the initial state and the parameters."""
-LARGEST = 1_000_000
+MAX_GRID_POINTS = 1_000_000
 """Points of one grid."""
 
 
 @dataclass(frozen=True)
-class Grid:
+class SweepGrid:
     """The points of a sweep.
 
     Attributes:
@@ -35,12 +35,12 @@ class Grid:
     shape: tuple[int, ...]
 
 
-def sweepable(scenario: Scenario) -> tuple[str, ...]:
+def sweepable_names(scenario: Scenario) -> tuple[str, ...]:
     """Everything that can be swept: the initial state, the parameters, then FIELDS."""
-    return (*scenario.sde.columns, *FIELDS)
+    return (*scenario.model_spec.jacobian_columns, *FIELDS)
 
 
-def make_grid(scenario: Scenario, over: object) -> Grid:
+def make_grid(scenario: Scenario, over: object) -> SweepGrid:
     """The points that ``over`` describes.
 
     Args:
@@ -58,7 +58,7 @@ def make_grid(scenario: Scenario, over: object) -> Grid:
     raise ScenarioError("over", over, "must be a mapping from names to values, or a list of points")
 
 
-def moved(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
+def with_values(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
     """The scenario with some of its names at other values.
 
     Raises:
@@ -67,7 +67,7 @@ def moved(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
     fields: dict[str, Any] = {}
     parameters: dict[str, Any] = {}
     x0 = list(scenario.initial)
-    initial = [knob.name for knob in scenario.sde.initial]
+    initial = [parameter.name for parameter in scenario.model_spec.initial]
     for name, value in changes.items():
         if name in initial:
             x0[initial.index(name)] = value
@@ -76,26 +76,26 @@ def moved(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
         elif name in FIELDS:
             fields[name] = value
         else:
-            known = ", ".join(sweepable(scenario))
+            known = ", ".join(sweepable_names(scenario))
             raise ScenarioError(f"over.{name}", value, f"cannot be swept; {known} can")
-    return scenario.but(**fields, parameters=parameters, x0=x0)
+    return scenario.replace(**fields, parameters=parameters, x0=x0)
 
 
-def value_of(scenario: Scenario, name: str) -> Any:
+def get_value(scenario: Scenario, name: str) -> Any:
     """The value that a scenario has for one of its sweepable names."""
-    initial = [knob.name for knob in scenario.sde.initial]
+    initial = [parameter.name for parameter in scenario.model_spec.initial]
     if name in initial:
         return scenario.initial[initial.index(name)]
     return scenario.parameters[name] if name in scenario.parameters else getattr(scenario, name)
 
 
-def _full(scenario: Scenario, over: Mapping[str, Any]) -> Grid:
+def _full(scenario: Scenario, over: Mapping[str, Any]) -> SweepGrid:
     if not over:
         raise ScenarioError("over", over, "names nothing to sweep")
     axes = [_axis(scenario, str(name), values) for name, values in over.items()]
     shape = tuple(len(axis) for axis in axes)
     _require_count("over", math.prod(shape))
-    return Grid(tuple(map(str, over)), tuple(product(*axes)), shape)
+    return SweepGrid(tuple(map(str, over)), tuple(product(*axes)), shape)
 
 
 def _axis(scenario: Scenario, name: str, values: Any) -> list[Any]:
@@ -107,10 +107,10 @@ def _axis(scenario: Scenario, name: str, values: Any) -> list[Any]:
     if not listed:
         raise ScenarioError(field, values, "must hold at least one value")
     _require_count(field, len(listed))
-    return [_understood(scenario, {name: value})[0] for value in listed]
+    return [_validated(scenario, {name: value})[0] for value in listed]
 
 
-def _paired(scenario: Scenario, over: Sequence[Any]) -> Grid:
+def _paired(scenario: Scenario, over: Sequence[Any]) -> SweepGrid:
     if not over:
         raise ScenarioError("over", over, "must hold at least one point")
     _require_count("over", len(over))
@@ -120,21 +120,23 @@ def _paired(scenario: Scenario, over: Sequence[Any]) -> Grid:
             hint = "each point must be a mapping from the same names to values"
             raise ScenarioError("over", point, hint)
     names = tuple(map(str, first))
-    points = tuple(_understood(scenario, {name: point[name] for name in names}) for point in over)
-    return Grid(names, points, (len(points),))
+    points = tuple(_validated(scenario, {name: point[name] for name in names}) for point in over)
+    return SweepGrid(names, points, (len(points),))
 
 
-def _understood(scenario: Scenario, changes: Mapping[str, Any]) -> tuple[Any, ...]:
+def _validated(scenario: Scenario, changes: Mapping[str, Any]) -> tuple[Any, ...]:
     """The values as a scenario keeps them, once it has checked them."""
     try:
-        found = moved(scenario, changes)
+        found = with_values(scenario, changes)
     except ScenarioError as error:
         field = error.field.removeprefix("parameters.")
         name = next((n for n in changes if n == field), next(iter(changes)))
         raise ScenarioError(f"over.{name}", changes[name], error.hint) from None
-    return tuple(value_of(found, name) for name in changes)
+    return tuple(get_value(found, name) for name in changes)
 
 
 def _require_count(field: str, count: int) -> None:
-    if count > LARGEST:
-        raise ScenarioError(field, count, f"that many points are too many; {LARGEST} are not")
+    if count > MAX_GRID_POINTS:
+        raise ScenarioError(
+            field, count, f"that many points are too many; {MAX_GRID_POINTS} are not"
+        )

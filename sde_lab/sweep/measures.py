@@ -13,28 +13,28 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sde_lab.errors import ScenarioError, shown
+from sde_lab.errors import ScenarioError, short_repr
 from sde_lab.models.laws.base import Law
 from sde_lab.summaries.estimators import (
     Array,
     Moments,
     moments,
+    proportion,
     quantile_error,
     quantiles,
-    share,
-    spread_slope,
+    std_derivative,
 )
 
 Estimate = tuple[Array, Array]
 """Value and standard error."""
-Reads = Literal["values", "extremes", "pair", "path"]
-OF_STATES: tuple[Reads, ...] = ("values", "extremes")
-OF_SLOPES: tuple[Reads, ...] = ("values", "pair")
+Requirement = Literal["values", "extremes", "pair", "path"]
+STATE_INPUTS: tuple[Requirement, ...] = ("values", "extremes")
+SENSITIVITY_INPUTS: tuple[Requirement, ...] = ("values", "pair")
 """What measures of a state, and of a sensitivity, may read."""
 HINT = "must be mean, std, std slope, a quantile such as q05 or q97.5, crosses 1.5, or a function"
 
 
-class Sample:
+class SampleStatistics:
     """Rows of samples (…, N), of which each statistic is computed once, when it is asked for."""
 
     def __init__(self, values: Array) -> None:
@@ -55,11 +55,11 @@ class Measure(ABC):
     """One statistic. Leaf classes are frozen values that can be sent to another process.
 
     Attributes:
-        reads: the values of a state or of a sensitivity at a time; the least and greatest value of
+        requires: the values of a state or of a sensitivity at a time; the least and greatest value of
             a state up to a time; a sensitivity together with the state; or the whole path.
     """
 
-    reads: ClassVar[Reads] = "values"
+    requires: ClassVar[Requirement] = "values"
 
     @property
     @abstractmethod
@@ -67,12 +67,12 @@ class Measure(ABC):
         """As it stands in the table."""
 
     @property
-    def identity(self) -> str:
+    def fingerprint(self) -> str:
         """What tells it from any other measure."""
         return self.name
 
     @abstractmethod
-    def estimate(self, sample: Sample) -> Estimate:
+    def estimate(self, sample: SampleStatistics) -> Estimate:
         """Value and standard error of each row of samples."""
 
     def exact(self, law: Law) -> Array | None:
@@ -86,7 +86,7 @@ class Mean(Measure):
 
     name = "mean"
 
-    def estimate(self, sample: Sample) -> Estimate:
+    def estimate(self, sample: SampleStatistics) -> Estimate:
         """The mean, and its standard error from the sample's spread."""
         return sample.moments.mean, sample.moments.mean_error
 
@@ -101,7 +101,7 @@ class Std(Measure):
 
     name = "std"
 
-    def estimate(self, sample: Sample) -> Estimate:
+    def estimate(self, sample: SampleStatistics) -> Estimate:
         """The sample standard deviation, and its error from the fourth moment."""
         return sample.moments.std, sample.moments.std_error
 
@@ -122,7 +122,7 @@ class Quantile(Measure):
         percent = f"{100.0 * self.level:.10g}"
         return f"q{percent.zfill(2) if '.' not in percent else percent}"
 
-    def estimate(self, sample: Sample) -> Estimate:
+    def estimate(self, sample: SampleStatistics) -> Estimate:
         """The quantile, and its error from the order statistics around it."""
         ordered = sample.ordered
         return quantiles(ordered, (self.level,))[..., 0], quantile_error(ordered, self.level)
@@ -137,15 +137,15 @@ class StdSlope(Measure):
     """The derivative of the standard deviation by what a sensitivity is by: Cov(X, ∂X/∂p) / std."""
 
     name = "std slope"
-    reads = "pair"
+    requires = "pair"
 
-    def estimate(self, sample: Sample) -> Estimate:
+    def estimate(self, sample: SampleStatistics) -> Estimate:
         """Of a state by itself: the slope by a factor, which is the standard deviation."""
         return self.slope(sample.values, sample.values)
 
     def slope(self, values: Array, derivatives: Array) -> Estimate:
         """The slope, and its standard error from what each sample adds to it."""
-        return spread_slope(values, derivatives)
+        return std_derivative(values, derivatives)
 
 
 @dataclass(frozen=True)
@@ -156,24 +156,24 @@ class Crossing(Measure):
     """
 
     level: float
-    reads = "extremes"
+    requires = "extremes"
 
     @property
     def name(self) -> str:
         """Such as ``crosses 1.5``."""
         return f"crosses {self.level:.10g}"
 
-    def hits(self, start: Array, low: Array, high: Array) -> NDArray[np.bool_]:
+    def crossed(self, start: Array, low: Array, high: Array) -> NDArray[np.bool_]:
         """Which paths have crossed, given where they began and their extremes so far."""
         return np.where(start < self.level, high >= self.level, low <= self.level)
 
-    def estimate(self, sample: Sample) -> Estimate:
+    def estimate(self, sample: SampleStatistics) -> Estimate:
         """The share of paths that crossed, of samples that are true or false."""
-        return share(sample.values.astype(bool))
+        return proportion(sample.values.astype(bool))
 
 
 @dataclass(frozen=True)
-class Own(Measure):
+class PathFunctional(Measure):
     """The mean over the samples of a number that a function reads off each path.
 
     Attributes:
@@ -181,7 +181,7 @@ class Own(Measure):
     """
 
     function: Callable[[NDArray[np.float64], Array], Any]
-    reads = "path"
+    requires = "path"
 
     @property
     def name(self) -> str:
@@ -189,7 +189,7 @@ class Own(Measure):
         return str(getattr(self.function, "__name__", type(self.function).__name__))
 
     @property
-    def identity(self) -> str:
+    def fingerprint(self) -> str:
         """The function's name and what it does."""
         code = getattr(self.function, "__code__", None)
         text = (
@@ -212,7 +212,7 @@ class Own(Measure):
             raise ScenarioError(f"measures.{self.name}", self.name, hint)
         return found
 
-    def estimate(self, sample: Sample) -> Estimate:
+    def estimate(self, sample: SampleStatistics) -> Estimate:
         """The mean, and its standard error from the spread."""
         return sample.moments.mean, sample.moments.mean_error
 
@@ -249,5 +249,5 @@ def _measure(given: object) -> Measure:
             except ValueError:
                 pass
     elif callable(given):
-        return Own(given)
-    raise ScenarioError("measures", given if isinstance(given, str) else shown(given), HINT)
+        return PathFunctional(given)
+    raise ScenarioError("measures", given if isinstance(given, str) else short_repr(given), HINT)

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
-from sde_lab.sweep.batching import divided, require_table
-from sde_lab.sweep.grid import Grid, make_grid, moved
-from sde_lab.sweep.measures import OF_SLOPES, OF_STATES, Measure, make_measures
+from sde_lab.sweep.batching import require_table, split_into_blocks
+from sde_lab.sweep.grid import SweepGrid, make_grid, with_values
+from sde_lab.sweep.measures import SENSITIVITY_INPUTS, STATE_INPUTS, Measure, make_measures
 
 
 @dataclass(frozen=True)
-class Entry:
+class Column:
     """One number that each point has: which time (by place), of which quantity, which measure."""
 
     time: int
@@ -35,11 +35,11 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Block:
+class SweepBlock:
     """Points that are walked together, with all that it takes: complete, and fit to be sent.
 
     Attributes:
-        places: of the points in the grid.
+        point_indices: of the points in the grid.
         scenarios: of the points; steps, samples and scheme are common.
         span: samples walked at a time.
         indices: steps at which something is measured, in order, repeated where times fall together.
@@ -47,7 +47,7 @@ class Block:
         sensitivities: what is differentiated by.
     """
 
-    places: tuple[int, ...]
+    point_indices: tuple[int, ...]
     scenarios: tuple[Scenario, ...]
     span: int
     indices: tuple[int, ...]
@@ -81,31 +81,31 @@ class Plan:
         measures: what is measured in each.
         sensitivities: columns whose derivatives are measured too.
         times: as asked for.
-        entries: the numbers that each point has.
+        columns: the numbers that each point has.
         blocks: the work.
     """
 
     scenario: Scenario
-    grid: Grid
+    grid: SweepGrid
     measures: tuple[Measure, ...]
     sensitivities: tuple[str, ...]
     times: int | tuple[float, ...] | None
-    entries: tuple[Entry, ...]
-    blocks: tuple[Block, ...]
+    columns: tuple[Column, ...]
+    blocks: tuple[SweepBlock, ...]
 
     @property
-    def moments(self) -> int:
+    def n_times(self) -> int:
         """Number of times at which something is measured."""
         return _count(self.times)
 
-    def identity(self) -> dict[str, Any]:
+    def fingerprint(self) -> dict[str, Any]:
         """What makes it this sweep and no other, as plain data."""
         points = json.dumps(self.grid.points).encode()
         return {
             "scenario": self.scenario.to_dict(),
             "names": list(self.grid.names),
             "points": [len(self.grid.points), hashlib.sha256(points).hexdigest()],
-            "measures": [measure.identity for measure in self.measures],
+            "measures": [measure.fingerprint for measure in self.measures],
             "sensitivities": list(self.sensitivities),
             "times": list(self.times) if isinstance(self.times, tuple) else self.times,
         }
@@ -124,28 +124,28 @@ def make_plan(
         ScenarioError: for what cannot work or does not fit, saying what would.
     """
     chosen = make_measures(measures)
-    columns = _columns(scenario, sensitivities)
+    columns = _check_sensitivities(scenario, sensitivities)
     moments = _times(times)
     grid = make_grid(scenario, over)
-    entries = _entries(scenario, chosen, columns, _count(moments))
+    entries = _make_columns(scenario, chosen, columns, _count(moments))
     require_table(len(grid.points), len(entries))
-    scenarios = [moved(scenario, dict(zip(grid.names, p, strict=True))) for p in grid.points]
+    scenarios = [with_values(scenario, dict(zip(grid.names, p, strict=True))) for p in grid.points]
     groups: dict[tuple[Any, ...], list[int]] = {}
     for place, point in enumerate(scenarios):
         key = (point.steps, point.samples, point.scheme, _indices(point, moments))
         groups.setdefault(key, []).append(place)
     blocks = [
-        Block(part, tuple(scenarios[i] for i in part), span, key[-1], chosen, columns)
+        SweepBlock(part, tuple(scenarios[i] for i in part), span, key[-1], chosen, columns)
         for key, places in groups.items()
-        for part, span in divided(scenarios, places, key[-1], chosen, columns)
+        for part, span in split_into_blocks(scenarios, places, key[-1], chosen, columns)
     ]
     return Plan(scenario, grid, chosen, columns, moments, entries, tuple(blocks))
 
 
-def _columns(scenario: Scenario, given: object) -> tuple[str, ...]:
+def _check_sensitivities(scenario: Scenario, given: object) -> tuple[str, ...]:
     if isinstance(given, str) or not isinstance(given, Sequence):
         raise ScenarioError("sensitivities", given, "must be a list of names")
-    known = scenario.sde.columns
+    known = scenario.model_spec.jacobian_columns
     for name in given:
         if name not in known or list(given).count(name) > 1:
             raise ScenarioError("sensitivities", name, f"must be, once each: {', '.join(known)}")
@@ -190,18 +190,24 @@ def _indices(scenario: Scenario, times: int | tuple[float, ...] | None) -> tuple
     return tuple(round(time / scenario.step) for time in times)
 
 
-def _entries(
+def _make_columns(
     scenario: Scenario, measures: Sequence[Measure], columns: Sequence[str], times: int
-) -> tuple[Entry, ...]:
+) -> tuple[Column, ...]:
     """State, then sensitivities, at each time; what is read off whole paths once, at the end."""
-    components = scenario.sde.components
+    components = scenario.model_spec.components
     found = []
     for time in range(times):
         for component in components:
-            found += [Entry(time, component, m.name) for m in measures if m.reads in OF_STATES]
+            found += [
+                Column(time, component, m.name) for m in measures if m.requires in STATE_INPUTS
+            ]
         for column in columns:
             for component in components:
                 quantity = f"d{component}_d{column}"
-                found += [Entry(time, quantity, m.name) for m in measures if m.reads in OF_SLOPES]
-    found += [Entry(times - 1, "path", m.name) for m in measures if m.reads == "path"]
+                found += [
+                    Column(time, quantity, m.name)
+                    for m in measures
+                    if m.requires in SENSITIVITY_INPUTS
+                ]
+    found += [Column(times - 1, "path", m.name) for m in measures if m.requires == "path"]
     return tuple(found)

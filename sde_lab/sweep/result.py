@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
-from sde_lab.sweep.batch import Outcome
-from sde_lab.sweep.grid import Grid
-from sde_lab.sweep.plan import Entry, Plan
+from sde_lab.sweep.batch import BlockResult
+from sde_lab.sweep.grid import SweepGrid
+from sde_lab.sweep.plan import Column, Plan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ class SweepResult:
     Attributes:
         scenario: what stayed as it was.
         grid: the points.
-        entries: what the E numbers of a point are.
+        columns: what the E numbers of a point are.
         done: which points are done, (P,).
         times: real times, (P, T).
         value: (P, E)
@@ -51,8 +51,8 @@ class SweepResult:
     """
 
     scenario: Scenario
-    grid: Grid
-    entries: tuple[Entry, ...]
+    grid: SweepGrid
+    columns: tuple[Column, ...]
     done: NDArray[np.bool_]
     times: Numbers
     value: Numbers
@@ -70,7 +70,7 @@ class SweepResult:
         try:
             entry = self._columns[place, quantity, measure]
         except KeyError:
-            found = sorted({f"{e.measure} of {e.quantity}" for e in self.entries})
+            found = sorted({f"{e.measure} of {e.quantity}" for e in self.columns})
             hint = f"is not among {', '.join(found)}"
             raise ScenarioError("measure", f"{measure} of {quantity}", hint) from None
         parts = (table[:, entry] for table in (self.value, self.error, self.exact))
@@ -79,7 +79,7 @@ class SweepResult:
     @cached_property
     def _columns(self) -> dict[tuple[int, str, str], int]:
         """The place of each entry."""
-        return {(e.time, e.quantity, e.measure): i for i, e in enumerate(self.entries)}
+        return {(e.time, e.quantity, e.measure): i for i, e in enumerate(self.columns)}
 
     def values_of(self, name: str) -> NDArray[Any]:
         """The value of one swept name at each point, (P,)."""
@@ -93,14 +93,14 @@ class SweepResult:
             Columns: each swept name; time; quantity (``x``, ``dx_dkappa``, ``path``); measure;
             value, se and exact, NaN where not known; exploded, the samples left out.
         """
-        return tidy(self, np.flatnonzero(self.done))
+        return tidy_rows(self, np.flatnonzero(self.done))
 
 
-def tidy(result: SweepResult, places: NDArray[np.intp]) -> pd.DataFrame:
+def tidy_rows(result: SweepResult, places: NDArray[np.intp]) -> pd.DataFrame:
     """The rows of some points."""
     import pandas as pd
 
-    entries, count = result.entries, len(places)
+    entries, count = result.columns, len(places)
     moments = np.array([entry.time for entry in entries], dtype=np.intp)
     swept = {
         name: np.repeat(result.values_of(name)[places], len(entries)) for name in result.grid.names
@@ -123,18 +123,18 @@ def _labels(names: list[str], count: int) -> NDArray[np.object_]:
     return np.tile(np.array(names, dtype=object), count)
 
 
-class Found:
+class _ResultBuilder:
     """The result in the making."""
 
     def __init__(self, plan: Plan) -> None:
-        points, entries = len(plan.grid.points), len(plan.entries)
-        times = np.empty((points, plan.moments))
+        points, entries = len(plan.grid.points), len(plan.columns)
+        times = np.empty((points, plan.n_times))
         for block in plan.blocks:
-            times[list(block.places)] = block.times
+            times[list(block.point_indices)] = block.times
         self._result = SweepResult(
             plan.scenario,
             plan.grid,
-            plan.entries,
+            plan.columns,
             np.zeros(points, dtype=bool),
             times,
             np.full((points, entries), np.nan),
@@ -148,11 +148,11 @@ class Found:
         """Which points are done, (P,)."""
         return self._result.done
 
-    def take(self, outcome: Outcome) -> None:
+    def add(self, block_result: BlockResult) -> None:
         """Enter what was found in some points."""
-        own, places = self._result, list(outcome.places)
+        own, places = self._result, list(block_result.point_indices)
         for name in ("value", "error", "exact", "exploded"):
-            getattr(own, name)[places] = getattr(outcome, name)
+            getattr(own, name)[places] = getattr(block_result, name)
         own.done[places] = True
 
     def result(self) -> SweepResult:

@@ -15,13 +15,13 @@ import numpy as np
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 from sde_lab.sweep.checkpoint import Checkpoint
-from sde_lab.sweep.executors import Alone, Crew, CrewError, Gang
-from sde_lab.sweep.plan import Block, Plan, make_plan
-from sde_lab.sweep.result import Found, SweepResult
+from sde_lab.sweep.executors import BlockExecutor, ExecutorError, PoolExecutor, SerialExecutor
+from sde_lab.sweep.plan import Plan, SweepBlock, make_plan
+from sde_lab.sweep.result import SweepResult, _ResultBuilder
 
 
 @dataclass(frozen=True)
-class Progress:
+class SweepProgress:
     """How far a sweep is.
 
     Attributes:
@@ -63,38 +63,41 @@ class SweepRun:
     """
 
     def __init__(
-        self, plan: Plan, hire: Callable[[list[Block]], Crew] = Alone, checkpoint: object = None
+        self,
+        plan: Plan,
+        make_executor: Callable[[list[SweepBlock]], BlockExecutor] = SerialExecutor,
+        checkpoint: object = None,
     ) -> None:
         self.plan = plan
-        self._found = Found(plan)
+        self._results = _ResultBuilder(plan)
         self._checkpoint = None if checkpoint is None else Checkpoint(checkpoint, plan)
         for outcome in () if self._checkpoint is None else self._checkpoint.read():
-            self._found.take(outcome)
-        done = self._found.done
-        rest = [block for block in plan.blocks if not done[list(block.places)].all()]
-        self._crew = hire(rest)
+            self._results.add(outcome)
+        done = self._results.done
+        rest = [block for block in plan.blocks if not done[list(block.point_indices)].all()]
+        self._executor = make_executor(rest)
         self._seconds, self._before = 0.0, self.done
         # Whoever forgets a run, as a closed tab does, calls back what it has handed out.
-        finalize(self, self._crew.leave).atexit = False
+        finalize(self, self._executor.cancel).atexit = False
 
     @property
     def done(self) -> int:
         """Points that are done."""
-        return int(np.count_nonzero(self._found.done))
+        return int(np.count_nonzero(self._results.done))
 
     @property
     def finished(self) -> bool:
         """Whether all are."""
-        return bool(self._found.done.all())
+        return bool(self._results.done.all())
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> SweepProgress:
         """How far it is."""
         points = len(self.plan.grid.points)
-        gained = self.done - self._before + self._crew.share
-        rest = points - self.done - self._crew.share
+        gained = self.done - self._before + self._executor.partial_progress
+        rest = points - self.done - self._executor.partial_progress
         left = self._seconds * rest / gained if gained > 0.0 else float("nan")
-        return Progress(self.done, points, left)
+        return SweepProgress(self.done, points, left)
 
     def advance(self) -> None:
         """Go on for about a tenth of a second.
@@ -105,24 +108,24 @@ class SweepRun:
         """
         start = time.monotonic()
         try:
-            outcomes = self._crew.turn()
-        except CrewError as error:
+            outcomes = self._executor.step()
+        except ExecutorError as error:
             points = len(self.plan.grid.points)
             message = f"{self.done} of {points} points done, then: {error}"
             raise SweepInterruptedError(message, self.result()) from error
         for outcome in outcomes:
-            self._found.take(outcome)
+            self._results.add(outcome)
             if self._checkpoint is not None:
                 self._checkpoint.write(outcome)
         self._seconds += time.monotonic() - start
 
-    def leave(self) -> None:
+    def cancel(self) -> None:
         """Drop the work that is begun; :meth:`advance` would begin it anew."""
-        self._crew.leave()
+        self._executor.cancel()
 
     def result(self) -> SweepResult:
         """What is done so far; once all is, the same for all who ask."""
-        return self._found.result()
+        return self._results.result()
 
 
 def sweep(
@@ -132,7 +135,7 @@ def sweep(
     sensitivities: Any = (),
     times: Any = None,
     *,
-    progress: Callable[[Progress], object] | None = None,
+    progress: Callable[[SweepProgress], object] | None = None,
     executor: Executor | None = None,
     checkpoint: Any = None,
 ) -> SweepResult:
@@ -172,7 +175,7 @@ def sweep(
     if executor is not None and not isinstance(executor, Executor):
         raise ScenarioError("executor", executor, "must be a concurrent.futures.Executor")
     plan = make_plan(scenario, over, measures, sensitivities, times)
-    hire = Alone if executor is None else partial(Gang, executor=executor)
+    hire = SerialExecutor if executor is None else partial(PoolExecutor, executor=executor)
     run = SweepRun(plan, hire, checkpoint)
     try:
         while not run.finished:
@@ -180,5 +183,5 @@ def sweep(
             if progress is not None:
                 progress(run.progress)
     finally:
-        run.leave()
+        run.cancel()
     return run.result()

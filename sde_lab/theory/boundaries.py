@@ -16,7 +16,13 @@ import numpy as np
 
 from sde_lab.models.laws.base import Array
 from sde_lab.scenario import Scenario
-from sde_lab.theory.coefficients import Fields, dips, on_a_line, rounded_to, smallest_between
+from sde_lab.theory.coefficients import (
+    Fields,
+    dips,
+    rounded_to,
+    scalar_coefficients,
+    smallest_between,
+)
 
 POINTS = 2001
 FAR = 1e6
@@ -85,10 +91,10 @@ def state_interval(scenario: Scenario) -> StateInterval | None:
     None for several states, for coefficients that read the time, and where paths do not leave the
     start or no noise was found beside it.
     """
-    model = scenario.sde
+    model = scenario.model_spec
     if len(model.components) != 1 or model.time_dependent:
         return None
-    fields = on_a_line(scenario)
+    fields = scalar_coefficients(scenario)
     with np.errstate(all="ignore"):
         middle = _inside(fields, scenario.initial[0])
         if middle is None:

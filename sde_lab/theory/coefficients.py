@@ -25,34 +25,34 @@ def settings(scenario: Scenario) -> dict[str, Tensor]:
 
 def drift(scenario: Scenario) -> Callable[[Tensor], Tensor]:
     """The drift as the model writes it, at time 0: states (rows, D) → (rows, D)."""
-    model, given = scenario.sde, settings(scenario)
+    model, given = scenario.model_spec, settings(scenario)
     start = torch.zeros((), dtype=torch.float64)
     return lambda x: model.drift(start, x, given).expand_as(x)
 
 
 def diffusion(scenario: Scenario) -> Callable[[Tensor], Tensor]:
     """The diffusion at time 0 as a matrix, whatever the noise: (rows, D) → (rows, D, M)."""
-    model, given = scenario.sde, settings(scenario)
+    model, given = scenario.model_spec, settings(scenario)
     start = torch.zeros((), dtype=torch.float64)
 
     def matrix(x: Tensor) -> Tensor:
         g = model.diffusion(start, x, given)
         if model.noise_type == "diagonal":
             return torch.diag_embed(g.expand_as(x))
-        return g.expand(*x.shape, model.channels)
+        return g.expand(*x.shape, model.brownian_size)
 
     return matrix
 
 
-def on_a_line(scenario: Scenario) -> Fields:
+def scalar_coefficients(scenario: Scenario) -> Fields:
     """Itô drift and squared diffusion of an equation of one state: values (n,) → (n,) each."""
-    model, given = scenario.sde, settings(scenario)
+    model, given = scenario.model_spec, settings(scenario)
     start, own, matrix = torch.zeros((), dtype=torch.float64), drift(scenario), diffusion(scenario)
 
     def both(values: Array) -> tuple[Array, Array]:
         x = torch.from_numpy(np.ascontiguousarray(values)).view(-1, 1)
         f = own(x)
-        if model.reading == "stratonovich":
+        if model.interpretation == "stratonovich":
             f = f + model.correction(start, x, given)
         return f[:, 0].numpy(), matrix(x).square().sum(dim=(1, 2)).numpy()
 

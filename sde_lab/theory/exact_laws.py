@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sde_lab.models.laws.base import Array, Exact, ExactPaths, Grid, Law
+from sde_lab.models.laws.base import Array, ExactPaths, Law, LawInputs, ModelLaws
 from sde_lab.scenario import Scenario
-from sde_lab.solver.brownian import draw
+from sde_lab.solver.brownian import sample_increments
 from sde_lab.solver.simulate import Paths
 
 
 @dataclass(frozen=True)
-class Reference:
+class ExactLaws:
     """Exact laws over time, of the state and of every sensitivity that has one.
 
     Attributes:
@@ -28,7 +28,7 @@ class Reference:
     times: Array
     state: Law
     sensitivities: Mapping[str, Law]
-    scheme: Reference | None
+    scheme: ExactLaws | None
 
     @property
     def mean(self) -> Array:
@@ -45,7 +45,7 @@ class Reference:
         return self.state.quantile(q)
 
 
-def reference(scenario: Scenario, times: Array | None = None) -> Reference | None:
+def exact_laws(scenario: Scenario, times: Array | None = None) -> ExactLaws | None:
     """The exact laws of the scenario, or None where there are none.
 
     Args:
@@ -56,7 +56,7 @@ def reference(scenario: Scenario, times: Array | None = None) -> Reference | Non
         Laws with arrays of shape (T, D), float64.
     """
     grid = _grid(scenario, times)
-    exact = scenario.sde.exact(grid)
+    exact = scenario.model_spec.exact(grid)
     return None if exact is None else _reference(grid.times, exact, scenario.scheme)
 
 
@@ -67,37 +67,37 @@ def exact_solution(paths: Paths) -> ExactPaths | None:
         Values (T, N, D) and Jacobian (T, N, D, P) in float64, or None where no solution is known.
     """
     scenario = paths.scenario
-    model = scenario.sde
-    noise = draw(
+    model = scenario.model_spec
+    noise = sample_increments(
         scenario.seed,
         scenario.steps,
         scenario.samples,
-        model.channels + model.residuals,
-        areas=True,
+        model.brownian_size + model.extra_normals,
+        levy_areas=True,
         dtype=torch.float64,
     )
-    assert noise.areas is not None
-    own = slice(0, model.channels)
-    rest = slice(model.channels, None)
+    assert noise.levy_areas is not None
+    own = slice(0, model.brownian_size)
+    rest = slice(model.brownian_size, None)
     return model.exact_paths(
         _grid(scenario, None),
         noise.increments[..., own],
-        noise.areas[..., own],
+        noise.levy_areas[..., own],
         noise.increments[..., rest],
     )
 
 
-def _grid(scenario: Scenario, times: Array | None) -> Grid:
+def _grid(scenario: Scenario, times: Array | None) -> LawInputs:
     if times is None:
         times = np.linspace(0.0, scenario.horizon, scenario.steps + 1)
-    return Grid(
+    return LawInputs(
         np.asarray(times, dtype=np.float64), scenario.parameters, scenario.initial, scenario.step
     )
 
 
-def _reference(times: Array, exact: Exact, scheme: str) -> Reference:
+def _reference(times: Array, exact: ModelLaws, scheme: str) -> ExactLaws:
     discrete = exact.scheme if scheme in exact.schemes else None
-    return Reference(
+    return ExactLaws(
         times,
         exact.state,
         exact.sensitivities,

@@ -27,7 +27,7 @@ _ROUNDING = 1e-12
 """A drift that ends in zeros from below this share of the largest has underflown or saturated."""
 _FLAT = 1e-8
 """A real part that tells nothing, as a share of the Jacobian's norm."""
-MOST = 12
+MAX_POINTS = 12
 """Points that are told of at most."""
 
 
@@ -46,7 +46,7 @@ class FixedPoint:
     isolated: bool
 
 
-def fixed_points(scenario: Scenario, most: int = MOST) -> tuple[FixedPoint, ...]:
+def fixed_points(scenario: Scenario, most: int = MAX_POINTS) -> tuple[FixedPoint, ...]:
     """Return zeros of the drift, found numerically; none if the drift reads the time.
 
     With one state they are looked for within 10⁴ of 0 and of the start, with more by Newton's
@@ -57,13 +57,13 @@ def fixed_points(scenario: Scenario, most: int = MOST) -> tuple[FixedPoint, ...]
         scenario: the equation, at its parameters.
         most: where there are more, those nearest to the start are given, in increasing order.
     """
-    if scenario.sde.drift_time_dependent:
+    if scenario.model_spec.drift_time_dependent:
         return ()
     with np.errstate(all="ignore"):
         if len(scenario.initial) == 1:
             return _on_a_line(scenario, most)
         states = _nearest(_from_starts(scenario), scenario, most)
-        return tuple(_judged(scenario, state) for state in states)
+        return tuple(_classify(scenario, state) for state in states)
 
 
 def _nearest(
@@ -201,7 +201,7 @@ def _same(at: Callable[[Array], Array], point: Array, other: Array, strength: fl
     return near and bool(np.abs(at(0.5 * (point + other))).max() < 1e-8 * strength)
 
 
-def _judged(scenario: Scenario, state: tuple[float, ...]) -> FixedPoint:
+def _classify(scenario: Scenario, state: tuple[float, ...]) -> FixedPoint:
     """What the drift's Jacobian tells by its eigenvalues, and whether the point stands alone."""
     f = drift(scenario)
     x = torch.tensor([state], dtype=torch.float64, requires_grad=True)

@@ -19,7 +19,7 @@ import numpy as np
 from sde_lab.models.laws.base import Array
 from sde_lab.scenario import Scenario
 from sde_lab.theory.boundaries import POINTS, singular, state_interval
-from sde_lab.theory.coefficients import Fields, on_a_line
+from sde_lab.theory.coefficients import Fields, scalar_coefficients
 
 PASSES = 6
 _FAR = 1e6
@@ -33,7 +33,7 @@ _CLOSED = math.log(1e-5)
 
 
 @dataclass(frozen=True)
-class Stationary:
+class StationaryDensity:
     """A density on a grid.
 
     Attributes:
@@ -45,7 +45,7 @@ class Stationary:
     density: Array
 
 
-def stationary(scenario: Scenario) -> Stationary | None:
+def stationary_density(scenario: Scenario) -> StationaryDensity | None:
     """Return the density that paths of the scenario approach.
 
     None where one of the ends of the state interval can be reached, does not return or was not
@@ -54,13 +54,13 @@ def stationary(scenario: Scenario) -> Stationary | None:
     interval = state_interval(scenario)
     if interval is None or not interval.positive_recurrent:
         return None
-    line = _Line(interval.low.place, interval.high.place, interval.middle)
+    line = _Coordinate(interval.low.place, interval.high.place, interval.middle)
     with np.errstate(all="ignore"):
-        return _normalised(on_a_line(scenario), line)
+        return _normalised(scalar_coefficients(scenario), line)
 
 
 @dataclass(frozen=True)
-class _Line:
+class _Coordinate:
     """A coordinate u on the open interval (low, high), fine near its ends and near the middle."""
 
     low: float
@@ -93,7 +93,7 @@ class _Line:
         return self.low + width * share, width * share * (1.0 - share)
 
 
-def _normalised(fields: Fields, line: _Line) -> Stationary | None:
+def _normalised(fields: Fields, line: _Coordinate) -> StationaryDensity | None:
     """The density in the coordinate u: looked at more and more closely around its top."""
     first, last = line.ends
     top = 0.0
@@ -118,7 +118,7 @@ def _normalised(fields: Fields, line: _Line) -> Stationary | None:
     coarse = float(np.trapezoid(weight[::2], u[::2]))
     if not abs(coarse - total) < _RESOLVED * total or singular(fields, x):
         return None
-    return Stationary(x, weight / (total * slope))
+    return StationaryDensity(x, weight / (total * slope))
 
 
 def _reach(height: Array) -> Array:
@@ -135,7 +135,7 @@ def _reach(height: Array) -> Array:
     return reach
 
 
-def _log_density(fields: Fields, line: _Line, u: Array, top: float) -> Array:
+def _log_density(fields: Fields, line: _Coordinate, u: Array, top: float) -> Array:
     """log(p dx/du) at u, up to a constant; −∞ where it has no value."""
     step = u[1] - u[0]
     between = 0.5 * (u[1:] + u[:-1])

@@ -10,9 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
-from sde_lab.app.state.scenario_code import compact
+from sde_lab.app.state.scenario_code import encode_scenario
 from sde_lab.schemes import fitting_schemes
-from sde_lab.summaries.chunked_run import survey
+from sde_lab.summaries.chunked_run import simulate_summary
 
 APP = str(Path(__file__).parents[2] / "app.py")
 
@@ -49,9 +49,9 @@ def test_every_model_opens_and_answers_every_slider(model: str) -> None:
     app = opened(model=lab.MODELS[model].title)
     assert not app.error
     before = shown(app)
-    for knob in (*lab.MODELS[model].initial, *lab.MODELS[model].parameters):
-        slider = widget(app, f"{model}.{knob.name}")
-        for end in (knob.low, knob.high, knob.default):
+    for parameter in (*lab.MODELS[model].initial, *lab.MODELS[model].parameters):
+        slider = widget(app, f"{model}.{parameter.name}")
+        for end in (parameter.low, parameter.high, parameter.default):
             slider.set_value(float(end)).run()
             assert not app.exception
             assert not app.error
@@ -74,7 +74,7 @@ def test_sliders_say_what_the_library_computes() -> None:
     app = opened(samples=200)
     widget(app, "ornstein_uhlenbeck.kappa").set_value(2.5).run()
     widget(app, "steps").set_value(50).run()
-    expected = survey(lab.Scenario(parameters={"kappa": 2.5}, samples=200, steps=50))
+    expected = simulate_summary(lab.Scenario(parameters={"kappa": 2.5}, samples=200, steps=50))
     found = shown(app)
     np.testing.assert_array_equal(found.states[0].mean, expected.states[0].mean)
     np.testing.assert_array_equal(
@@ -117,7 +117,7 @@ def test_new_noise_changes_the_paths_and_nothing_else() -> None:
     before = shown(app)
     widget(app, "new_noise").click().run()
     after = shown(app)
-    assert after.scenario == before.scenario.but(seed=after.scenario.seed)
+    assert after.scenario == before.scenario.replace(seed=after.scenario.seed)
     assert after.scenario.seed != before.scenario.seed
     assert not np.array_equal(after.paths, before.paths)
 
@@ -174,7 +174,7 @@ def test_projector_and_back() -> None:
 
 def test_a_pinned_scenario_in_the_link_is_pinned_again() -> None:
     old = lab.Scenario(parameters={"kappa": 3.0}, samples=100)
-    app = opened(samples=200, pin=compact(old))
+    app = opened(samples=200, pin=encode_scenario(old))
     assert shown(app).scenario.samples == 200
     assert app.session_state["pinned"] == old
     assert not app.warning
@@ -182,7 +182,7 @@ def test_a_pinned_scenario_in_the_link_is_pinned_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "pin", ["nonsense", "9" * 5000, compact(lab.Scenario(steps=999_999)), "<script>", ""]
+    "pin", ["nonsense", "9" * 5000, encode_scenario(lab.Scenario(steps=999_999)), "<script>", ""]
 )
 def test_nonsense_pinned_in_the_link_is_said_in_one_line_and_can_be_dropped(pin: str) -> None:
     app = opened(pin=pin)
@@ -196,7 +196,7 @@ def test_nonsense_pinned_in_the_link_is_said_in_one_line_and_can_be_dropped(pin:
 
 
 def test_a_large_pinned_scenario_is_shown_from_its_first_samples() -> None:
-    app = opened(steps=25, pin=compact(lab.Scenario(steps=3200, samples=10_000_000)))
+    app = opened(steps=25, pin=encode_scenario(lab.Scenario(steps=3200, samples=10_000_000)))
     assert not app.warning
     assert app.session_state["pinned"].samples == 10_000_000
 

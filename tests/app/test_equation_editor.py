@@ -8,9 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
-from sde_lab.app.components.equation_editor import START, WRITE
-from sde_lab.app.state.widget_keys import knob_key
-from sde_lab.equations.examples import GALLERY
+from sde_lab.app.components.equation_editor import CUSTOM_MODEL_LABEL, DEFAULT_TEXT
+from sde_lab.app.state.widget_keys import parameter_key
+from sde_lab.equations.examples import EXAMPLES
 from tests.app.test_app import APP, opened, shown, widget
 
 OTHER = "dX = a*(b - X)*dt + sigma*sqrt(abs(X))*dW; a = 1 in [0, 5]; b = 2 in [0, 4]"
@@ -23,20 +23,20 @@ def typed(app: AppTest, text: str) -> AppTest:
 
 def knob(app: AppTest, name: str) -> Any:
     """The slider of a symbol of the equation on show."""
-    model = shown(app).scenario.sde
+    model = shown(app).scenario.model_spec
     found = {k.name: k for k in (*model.initial, *model.parameters)}
-    return widget(app, knob_key(model, found[name]))
+    return widget(app, parameter_key(model, found[name]))
 
 
 def test_the_last_entry_of_the_picker_starts_with_an_equation_that_works() -> None:
-    app = opened(model=WRITE)
+    app = opened(model=CUSTOM_MODEL_LABEL)
     assert not app.error
-    assert shown(app).scenario.model == START
-    assert widget(app, "model").options[-1] == WRITE
+    assert shown(app).scenario.model == DEFAULT_TEXT
+    assert widget(app, "model").options[-1] == CUSTOM_MODEL_LABEL
 
 
 def test_every_symbol_gets_a_slider_and_the_link_carries_the_text() -> None:
-    app = opened(model=WRITE, equation=OTHER, own__a__1_0_5=2.5)
+    app = opened(model=CUSTOM_MODEL_LABEL, equation=OTHER, own__a__1_0_5=2.5)
     scenario = shown(app).scenario
     assert scenario == lab.Scenario(model=OTHER, parameters={"a": 2.5})
     for name in ("a", "b", "sigma", "X0"):
@@ -44,7 +44,7 @@ def test_every_symbol_gets_a_slider_and_the_link_carries_the_text() -> None:
 
 
 def test_a_mistake_points_at_its_column_and_the_last_good_picture_stays() -> None:
-    app = opened(model=WRITE, equation=OTHER)
+    app = opened(model=CUSTOM_MODEL_LABEL, equation=OTHER)
     before = shown(app)
     typed(app, "dX = a*(b - X]*dt")
     assert shown(app) is before
@@ -58,10 +58,10 @@ def test_a_mistake_points_at_its_column_and_the_last_good_picture_stays() -> Non
 
 
 def test_a_link_with_a_mistake_says_so_and_leaves_a_working_page() -> None:
-    app = opened(model=WRITE, equation="dx = __import__('os')*dt")
+    app = opened(model=CUSTOM_MODEL_LABEL, equation="dx = __import__('os')*dt")
     assert not app.exception
     assert "line 1, column 6" in app.error[0].value
-    typed(app, START)
+    typed(app, DEFAULT_TEXT)
     assert not app.error
     assert shown(app).kept == 1000
 
@@ -69,16 +69,18 @@ def test_a_link_with_a_mistake_says_so_and_leaves_a_working_page() -> None:
 @pytest.mark.parametrize("text", ["", "   ", "x" * 2001, "dx = \x00", "</textarea><script>", "#"])
 def test_nonsense_in_the_link_leaves_a_working_page(text: str) -> None:
     app = AppTest.from_file(APP, default_timeout=60)
-    app.query_params["model"] = WRITE
+    app.query_params["model"] = CUSTOM_MODEL_LABEL
     app.query_params["equation"] = text
     app.run()
     assert not app.exception
-    typed(app, START)
-    assert shown(app).scenario.model == START
+    typed(app, DEFAULT_TEXT)
+    assert shown(app).scenario.model == DEFAULT_TEXT
 
 
 def test_another_range_moves_no_other_slider_and_another_value_moves_its_own() -> None:
-    app = opened(model=WRITE, equation="dx = a*x*dt + b*dW; a = 1 in [-2, 2]; b = 1 in [0, 4]")
+    app = opened(
+        model=CUSTOM_MODEL_LABEL, equation="dx = a*x*dt + b*dW; a = 1 in [-2, 2]; b = 1 in [0, 4]"
+    )
     knob(app, "a").set_value(-1.0).run()
     knob(app, "b").set_value(3.0).run()
     typed(app, "dx = a*x*dt + b*dW; a = 1 in [-2, 2]; b = 1 in [0, 2]")
@@ -89,9 +91,9 @@ def test_another_range_moves_no_other_slider_and_another_value_moves_its_own() -
     assert shown(app).scenario.parameters == {"a": 0.5, "b": 2.0, "c": 1.0}
 
 
-@pytest.mark.parametrize("example", GALLERY, ids=lambda e: e.title)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.title)
 def test_every_example_opens_at_its_own_values_and_says_what_it_is(example: object) -> None:
-    app = opened(model=WRITE, samples=50, own__horizon__1=3)
+    app = opened(model=CUSTOM_MODEL_LABEL, samples=50, own__horizon__1=3)
     knob(app, "sigma").set_value(1.7).run()
     app.session_state["gallery"] = True
     app.run()
@@ -110,15 +112,15 @@ def test_every_example_opens_at_its_own_values_and_says_what_it_is(example: obje
 
 
 def test_schemes_offered_are_those_that_fit() -> None:
-    app = opened(model=WRITE, equation="dx = -x*dt + x*dW; dy = -y*dt + y*dW")
-    assert shown(app).scenario.sde.noise_type == "scalar"
+    app = opened(model=CUSTOM_MODEL_LABEL, equation="dx = -x*dt + x*dW; dy = -y*dt + y*dW")
+    assert shown(app).scenario.model_spec.noise_type == "scalar"
     offered = widget(app, "scalar.scheme").options
     assert "Milstein · Itô" not in offered
     assert len(offered) == len(lab.SCHEMES) - 1
 
 
 def test_another_model_and_back_keeps_the_equation() -> None:
-    app = opened(model=WRITE, equation=OTHER)
+    app = opened(model=CUSTOM_MODEL_LABEL, equation=OTHER)
     widget(app, "model").set_value("double_well").run()
     assert shown(app).scenario.model == "double_well"
     widget(app, "model").set_value("own").run()
@@ -136,16 +138,18 @@ def test_another_model_and_back_keeps_the_equation() -> None:
     ],
 )
 def test_an_equation_without_any_finite_path_leaves_a_working_page(text: str) -> None:
-    app = opened(model=WRITE, equation=text, samples=50)
+    app = opened(model=CUSTOM_MODEL_LABEL, equation=text, samples=50)
     app.session_state["says"] = True
     app.run()
     assert not app.exception
     assert shown(app).exploded > 0
-    typed(app, START)
+    typed(app, DEFAULT_TEXT)
     assert shown(app).exploded == 0
 
 
 def test_explosions_are_said() -> None:
-    app = opened(model=WRITE, equation="dx = log(x)*dt + sigma*dW; t in [0, 5]", samples=200)
+    app = opened(
+        model=CUSTOM_MODEL_LABEL, equation="dx = log(x)*dt + sigma*dW; t in [0, 5]", samples=200
+    )
     assert shown(app).exploded > 0
     assert "exploded" in app.warning[0].value

@@ -10,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
 from sde_lab.app.pages.gradients import SECTIONS
-from sde_lab.studies.benchmark.listing import program
-from sde_lab.studies.benchmark.registry import WAYS
+from sde_lab.studies.benchmark.listing import runnable_listing
+from sde_lab.studies.benchmark.registry import METHODS
 from tests.conftest import ROOT, settle
 
 PAGE = "sde_lab/app/routes/gradients.py"
@@ -37,12 +37,12 @@ def test_every_part_opens_for_every_model(model: str) -> None:
         assert not app.error
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", METHODS)
 def test_the_page_shows_the_program_of_the_way_that_is_chosen(way: str) -> None:
     app = opened(part="The race", samples="20")
     app.selectbox(key="way").set_value(way).run()
     shown = [code.value for code in app.code]
-    assert program(WAYS[way], lab.Scenario(samples=20)).rstrip() in shown
+    assert runnable_listing(METHODS[way], lab.Scenario(samples=20)).rstrip() in shown
 
 
 def test_the_trap_says_the_same_number_twice() -> None:
@@ -98,7 +98,7 @@ def test_a_race_runs_and_its_link_shows_it_in_another_browser(
     page.get_by_role("button", name="Race").click()
     page.get_by_role("button", name="Measure again").wait_for(timeout=150_000)
     settle(page)
-    assert set(bars(page)) == {way.title for way in WAYS.values()}
+    assert set(bars(page)) == {way.title for way in METHODS.values()}
     assert page.get_by_text("times as long").count() >= 1
     link = page.evaluate("() => location.href")
     other = browser.new_page()
@@ -120,7 +120,7 @@ def test_a_race_can_be_halted_and_keeps_what_it_has(page: Any, server: str) -> N
     page.get_by_role("button", name="Halt").click()
     page.get_by_role("button", name="Go on").wait_for(timeout=60_000)
     settle(page)
-    assert 1 <= len(bars(page)) < len(WAYS)
+    assert 1 <= len(bars(page)) < len(METHODS)
 
 
 def test_a_contestant_that_cannot_run_is_refused_in_words(page: Any, server: str) -> None:
@@ -143,5 +143,5 @@ def test_a_snippet_can_be_copied(server: str, browser: Any) -> None:
     code.hover()
     code.get_by_role("button").first.click()
     copied = page.evaluate("() => navigator.clipboard.readText()")
-    expected = program(WAYS["summed"], lab.Scenario(samples=10, steps=25))
+    expected = runnable_listing(METHODS["summed"], lab.Scenario(samples=10, steps=25))
     assert copied.strip() == expected.strip()

@@ -13,13 +13,13 @@ from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
 from sde_lab.app.components.sidebar import HORIZONS, SAMPLES, STEPS
-from sde_lab.figures.serialize import to_json
+from sde_lab.figures.serialize import figure_to_json
 from sde_lab.figures.theme import Theme
 from sde_lab.lessons import LESSONS
 from sde_lab.lessons.base import Lesson
 from sde_lab.studies.payoffs import payoff_study
 from sde_lab.studies.summed_gradient import summed_gradient
-from sde_lab.summaries.chunked_run import survey
+from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.summaries.summary import Bands
 from tests.app.test_app import APP, shown, widget
 
@@ -40,14 +40,14 @@ def seen(title: str) -> Callable[[Callable[[lab.Scenario], None]], Callable[[lab
 
 def by(scenario: lab.Scenario, name: str) -> Bands:
     """The sensitivity to one parameter of a model with one component."""
-    return survey(scenario).sensitivities[name][0]
+    return simulate_summary(scenario).sensitivities[name][0]
 
 
 @seen("The start fades")
 def _(scene: lab.Scenario) -> None:
     for kappa in (0.0, 1.0, 3.0):
-        scenario = scene.but(parameters={"kappa": kappa})
-        bands, times = by(scenario, "x0"), survey(scenario).times
+        scenario = scene.replace(parameters={"kappa": kappa})
+        bands, times = by(scenario, "x0"), simulate_summary(scenario).times
         np.testing.assert_allclose(bands.std, 0.0, atol=1e-6)
         eulers = kappa * scenario.step / 2
         np.testing.assert_allclose(bands.mean, np.exp(-kappa * times), atol=eulers + 1e-5)
@@ -56,20 +56,23 @@ def _(scene: lab.Scenario) -> None:
 @seen("Half-life")
 def _(scene: lab.Scenario) -> None:
     for kappa, half in ((0.7, 1.0), (1.4, 0.5)):
-        scenario = scene.but(parameters={"kappa": kappa})
-        curve, times = by(scenario, "x0").mean, survey(scenario).times
+        scenario = scene.replace(parameters={"kappa": kappa})
+        curve, times = by(scenario, "x0").mean, simulate_summary(scenario).times
         crossing = np.interp(-0.5, -curve, times)
         assert abs(crossing - math.log(2) / kappa) < 0.015
         assert abs(crossing - half) < 0.02
-    found = survey(scene)
-    at = found.nearest(0.2)
+    found = simulate_summary(scene)
+    at = found.index_nearest(0.2)
     assert abs(found.times[at] - 1.0) < 0.03
     assert f"{found.sensitivities['x0'][0].mean[at]:.1f}" == "0.5"
 
 
 @seen("Noise that cancels")
 def _(scene: lab.Scenario) -> None:
-    calm, rough = survey(scene), survey(scene.but(parameters={"sigma": 3.0}))
+    calm, rough = (
+        simulate_summary(scene),
+        simulate_summary(scene.replace(parameters={"sigma": 3.0})),
+    )
     for summary in (calm, rough):
         np.testing.assert_allclose(summary.sensitivities["x0"][0].std, 0.0, atol=1e-6)
     np.testing.assert_array_equal(
@@ -81,7 +84,7 @@ def _(scene: lab.Scenario) -> None:
 @seen("Noise that stays")
 def _(scene: lab.Scenario) -> None:
     for sigma in (0.4, 1.0):
-        summary = survey(scene.but(parameters={"sigma": sigma}))
+        summary = simulate_summary(scene.replace(parameters={"sigma": sigma}))
         bands = summary.sensitivities["x0"][0]
         np.testing.assert_allclose(
             bands.quantiles * scene.initial[0], summary.states[0].quantiles, rtol=1e-4
@@ -89,32 +92,32 @@ def _(scene: lab.Scenario) -> None:
         off = abs(bands.mean[-1] - math.exp(0.1 * scene.horizon))
         assert off < FAR * bands.mean_error[-1] + 0.01 * scene.step
         assert bands.std[-1] > 0.5
-    still = by(scene.but(parameters={"sigma": 0.0}), "x0")
+    still = by(scene.replace(parameters={"sigma": 0.0}), "x0")
     np.testing.assert_allclose(still.std, 0.0, atol=1e-6)
 
 
 @seen("On the ridge")
 def _(scene: lab.Scenario) -> None:
-    ridge, valley = by(scene, "x0"), by(scene.but(x0=1.0), "x0")
+    ridge, valley = by(scene, "x0"), by(scene.replace(x0=1.0), "x0")
     assert ridge.mean[-1] - FAR * ridge.mean_error[-1] > 5.0
     assert ridge.mean.max() > 10.0
     assert valley.mean.max() <= 1.0
     assert valley.quantiles[4].max() <= 1.0 + 1e-6
     assert valley.mean[-1] < 0.001
-    calm = by(scene.but(parameters={"sigma": 0.05}), "x0")
+    calm = by(scene.replace(parameters={"sigma": 0.05}), "x0")
     assert calm.mean[-1] > 1.5 * ridge.mean[-1]
-    on_top = by(scene.but(parameters={"sigma": 0.0}), "x0")
+    on_top = by(scene.replace(parameters={"sigma": 0.0}), "x0")
     growth = (1.0 + scene.step) ** scene.steps
     assert on_top.mean[-1] == pytest.approx(growth, rel=1e-4)
 
 
 @seen("The price of a digit")
 def _(scene: lab.Scenario) -> None:
-    few = survey(scene).states[0].mean_error[-1]
-    many = survey(scene.but(samples=10_000)).states[0].mean_error[-1]
+    few = simulate_summary(scene).states[0].mean_error[-1]
+    many = simulate_summary(scene.replace(samples=10_000)).states[0].mean_error[-1]
     own = FAR / math.sqrt(2 * scene.samples)
     assert abs(few / many / 10.0 - 1.0) < own
-    means = [survey(scene.but(seed=seed)).states[0].mean[-1] for seed in range(40)]
+    means = [simulate_summary(scene.replace(seed=seed)).states[0].mean[-1] for seed in range(40)]
     assert abs(np.std(means, ddof=1) / few - 1.0) < FAR / math.sqrt(2 * 39) + own
 
 
@@ -122,14 +125,14 @@ def _(scene: lab.Scenario) -> None:
 def _(scene: lab.Scenario) -> None:
     excess = []
     for steps in (25, 50, 100, 200):
-        scenario = scene.but(steps=steps)
-        found, theory = survey(scenario).states[0], lab.reference(scenario)
+        scenario = scene.replace(steps=steps)
+        found, theory = simulate_summary(scenario).states[0], lab.exact_laws(scenario)
         spread, exact = (math.sqrt(law.variance[-1, 0]) for law in (theory.scheme, theory))
         assert abs(found.std[-1] - spread) < FAR * found.std_error[-1]
         if steps == 25:
             assert found.std[-1] - exact > 20 * found.std_error[-1]
             assert 4 * spread**2 * 2 == pytest.approx(1 / (1 - 4 * scenario.step / 2), rel=1e-6)
-            few = survey(scenario.but(samples=1000)).states[0]
+            few = simulate_summary(scenario.replace(samples=1000)).states[0]
             assert few.std[-1] - exact > FAR * few.std_error[-1]
         excess.append(spread**2 - exact**2)
     assert all(late < early / 2 for early, late in itertools.pairwise(excess))
@@ -137,9 +140,9 @@ def _(scene: lab.Scenario) -> None:
 
 @seen("Itô or Stratonovich")
 def _(scene: lab.Scenario) -> None:
-    lifted = scene.but(parameters={"mu": 0.5})
-    for scenario in (scene, lifted, lifted.but(scheme="heun"), scene.but(scheme="heun")):
-        state, mu = survey(scenario).states[0], scenario.parameters["mu"]
+    lifted = scene.replace(parameters={"mu": 0.5})
+    for scenario in (scene, lifted, lifted.replace(scheme="heun"), scene.replace(scheme="heun")):
+        state, mu = simulate_summary(scenario).states[0], scenario.parameters["mu"]
         middle = math.exp((mu - 0.5) * scenario.horizon)
         error = math.sqrt(math.pi / 2 * scenario.horizon / scenario.samples)
         assert abs(math.log(state.quantiles[2, -1] / middle)) < FAR * error + 3 * scenario.step
@@ -153,7 +156,10 @@ def _(scene: lab.Scenario) -> None:
     assert found.returned == pytest.approx(found.derivatives.sum(), rel=1e-5)
     assert found.returned > 11.0
     assert found.derivatives.max() <= 1.0 + 1e-6
-    finer, more = summed_gradient(scene.but(steps=50)), summed_gradient(scene.but(samples=10))
+    finer, more = (
+        summed_gradient(scene.replace(steps=50)),
+        summed_gradient(scene.replace(samples=10)),
+    )
     assert finer.returned > 1.9 * found.returned
     assert more.returned == pytest.approx(10 * found.returned, rel=1e-5)
 
@@ -161,7 +167,7 @@ def _(scene: lab.Scenario) -> None:
 @seen("A kink and a jump")
 def _(scene: lab.Scenario) -> None:
     for sigma in (0.3, 0.1):
-        found = payoff_study(scene.but(parameters={"sigma": sigma}))
+        found = payoff_study(scene.replace(parameters={"sigma": sigma}))
         for estimate in (found.call.pathwise, found.call.bumped):
             off = np.abs(estimate.mean - found.call.exact)
             assert (off < FAR * estimate.error + scene.step).all()
@@ -189,11 +195,14 @@ def test_a_scene_is_one_that_the_sliders_offer(lesson: Lesson) -> None:
     assert scenario.horizon in HORIZONS
     assert scenario.steps in STEPS
     assert scenario.samples in SAMPLES
-    assert set(lesson.columns) <= set(scenario.sde.columns)
-    knobs = (*scenario.sde.initial, *scenario.sde.parameters)
-    values = (*scenario.initial, *(scenario.parameters[k.name] for k in scenario.sde.parameters))
-    for knob, value in zip(knobs, values, strict=True):
-        assert knob.low <= value <= knob.high
+    assert set(lesson.columns) <= set(scenario.model_spec.jacobian_columns)
+    parameters = (*scenario.model_spec.initial, *scenario.model_spec.parameters)
+    values = (
+        *scenario.initial,
+        *(scenario.parameters[k.name] for k in scenario.model_spec.parameters),
+    )
+    for parameter, value in zip(parameters, values, strict=True):
+        assert parameter.low <= value <= parameter.high
 
 
 def lessons_page() -> AppTest:
@@ -278,10 +287,10 @@ def test_exact_payoff_sensitivities_are_those_of_black_and_scholes() -> None:
 @pytest.mark.parametrize("theme", [Theme(), Theme(dark=True, projector=True)])
 def test_a_lessons_own_figure_keeps_its_answer_until_asked(hidden: bool, theme: Theme) -> None:
     for lesson in LESSONS.values():
-        if lesson.aside is None:
+        if lesson.figure is None:
             continue
-        found = lesson.aside.study(lesson.scenario.but(samples=50))
-        figure = lesson.aside.draw(found, hidden, theme)
+        found = lesson.figure.study(lesson.scenario.replace(samples=50))
+        figure = lesson.figure.draw(found, hidden, theme)
         uids = {trace["uid"] for trace in figure["data"]}
         assert bool(uids & {"kink-exact", "jump-exact", "summands"}) != hidden
-        json.loads(to_json(figure))
+        json.loads(figure_to_json(figure))

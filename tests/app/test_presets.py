@@ -9,7 +9,7 @@ from sde_lab.app.components.presets import preset_scenario
 from sde_lab.app.components.sidebar import HORIZONS
 from sde_lab.app.state.url_state import default_scenario
 from sde_lab.models.base import Preset
-from sde_lab.summaries.chunked_run import survey
+from sde_lab.summaries.chunked_run import simulate_summary
 from tests.app.test_app import opened, shown, widget
 
 PAIRS = [(name, preset) for name, model in lab.MODELS.items() for preset in model.presets]
@@ -26,16 +26,22 @@ def test_every_model_has_presets_with_names_of_their_own(model: object) -> None:
 @pytest.mark.parametrize(("name", "preset"), PAIRS, ids=IDS)
 def test_a_preset_is_a_setting_of_the_sliders_that_runs(name: str, preset: Preset) -> None:
     model = lab.MODELS[name]
-    knobs = {knob.name: knob for knob in (*model.initial, *model.parameters)}
-    assert set(preset.values) <= set(knobs)
+    parameters = {parameter.name: parameter for parameter in (*model.initial, *model.parameters)}
+    assert set(preset.values) <= set(parameters)
     for key, value in preset.values.items():
-        knob = knobs[key]
-        assert knob.low <= value <= knob.high
-        assert abs((value - knob.low) / knob.step - round((value - knob.low) / knob.step)) < 1e-6
+        parameter = parameters[key]
+        assert parameter.low <= value <= parameter.high
+        assert (
+            abs(
+                (value - parameter.low) / parameter.step
+                - round((value - parameter.low) / parameter.step)
+            )
+            < 1e-6
+        )
     scenario = preset_scenario(model, preset)
     assert scenario.horizon in HORIZONS
     assert scenario != default_scenario(model)
-    assert survey(scenario.but(samples=200)).exploded == 0
+    assert simulate_summary(scenario.replace(samples=200)).exploded == 0
 
 
 def test_a_preset_moves_the_sliders_of_its_model_and_keeps_the_grid() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import sde_lab as lab
-from sde_lab.app.state.scenario_code import LONGEST, compact, expanded
+from sde_lab.app.state.scenario_code import MAX_CODE_CHARS, decode_scenario, encode_scenario
 from sde_lab.models import MODELS
 from sde_lab.schemes import fitting_schemes
 
@@ -19,15 +19,15 @@ def scenarios(draw: some.DrawFn) -> lab.Scenario:
     """Anything that the library accepts in single precision."""
     model = MODELS[draw(some.sampled_from(sorted(MODELS)))]
 
-    def number(knob: object) -> float:
-        low, high = max(knob.minimum, -1e30), min(knob.maximum, 1e30)
+    def number(parameter: object) -> float:
+        low, high = max(parameter.minimum, -1e30), min(parameter.maximum, 1e30)
         return draw(some.floats(low, high, allow_nan=False))
 
     fitting = fitting_schemes(model)
     return lab.Scenario(
         model=model.name,
-        parameters={knob.name: number(knob) for knob in model.parameters},
-        x0=[number(knob) for knob in model.initial],
+        parameters={parameter.name: number(parameter) for parameter in model.parameters},
+        x0=[number(parameter) for parameter in model.initial],
         horizon=draw(some.floats(1e-300, 1e6)),
         steps=draw(some.integers(1, 1_000_000)),
         samples=draw(some.integers(1, 10_000_000)),
@@ -38,12 +38,12 @@ def scenarios(draw: some.DrawFn) -> lab.Scenario:
 
 @given(scenarios())
 def test_what_is_written_is_read_back_exactly(scenario: lab.Scenario) -> None:
-    text = compact(scenario)
-    assert len(text) <= LONGEST
-    assert expanded(text, "pin", "ornstein_uhlenbeck") == scenario
+    text = encode_scenario(scenario)
+    assert len(text) <= MAX_CODE_CHARS
+    assert decode_scenario(text, "pin", "ornstein_uhlenbeck") == scenario
 
 
-PLAIN = compact(lab.Scenario())
+PLAIN = encode_scenario(lab.Scenario())
 
 
 def test_the_default_is_short_and_needs_no_escape_in_a_link() -> None:
@@ -54,7 +54,7 @@ def test_the_default_is_short_and_needs_no_escape_in_a_link() -> None:
 def test_any_text_is_a_scenario_or_refused(text: str) -> None:
     for candidate in (text, f"ornstein_uhlenbeck__euler__{text}", PLAIN[:-5] + text, PLAIN + text):
         with contextlib.suppress(lab.ScenarioError):
-            assert isinstance(expanded(candidate, "pin", "ornstein_uhlenbeck"), lab.Scenario)
+            assert isinstance(decode_scenario(candidate, "pin", "ornstein_uhlenbeck"), lab.Scenario)
 
 
 @pytest.mark.parametrize(
@@ -80,4 +80,4 @@ def test_any_text_is_a_scenario_or_refused(text: str) -> None:
 )
 def test_what_no_button_wrote_is_refused(text: str) -> None:
     with pytest.raises(lab.ScenarioError):
-        expanded(text, "pin", "ornstein_uhlenbeck")
+        decode_scenario(text, "pin", "ornstein_uhlenbeck")

@@ -18,12 +18,12 @@ from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
 from sde_lab import export
-from sde_lab.equations.examples import GALLERY, Example
-from sde_lab.figures.serialize import to_json
-from sde_lab.figures.sweep_animation import Fans, film
-from sde_lab.figures.sweep_axis import Dial
-from sde_lab.figures.sweep_curve import Measured, curve
-from sde_lab.figures.sweep_heatmaps import heatmaps
+from sde_lab.equations.examples import EXAMPLES, Example
+from sde_lab.figures.serialize import figure_to_json
+from sde_lab.figures.sweep_animation import AnimationData, sweep_animation
+from sde_lab.figures.sweep_axis import SweepAxis
+from sde_lab.figures.sweep_curve import SweepCurveData, sweep_curve
+from sde_lab.figures.sweep_heatmaps import sweep_heatmaps
 from sde_lab.figures.theme import Theme
 from sde_lab.schemes import fitting_schemes
 from sde_lab.sweep import SweepRun
@@ -31,8 +31,10 @@ from sde_lab.sweep import SweepRun
 ROOT = Path(__file__).parents[2]
 APP = str(ROOT / "app.py")
 THEMES = [Theme(dark, projector) for dark in (False, True) for projector in (False, True)]
-KAPPA = Dial("kappa", "κ", (0.0, 0.5, 1.0, 1.5))
-SCHEME = Dial("scheme", "scheme", ("euler", "milstein_grad_free", "srk", "heun"), listed=True)
+KAPPA = SweepAxis("kappa", "κ", (0.0, 0.5, 1.0, 1.5))
+SCHEME = SweepAxis(
+    "scheme", "scheme", ("euler", "milstein_grad_free", "srk", "heun"), categorical=True
+)
 
 
 def opened(**query: Any) -> AppTest:
@@ -57,7 +59,7 @@ def shown(app: AppTest) -> lab.SweepResult:
     return result
 
 
-@pytest.mark.parametrize("example", GALLERY, ids=lambda example: example.title)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.title)
 def test_a_sweep_over_the_scheme_of_any_equation_offers_those_that_fit(example: Example) -> None:
     app = opened(
         model="Write your own…",
@@ -68,7 +70,7 @@ def test_a_sweep_over_the_scheme_of_any_equation_offers_those_that_fit(example: 
     )
     assert not app.error
     result = shown(app)
-    fitting = fitting_schemes(result.scenario.sde)
+    fitting = fitting_schemes(result.scenario.model_spec)
     assert [scheme for (scheme,) in result.grid.points] == list(fitting)
     assert result.done.all()
 
@@ -85,7 +87,7 @@ def test_the_default_sweep_is_what_the_library_computes() -> None:
 def test_every_model_turns_everything(model: str) -> None:
     app = opened(model=lab.MODELS[model].title, samples=20, steps=25, sweep__points=6)
     box = widget(app, f"{model}.sweep.turn")
-    columns = lab.MODELS[model].columns
+    columns = lab.MODELS[model].jacobian_columns
     assert len(box.options) == len(columns) + 4
     for name in (*columns, "horizon", "steps", "samples", "scheme"):
         widget(app, f"{model}.sweep.turn").set_value(name).run()
@@ -101,7 +103,7 @@ def test_every_measure_can_be_looked_at(model: str) -> None:
     for other in ("nothing else", second):
         widget(app, f"{model}.sweep.and").set_value(other).run()
         for place in range(len(lab.MODELS[model].components)):
-            for look in ("mean", "q05", *lab.MODELS[model].columns):
+            for look in ("mean", "q05", *lab.MODELS[model].jacobian_columns):
                 widget(app, f"{model}.sweep.look").set_value(f"{place}.{look}").run()
                 assert not app.error
                 assert shown(app).done.all()
@@ -134,7 +136,7 @@ def test_a_halted_sweep_keeps_its_points_and_goes_on(monkeypatch: pytest.MonkeyP
     assert any("are done and shown" in info.value for info in app.info)
     monkeypatch.undo()
     app.run()
-    whole = lab.sweep(**app.session_state["sweep.good"][0].asked)
+    whole = lab.sweep(**app.session_state["sweep.good"][0].sweep_kwargs)
     np.testing.assert_array_equal(shown(app).value, whole.value)
 
 
@@ -172,20 +174,22 @@ def test_without_the_package_a_cluster_is_refused_by_name(monkeypatch: pytest.Mo
     assert "pip install distributed" in opened(samples=50, seed=73).error[0].value
 
 
-def measured(points: int, *, known: bool = True) -> Measured:
+def measured(points: int, *, known: bool = True) -> SweepCurveData:
     value = np.linspace(1.0, 2.0, points)
     exact = value + 0.01 if known else np.full(points, np.nan)
     error = np.full(points, 0.05)
-    return Measured("mean of X", "#0072b2", value, error, exact, np.full(points, 2.0), "scene")
+    return SweepCurveData(
+        "mean of X", "#0072b2", value, error, exact, np.full(points, 2.0), "scene"
+    )
 
 
-def fans(points: int = 4, *, known: bool = True, times: int = 5) -> Fans:
+def fans(points: int = 4, *, known: bool = True, times: int = 5) -> AnimationData:
     shape = (points, times)
     mean = np.arange(points)[:, None] + np.linspace(0, 1, times)
     edges = np.stack([mean - 2, mean - 1, mean + 1, mean + 2])
     hole = np.full(shape, np.nan)
     exact, exact_edges = (mean, edges) if known else (hole, np.stack([hole] * 4))
-    return Fans(
+    return AnimationData(
         "x",
         np.tile(np.linspace(0, 1, times), (points, 1)),
         mean,
@@ -199,17 +203,17 @@ def fans(points: int = 4, *, known: bool = True, times: int = 5) -> Fans:
 @pytest.mark.parametrize("theme", THEMES, ids=repr)
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("dial", [KAPPA, SCHEME], ids=["numbers", "names"])
-def test_figures_are_valid_and_exact_is_dashed(theme: Theme, known: bool, dial: Dial) -> None:
+def test_figures_are_valid_and_exact_is_dashed(theme: Theme, known: bool, dial: SweepAxis) -> None:
     now = 1.0 if dial is KAPPA else "srk"
     figures = [
-        curve(dial, measured(4, known=known), now, theme),
-        film(dial, fans(known=known), now, theme),
-        *heatmaps(dial, KAPPA, measured(16, known=known), (now, 0.7), theme),
+        sweep_curve(dial, measured(4, known=known), now, theme),
+        sweep_animation(dial, fans(known=known), now, theme),
+        *sweep_heatmaps(dial, KAPPA, measured(16, known=known), (now, 0.7), theme),
     ]
     assert len(figures) == (5 if known else 4)
     for figure in figures:
         assert go.Figure(figure).data
-        json.loads(to_json(figure))
+        json.loads(figure_to_json(figure))
         uids = [trace["uid"] for trace in figure["data"]]
         assert len(set(uids)) == len(uids)
         for trace in figure["data"]:
@@ -220,7 +224,7 @@ def test_figures_are_valid_and_exact_is_dashed(theme: Theme, known: bool, dial: 
 
 
 def test_strokes_pass_through_their_points_with_their_slopes() -> None:
-    figure = curve(KAPPA, measured(4), 1.0, Theme())
+    figure = sweep_curve(KAPPA, measured(4), 1.0, Theme())
     (strokes,) = (trace for trace in figure["data"] if trace["uid"] == "tangents")
     x, y = strokes["x"].reshape(4, 3), strokes["y"].reshape(4, 3)
     np.testing.assert_allclose((x[:, 0] + x[:, 1]) / 2, KAPPA.positions, atol=1e-6)
@@ -228,13 +232,13 @@ def test_strokes_pass_through_their_points_with_their_slopes() -> None:
     np.testing.assert_allclose((y[:, 1] - y[:, 0]) / (x[:, 1] - x[:, 0]), 2.0, rtol=1e-5)
     assert all(later[0] > earlier[1] for earlier, later in pairwise(x))
     assert strokes["line"]["color"] == Theme().parameter_colour("kappa")
-    names = curve(SCHEME, measured(4), "srk", Theme())["data"]
+    names = sweep_curve(SCHEME, measured(4), "srk", Theme())["data"]
     assert not [trace for trace in names if trace["uid"] == "tangents"]
     assert names[0]["mode"] == "markers"
 
 
 def test_the_film_starts_where_the_sidebar_stands_and_skips_what_is_not_done() -> None:
-    whole = film(KAPPA, fans(), 1.1, Theme())
+    whole = sweep_animation(KAPPA, fans(), 1.1, Theme())
     assert [frame["name"] for frame in whole["frames"]] == ["0", "0.5", "1", "1.5"]
     assert whole["layout"]["sliders"][0]["active"] == whole["layout"]["meta"]["frame"] == 2
     mean = whole["data"][2]["y"]
@@ -242,31 +246,31 @@ def test_the_film_starts_where_the_sidebar_stands_and_skips_what_is_not_done() -
     part = fans()
     part.mean[1:] = np.nan
     part.quantiles[:, 1:] = np.nan
-    figure = film(KAPPA, part, 1.1, Theme())
+    figure = sweep_animation(KAPPA, part, 1.1, Theme())
     assert [frame["name"] for frame in figure["frames"]] == ["0"]
     assert figure["layout"]["updatemenus"][0]["buttons"][0]["args"][0] == ["0"]
     part.mean[:] = part.quantiles[:] = np.nan
-    assert go.Figure(film(KAPPA, part, 1.1, Theme())).data
+    assert go.Figure(sweep_animation(KAPPA, part, 1.1, Theme())).data
 
 
 def test_maps_are_laid_out_as_the_grid_runs() -> None:
-    across, up = Dial("kappa", "κ", (0.0, 1.0)), Dial("sigma", "σ", (0.0, 1.0, 2.0))
-    value, exact, gap = heatmaps(across, up, measured(6), (0.5, 9.0), Theme())
+    across, up = SweepAxis("kappa", "κ", (0.0, 1.0)), SweepAxis("sigma", "σ", (0.0, 1.0, 2.0))
+    value, exact, gap = sweep_heatmaps(across, up, measured(6), (0.5, 9.0), Theme())
     np.testing.assert_allclose(value["data"][0]["z"], measured(6).value.reshape(2, 3).T)
     np.testing.assert_allclose(gap["data"][0]["z"], -0.2, atol=1e-6)
     assert value["data"][0]["zmax"] == exact["data"][0]["zmax"]
     assert value["layout"]["meta"]["clicks"]
     assert not value["layout"]["shapes"]
-    _, error = heatmaps(across, up, measured(6, known=False), (0.5, 1.0), Theme())
+    _, error = sweep_heatmaps(across, up, measured(6, known=False), (0.5, 1.0), Theme())
     np.testing.assert_allclose(error["data"][0]["z"], 0.05, rtol=1e-6)
     assert len(error["layout"]["shapes"]) == 1
 
 
 def test_one_value_alone_still_makes_axes() -> None:
-    one = Dial("kappa", "κ", (1.0,))
+    one = SweepAxis("kappa", "κ", (1.0,))
     assert one.axis(Theme())["range"] == [0.5, 1.5]
-    assert go.Figure(curve(one, measured(1), 1.0, Theme())).data
-    assert go.Figure(film(one, fans(1), 1.0, Theme())).data
+    assert go.Figure(sweep_curve(one, measured(1), 1.0, Theme())).data
+    assert go.Figure(sweep_animation(one, fans(1), 1.0, Theme())).data
 
 
 @pytest.mark.parametrize("times", [None, 2, (0.25, 0.5)])
@@ -292,7 +296,7 @@ def test_the_program_prints_the_table(times: Any, tmp_path: Path) -> None:
 
 
 def test_a_film_goes_into_the_page_that_needs_nothing_else() -> None:
-    figure = film(KAPPA, fans(), 1.0, Theme())
+    figure = sweep_animation(KAPPA, fans(), 1.0, Theme())
     page = export.to_html([figure], lab.Scenario(), note="Swept: <κ>.").decode()
     found = json.loads(page.split('id="figures">')[1].split("</script>")[0])
     assert len(found[0]["frames"]) == 4

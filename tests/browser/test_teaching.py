@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sde_lab.app.components.share_dialog import picture
+from sde_lab.app.components.share_dialog import qr_code_uri
 from tests.conftest import CHARTS, DRAWN, numbers, press, settle, visit
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -72,7 +72,7 @@ def test_the_link_is_copied_and_drawn_as_a_code(server: str, browser: Any) -> No
     page.get_by_role("button", name="Copy link").click()
     page.get_by_text("Copied.").wait_for()
     assert page.evaluate("() => navigator.clipboard.readText()") == link
-    assert page.locator(".lab-share img").get_attribute("src") == picture(link)
+    assert page.locator(".lab-share img").get_attribute("src") == qr_code_uri(link)
 
 
 def test_without_a_clipboard_the_link_stands_there_selected(server: str, browser: Any) -> None:

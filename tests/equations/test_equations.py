@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 import sde_lab as lab
 from sde_lab import export
-from sde_lab.equations import TypedModel, description
-from sde_lab.equations.examples import GALLERY
-from sde_lab.summaries.chunked_run import survey
+from sde_lab.equations import EquationModel, description
+from sde_lab.equations.examples import EXAMPLES
+from sde_lab.summaries.chunked_run import simulate_summary
 
 ROOT = Path(__file__).parents[2]
 BUILT_IN = {
@@ -52,7 +52,7 @@ def cases() -> list[tuple[str, str]]:
         (name, scheme.name)
         for name, model in lab.MODELS.items()
         for scheme in lab.SCHEMES.values()
-        if scheme.fits(model)
+        if scheme.supports(model)
     ]
 
 
@@ -61,27 +61,29 @@ def test_built_in_models_as_text_give_the_same_paths_and_derivatives(
     name: str, scheme: str
 ) -> None:
     own, typed = twins(name, scheme)
-    assert typed.sde.noise_type == own.sde.noise_type
+    assert typed.model_spec.noise_type == own.model_spec.noise_type
     first, second = lab.simulate(own), lab.simulate(typed)
     torch.testing.assert_close(second.values, first.values, rtol=1e-12, atol=1e-13)
     expected, found = lab.jacobian(first), lab.jacobian(second)
     starts = len(own.initial)
     for place, column in enumerate(expected.names):
         same = found.names[place] if place < starts else column
-        torch.testing.assert_close(found.by(same), expected.by(column), rtol=1e-10, atol=1e-11)
+        torch.testing.assert_close(found.wrt(same), expected.wrt(column), rtol=1e-10, atol=1e-11)
 
 
 @pytest.mark.parametrize("name", ["ornstein_uhlenbeck", "brownian_motion", "damped_oscillator"])
 def test_linear_drift_with_additive_noise_gets_its_exact_laws(name: str) -> None:
     own, typed = twins(name)
-    expected, found = lab.reference(own), lab.reference(typed)
+    expected, found = lab.exact_laws(own), lab.exact_laws(typed)
     assert expected is not None
     assert found is not None
     np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(found.variance, expected.variance, rtol=1e-8, atol=1e-12)
-    starts = [knob.name for knob in own.sde.initial]
+    starts = [parameter.name for parameter in own.model_spec.initial]
     for column, law in expected.sensitivities.items():
-        same = typed.sde.columns[starts.index(column)] if column in starts else column
+        same = (
+            typed.model_spec.jacobian_columns[starts.index(column)] if column in starts else column
+        )
         twin = found.sensitivities[same]
         np.testing.assert_allclose(twin.mean, law.mean, rtol=1e-8, atol=1e-10)
         np.testing.assert_allclose(twin.variance, law.variance, rtol=1e-7, atol=1e-10)
@@ -90,7 +92,7 @@ def test_linear_drift_with_additive_noise_gets_its_exact_laws(name: str) -> None
 @pytest.mark.parametrize(("a", "known"), [(-1.0, None), (0.0, {"x0"}), (0.5, {"x0", "a"})])
 def test_a_law_is_left_out_where_it_has_no_finite_value(a: float, known: set | None) -> None:
     text = "dx = -x*dt + sqrt(a)*dW; a = 0 in [-1, 1]"
-    found = lab.reference(lab.Scenario(model=text, parameters={"a": a}))
+    found = lab.exact_laws(lab.Scenario(model=text, parameters={"a": a}))
     assert (None if found is None else set(found.sensitivities)) == known
 
 
@@ -98,7 +100,7 @@ def test_a_law_is_left_out_where_it_has_no_finite_value(a: float, known: set | N
     "drift", ["step(x)", "sign(x)", "x**2", "sin(x)", "t*x", "abs(x)", "max(x, 0)"]
 )
 def test_no_exact_law_is_claimed_where_the_drift_is_not_linear(drift: str) -> None:
-    assert lab.reference(lab.Scenario(model=f"dx = {drift}*dt + dW")) is None
+    assert lab.exact_laws(lab.Scenario(model=f"dx = {drift}*dt + dW")) is None
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:FutureWarning")
@@ -110,25 +112,25 @@ def test_other_engines_agree_on_a_typed_equation(engine: str) -> None:
     torch.testing.assert_close(lab.jacobian(paths, engine).values, expected, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("example", GALLERY, ids=lambda e: e.title)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.title)
 def test_the_gallery_runs_and_stays_finite(example: object) -> None:
     text = example.text
     model = lab.parse_sde(text)
     scenario = lab.Scenario(model=text, horizon=model.horizon, steps=400, samples=100)
-    summary = survey(scenario)
+    summary = simulate_summary(scenario)
     assert summary.exploded == 0
-    assert set(summary.sensitivities) == set(model.columns)
-    for knob in (*model.initial, *model.parameters):
-        assert knob.low <= knob.default <= knob.high
-        for value in (knob.default, knob.high):
-            steps = (value - knob.low) / knob.step
-            assert math.isclose(steps, round(steps), abs_tol=1e-6), knob.name
-    for knob in model.parameters:
-        assert knob.latex in model.equation
+    assert set(summary.sensitivities) == set(model.jacobian_columns)
+    for parameter in (*model.initial, *model.parameters):
+        assert parameter.low <= parameter.default <= parameter.high
+        for value in (parameter.default, parameter.high):
+            steps = (value - parameter.low) / parameter.step
+            assert math.isclose(steps, round(steps), abs_tol=1e-6), parameter.name
+    for parameter in model.parameters:
+        assert parameter.latex in model.equation
     assert example.source
 
 
-@pytest.mark.parametrize("example", GALLERY, ids=lambda e: e.title)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.title)
 def test_corrections_are_half_g_times_its_derivative(example: object) -> None:
     model = lab.parse_sde(example.text)
     torch.manual_seed(1)
@@ -140,7 +142,7 @@ def test_corrections_are_half_g_times_its_derivative(example: object) -> None:
         g = model.diffusion(torch.tensor(0.0), row[None], p)
         if model.noise_type == "diagonal":
             return torch.diag_embed(g.expand(1, size))[0]
-        return g.expand(1, size, model.channels)[0]
+        return g.expand(1, size, model.brownian_size)[0]
 
     g = torch.stack([matrix(row) for row in x])
     slopes = torch.stack([torch.autograd.functional.jacobian(matrix, row) for row in x])
@@ -227,7 +229,7 @@ def test_expressions_mean_what_python_and_numpy_say(text: str, numbers: list[flo
 )
 def test_noise_structure(text: str, kind: str, channels: int) -> None:
     model = lab.parse_sde(text)
-    assert (model.noise_type, model.channels) == (kind, channels)
+    assert (model.noise_type, model.brownian_size) == (kind, channels)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +243,7 @@ def test_noise_structure(text: str, kind: str, channels: int) -> None:
 )
 def test_commuting_noise_is_told_from_other(text: str, expected: bool) -> None:
     model = lab.parse_sde(text)
-    assert isinstance(model, TypedModel)
+    assert isinstance(model, EquationModel)
     assert description.commutes(model) == expected
 
 
@@ -272,8 +274,8 @@ def test_three_correlations_give_their_covariance() -> None:
 
 def test_the_circle_the_word_and_the_correction_mean_the_same() -> None:
     circled = lab.Scenario(model="dx = -x*dt + σ*x ∘ dW", steps=400, samples=50, dtype="float64")
-    word = circled.but(model="dx = -x*dt + sigma*x*dW\nstratonovich")
-    ito = circled.but(model="dx = (-x + sigma**2*x/2)*dt + sigma*x*dW")
+    word = circled.replace(model="dx = -x*dt + sigma*x*dW\nstratonovich")
+    ito = circled.replace(model="dx = (-x + sigma**2*x/2)*dt + sigma*x*dW")
     ends = [lab.simulate(s).values[-1] for s in (circled, word, ito)]
     torch.testing.assert_close(ends[0], ends[1])
     torch.testing.assert_close(ends[0], ends[2], rtol=1e-10, atol=1e-12)
@@ -309,21 +311,21 @@ def test_settings_make_the_knobs() -> None:
     assert sigma.low < 40.0 < sigma.high
     assert (model.initial[0].default, model.initial[0].high) == (3.0, 10.0)
     assert model.horizon == 7.0
-    assert [knob.symbol for knob in model.parameters] == ["κ", "θ", "σ"]
+    assert [parameter.symbol for parameter in model.parameters] == ["κ", "θ", "σ"]
 
 
 @pytest.mark.parametrize("value", ["1e-6", "0.00371", "-7", "1234567", "0", "1e9"])
 @pytest.mark.parametrize("around", ["", " in [-1e10, 1e10]"])
 def test_any_value_lies_on_its_slider(value: str, around: str) -> None:
-    (knob,) = lab.parse_sde(f"dx = a*dt + dW; a = {value}{around}").parameters
-    assert knob.low <= knob.default == float(value) <= knob.high
-    assert 0.0 < knob.step < knob.high - knob.low
+    (parameter,) = lab.parse_sde(f"dx = a*dt + dW; a = {value}{around}").parameters
+    assert parameter.low <= parameter.default == float(value) <= parameter.high
+    assert 0.0 < parameter.step < parameter.high - parameter.low
 
 
 def test_greek_letters_and_their_names_are_one_symbol() -> None:
     one = lab.parse_sde("dx = κ*(θ - x)*dt + σ_1*dW")
     other = lab.parse_sde("dx = kappa*(theta - x)*dt + sigma1*dW")
-    assert one.columns == other.columns == ("x0", "kappa", "theta", "sigma1")
+    assert one.jacobian_columns == other.jacobian_columns == ("x0", "kappa", "theta", "sigma1")
     assert one.equation == other.equation
     assert one.equation.startswith(r"dx = \kappa \left(\theta - x\right)\,dt + \sigma_{1}\,dW")
 
@@ -334,11 +336,11 @@ def test_equal_texts_are_equal_scenarios_which_travel_everywhere() -> None:
     other = lab.Scenario(model=text, parameters={"sigma": 0.3})
     assert one == other
     assert hash(one) == hash(other)
-    assert one.sde is other.sde
+    assert one.model_spec is other.model_spec
     assert lab.Scenario.from_dict(one.to_dict()) == one
     assert pickle.loads(pickle.dumps(one)) == one
-    assert one.but(model=f"{text}\n").parameters == one.parameters
-    assert one.but(model="dx = sigma*dW").parameters == {"sigma": 0.5}
+    assert one.replace(model=f"{text}\n").parameters == one.parameters
+    assert one.replace(model="dx = sigma*dW").parameters == {"sigma": 0.5}
 
 
 def test_a_common_subexpression_is_computed_once() -> None:
@@ -353,7 +355,7 @@ def test_explosions_are_counted_and_not_raised() -> None:
         "dx = dt/max(x, 0) + dW",
         "dx = log(x)*dt + dW",
     ):
-        summary = survey(lab.Scenario(model=text, horizon=4.0, steps=200, samples=200))
+        summary = simulate_summary(lab.Scenario(model=text, horizon=4.0, steps=200, samples=200))
         assert summary.exploded > 0, text
         assert summary.kept + summary.exploded == 200
 
@@ -372,7 +374,7 @@ def test_derivatives_stay_finite_where_a_root_meets_zero() -> None:
 
 def test_what_sympy_tells() -> None:
     model = lab.parse_sde("dx = kappa*(theta - x)*dt + sigma*sqrt(max(x, 0))*dW")
-    assert isinstance(model, TypedModel)
+    assert isinstance(model, EquationModel)
     assert description.correction(model) == (
         r"c_{x} = \frac{\sigma^{2} \operatorname{step}{\left(x \right)}}{4}"
     )
@@ -403,7 +405,7 @@ def test_a_mistake_points_at_its_column() -> None:
         lab.parse_sde(text)
     error = caught.value
     assert (error.line, error.column) == (1, 22)
-    line, caret = error.pointed(text).split("\n")
+    line, caret = error.with_caret(text).split("\n")
     assert line[caret.index("^")] == "]"
     again = pickle.loads(pickle.dumps(error))
     assert str(again) == str(error)
@@ -415,16 +417,16 @@ HOSTILE_REMARK = "dx = -κ*x*dt + σ*dW # \"\"\"; import os #''' </script><b> ..
 
 def test_a_typed_scenario_is_exported_like_any_other() -> None:
     scenario = lab.Scenario(model=HOSTILE_REMARK, samples=200, steps=20, seed=3)
-    summary = survey(scenario)
-    frame = export.table(summary, lab.reference(scenario, times=summary.times))
+    summary = simulate_summary(scenario)
+    frame = export.summary_table(summary, lab.exact_laws(scenario, times=summary.times))
     assert export.read_scenario(export.to_parquet(frame, scenario)) == scenario
     assert re.fullmatch(r"own[0-9a-f]{8}-20x200-seed3\.csv", export.filename(scenario, "csv"))
-    other = scenario.but(model="dx = dW")
+    other = scenario.replace(model="dx = dW")
     assert export.filename(other, "csv") != export.filename(scenario, "csv")
     page = export.to_html([], scenario).decode()
     assert page.count("</script>") == export.to_html([], other).decode().count("</script>")
     printed = subprocess.run(
-        [sys.executable, "-c", export.script(scenario)],
+        [sys.executable, "-c", export.summary_script(scenario)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

@@ -25,11 +25,11 @@ from hypothesis import strategies as st
 
 import sde_lab as lab
 from sde_lab import export, memory
-from sde_lab.figures.fan_chart import fan
-from sde_lab.figures.sensitivity_panels import sensitivities
+from sde_lab.figures.fan_chart import fan_chart
+from sde_lab.figures.sensitivity_panels import sensitivity_panels
 from sde_lab.figures.theme import Theme
-from sde_lab.summaries.chunked_run import survey
-from sde_lab.summaries.summary import LEVELS
+from sde_lab.summaries.chunked_run import simulate_summary
+from sde_lab.summaries.summary import BAND_LEVELS
 
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"(\S+(?: spread)?) +(\S+) ± (\S+)(?: +exact (\S+))?")
@@ -54,20 +54,20 @@ def known(law: Any, d: int) -> tuple[float, float]:
 
 def expected(scenario: lab.Scenario) -> list[tuple[str, str, str, str]]:
     """What a program must print: quantity, value, standard error, exact value or nothing."""
-    summary = survey(scenario)
-    exact = lab.reference(scenario, times=summary.times)
+    summary = simulate_summary(scenario)
+    exact = lab.exact_laws(scenario, times=summary.times)
     rows = []
 
     def row(name: str, value: float, error: float, truth: float) -> None:
         text = "" if math.isnan(truth) else f"{truth + 0.0:.6g}"
         rows.append((name, f"{value:.6g}", f"{error:.2g}", text))
 
-    for d, component in enumerate(scenario.sde.components):
+    for d, component in enumerate(scenario.model_spec.components):
         state = summary.states[d]
         mean, spread = known(exact and exact.state, d)
         row(component, state.mean[-1], state.mean_error[-1], mean)
         row(f"{component} spread", state.std[-1], state.std_error[-1], spread)
-        for name in scenario.sde.columns:
+        for name in scenario.model_spec.jacobian_columns:
             bands = summary.sensitivities[name][d]
             mean, _ = known(exact and exact.sensitivities.get(name), d)
             row(f"d{component}_d{name}", bands.mean[-1], bands.mean_error[-1], mean)
@@ -107,7 +107,7 @@ def run_here(program: str) -> str:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: f"{s.model}-{s.scheme}")
 def test_the_program_prints_the_numbers_of_the_page(scenario: lab.Scenario, tmp_path: Path) -> None:
-    text = run_anew(export.script(scenario), tmp_path)
+    text = run_anew(export.summary_script(scenario), tmp_path)
     end, samples = scenario.horizon, scenario.samples
     assert text.startswith(f"t = {end:g}: {samples} of {samples} samples finite\n")
     assert printed(text) == expected(scenario)
@@ -116,25 +116,25 @@ def test_the_program_prints_the_numbers_of_the_page(scenario: lab.Scenario, tmp_
 def test_a_run_too_long_to_hold_whole_has_a_program_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(memory.VARIABLE, "0.5")
+    monkeypatch.setenv(memory.RUN_LIMIT_VARIABLE, "0.5")
     with pytest.raises(lab.ScenarioError):
         lab.jacobian(lab.simulate(LONG))
-    program = export.script(LONG)
+    program = export.summary_script(LONG)
     assert printed(run_anew(program, tmp_path)) == expected(LONG)
 
 
 def test_a_machine_with_more_memory_hands_out_what_others_can_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(memory.VARIABLE, "64")
-    assert "survey(scenario)" in export.script(lab.Scenario(steps=3200, samples=100_000))
-    assert "survey" not in export.script(lab.Scenario())
+    monkeypatch.setenv(memory.RUN_LIMIT_VARIABLE, "64")
+    assert "survey(scenario)" in export.summary_script(lab.Scenario(steps=3200, samples=100_000))
+    assert "survey" not in export.summary_script(lab.Scenario())
 
 
 @pytest.mark.parametrize("name", lab.MODELS)
 def test_every_model_has_a_program(name: str) -> None:
     scenario = lab.Scenario(name, steps=20, samples=40)
-    assert printed(run_here(export.script(scenario))) == expected(scenario)
+    assert printed(run_here(export.summary_script(scenario))) == expected(scenario)
 
 
 @pytest.mark.parametrize(
@@ -146,15 +146,15 @@ def test_every_model_has_a_program(name: str) -> None:
     ids=["one sample", "all exploded"],
 )
 def test_a_program_says_what_it_cannot_know(scenario: lab.Scenario, kept: int) -> None:
-    text = run_here(export.script(scenario))
+    text = run_here(export.summary_script(scenario))
     assert f"{kept} of {scenario.samples} samples finite" in text
     assert all(error == "nan" for _, _, error, _ in printed(text))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: f"{s.model}-{s.scheme}")
 def test_the_program_spells_out_every_field(scenario: lab.Scenario) -> None:
-    program = export.script(scenario)
-    assert program == export.script(lab.Scenario.from_dict(scenario.to_dict()))
+    program = export.summary_script(scenario)
+    assert program == export.summary_script(lab.Scenario.from_dict(scenario.to_dict()))
     call = next(
         node
         for node in ast.walk(ast.parse(program))
@@ -162,27 +162,29 @@ def test_the_program_spells_out_every_field(scenario: lab.Scenario) -> None:
     )
     given_fields = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
     assert list(given_fields) == [f.name for f in fields(lab.Scenario)]
-    assert list(given_fields["parameters"]) == [knob.name for knob in scenario.sde.parameters]
+    assert list(given_fields["parameters"]) == [
+        parameter.name for parameter in scenario.model_spec.parameters
+    ]
     assert lab.Scenario(**given_fields) == scenario
 
 
 def frames(scenario: lab.Scenario) -> tuple[pd.DataFrame, pd.DataFrame]:
-    summary = survey(scenario)
-    exact = lab.reference(scenario, times=summary.times)
-    return export.table(summary, exact), export.paths_table(summary)
+    summary = simulate_summary(scenario)
+    exact = lab.exact_laws(scenario, times=summary.times)
+    return export.summary_table(summary, exact), export.paths_table(summary)
 
 
 @pytest.mark.parametrize("name", lab.MODELS)
 def test_the_table_holds_the_summary_and_the_laws(name: str) -> None:
     scenario = lab.Scenario(name, steps=20, samples=40)
-    summary = survey(scenario)
-    exact = lab.reference(scenario, times=summary.times)
-    frame = export.table(summary, exact)
-    size, columns = len(scenario.sde.components), len(scenario.sde.columns)
+    summary = simulate_summary(scenario)
+    exact = lab.exact_laws(scenario, times=summary.times)
+    frame = export.summary_table(summary, exact)
+    size, columns = len(scenario.model_spec.components), len(scenario.model_spec.jacobian_columns)
     assert len(frame) == len(summary.times) * size * (1 + columns)
-    for d, component in enumerate(scenario.sde.components):
+    for d, component in enumerate(scenario.model_spec.components):
         laws = {component: (summary.states[d], exact and exact.state)}
-        for column in scenario.sde.columns:
+        for column in scenario.model_spec.jacobian_columns:
             law = exact and exact.sensitivities.get(column)
             laws[f"d{component}_d{column}"] = (summary.sensitivities[column][d], law)
         for quantity, (bands, law) in laws.items():
@@ -199,13 +201,13 @@ def test_the_table_holds_the_summary_and_the_laws(name: str) -> None:
 
 
 def check_theory(part: pd.DataFrame, law: Any, d: int) -> None:
-    own = [f"exact_q{round(100 * level):02d}" for level in LEVELS]
+    own = [f"exact_q{round(100 * level):02d}" for level in BAND_LEVELS]
     if law is None:
         assert part[["exact_mean", "exact_std", *own]].isna().all(axis=None)
         return
     np.testing.assert_array_equal(part["exact_mean"], law.mean[:, d])
     np.testing.assert_array_equal(part["exact_std"], np.sqrt(np.maximum(law.variance[:, d], 0.0)))
-    for name, level in zip(own, LEVELS, strict=True):
+    for name, level in zip(own, BAND_LEVELS, strict=True):
         values = law.quantile(level)
         if values is None:
             assert part[name].isna().all()
@@ -216,11 +218,11 @@ def check_theory(part: pd.DataFrame, law: Any, d: int) -> None:
 def test_theory_at_other_times_is_refused() -> None:
     scenario = lab.Scenario(steps=400, samples=10)
     with pytest.raises(ValueError, match=r"summary\.times"):
-        export.table(survey(scenario), lab.reference(scenario))
+        export.summary_table(simulate_summary(scenario), lab.exact_laws(scenario))
 
 
 def test_the_table_of_paths_holds_every_shown_path() -> None:
-    summary = survey(lab.Scenario("heston", samples=40, steps=20))
+    summary = simulate_summary(lab.Scenario("heston", samples=40, steps=20))
     cube = export.paths_table(summary).set_index(["path", "quantity", "time"])["value"]
     assert len(cube) == summary.paths.size
     for place, name in enumerate(("price", "variance")):
@@ -303,12 +305,12 @@ class Elements(HTMLParser):
 
 def charts(scenario: lab.Scenario, theme: Theme) -> list[dict[str, Any]]:
     """The two figures of the front page."""
-    summary = survey(scenario)
-    exact = lab.reference(scenario, times=summary.times)
+    summary = simulate_summary(scenario)
+    exact = lab.exact_laws(scenario, times=summary.times)
     law, laws = (None, {}) if exact is None else (exact.state, exact.sensitivities)
     return [
-        fan(summary, 0, law, None, len(summary.times) - 1, theme),
-        sensitivities(summary, 0, laws, {}, {}, len(summary.times) - 1, theme),
+        fan_chart(summary, 0, law, None, len(summary.times) - 1, theme),
+        sensitivity_panels(summary, 0, laws, {}, {}, len(summary.times) - 1, theme),
     ]
 
 
@@ -321,7 +323,7 @@ def test_the_page_needs_nothing_else(dark: bool) -> None:
     assert not [value for _, value in attributes if "//" in (value or "")]
     assert not {tag for tag, _ in page.tags} & {"link", "iframe", "img", "object", "embed", "base"}
     style = page.texts["style"]
-    assert theme.ground in style
+    assert theme.background in style
     assert theme.text in style
     assert "url(" not in style
     assert "@import" not in style
@@ -371,10 +373,10 @@ def test_hostile_values_stay_text() -> None:
 def test_hostile_words_of_a_model_stay_text(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = Elements(export.to_html([], lab.Scenario()))
     model = lab.MODELS["brownian_motion"]
-    knob = replace(model.parameters[0], symbol=HOSTILE)
+    parameter = replace(model.parameters[0], symbol=HOSTILE)
     monkeypatch.setattr(type(model), "title", HOSTILE)
     monkeypatch.setattr(type(model), "meaning", HOSTILE)
-    monkeypatch.setattr(type(model), "parameters", (knob, *model.parameters[1:]))
+    monkeypatch.setattr(type(model), "parameters", (parameter, *model.parameters[1:]))
     monkeypatch.setattr(lab.Scenario, "to_dict", lambda _: {"model": HOSTILE})
     page = Elements(export.to_html([], lab.Scenario("brownian_motion")))
     assert page.tags == honest.tags

@@ -12,19 +12,19 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from sde_lab.figures.axis_range import span
-from sde_lab.figures.fan_chart import fan
-from sde_lab.figures.phase_portrait import phase
-from sde_lab.figures.sensitivity_panels import sensitivities
-from sde_lab.figures.serialize import to_json
+from sde_lab.figures.axis_range import axis_range
+from sde_lab.figures.fan_chart import fan_chart
+from sde_lab.figures.phase_portrait import phase_portrait
+from sde_lab.figures.sensitivity_panels import sensitivity_panels
+from sde_lab.figures.serialize import figure_to_json
 from sde_lab.figures.theme import Theme
-from sde_lab.figures.traces import band, joined
+from sde_lab.figures.traces import band, join_with_gaps
 from sde_lab.models import MODELS
 from sde_lab.models.laws.base import Law
 from sde_lab.scenario import Scenario
-from sde_lab.summaries.chunked_run import survey
+from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.summaries.summary import Bands, Histogram, Summary
-from sde_lab.theory.exact_laws import reference
+from sde_lab.theory.exact_laws import exact_laws
 
 THEMES = [Theme(dark, projector) for dark in (False, True) for projector in (False, True)]
 TIMES = np.linspace(0.0, 2.0, 101)
@@ -88,9 +88,9 @@ def figures(theme: Theme, columns: int = 4, *, exact: bool = True, ghost: bool =
     laws = dict.fromkeys(NAMES, law) if exact else {}
     old = fake(columns) if ghost else None
     return [
-        fan(summary, 0, law, law, 60, theme, old),
-        sensitivities(summary, 0, laws, laws, {"kappa": ("κ", r"\kappa")}, 60, theme, old),
-        phase(fake(2, "lotka_volterra"), 60, theme, ("prey", "predator")),
+        fan_chart(summary, 0, law, law, 60, theme, old),
+        sensitivity_panels(summary, 0, laws, laws, {"kappa": ("κ", r"\kappa")}, 60, theme, old),
+        phase_portrait(fake(2, "lotka_volterra"), 60, theme, ("prey", "predator")),
     ]
 
 
@@ -115,7 +115,7 @@ def contrast(one: str, other: str) -> float:
 def test_figures_are_valid_for_plotly(theme: Theme, columns: int) -> None:
     for figure in figures(theme, columns):
         assert go.Figure(figure).data
-        json.loads(to_json(figure))
+        json.loads(figure_to_json(figure))
 
 
 @pytest.mark.parametrize("exact", [False, True])
@@ -129,7 +129,7 @@ def test_what_is_not_there_is_not_drawn(exact: bool, ghost: bool) -> None:
 
 
 def test_a_law_known_by_its_moments_alone_is_one_line() -> None:
-    figure = fan(fake(), 0, Normal(TIMES, known=False), None, 60, Theme())
+    figure = fan_chart(fake(), 0, Normal(TIMES, known=False), None, 60, Theme())
     assert [trace["uid"] for trace in traces(figure, "exact")] == ["exact"]
 
 
@@ -158,15 +158,17 @@ def test_the_browser_can_tell_traces_apart(theme: Theme) -> None:
 def test_letters_and_lines_stand_out(dark: bool) -> None:
     theme = Theme(dark)
     letters = [theme.text, theme.muted, theme.state]
-    letters += [theme.parameter_colour(c) for model in MODELS.values() for c in model.columns]
+    letters += [
+        theme.parameter_colour(c) for model in MODELS.values() for c in model.jacobian_columns
+    ]
     letters += [theme.parameter_colour(name) for name in "abcdefgh"]
-    assert min(contrast(colour, theme.ground) for colour in letters) >= 4.5
+    assert min(contrast(colour, theme.background) for colour in letters) >= 4.5
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=repr)
 @pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.name)
 def test_no_two_parameters_of_a_model_share_a_colour(theme: Theme, model) -> None:
-    colours = [theme.parameter_colour(name) for name in model.columns]
+    colours = [theme.parameter_colour(name) for name in model.jacobian_columns]
     assert len(set(colours)) == len(colours)
 
 
@@ -183,14 +185,14 @@ def test_bands_are_closed_polygons_without_gaps() -> None:
 
 
 def test_curves_are_joined_with_a_gap_after_each() -> None:
-    x, y = joined(np.array([0.0, 1.0]), np.array([[1.0, 3.0], [2.0, 4.0]]))
+    x, y = join_with_gaps(np.array([0.0, 1.0]), np.array([[1.0, 3.0], [2.0, 4.0]]))
     np.testing.assert_array_equal(x, [0, 1, np.nan, 0, 1, np.nan])
     np.testing.assert_array_equal(y, [1, 2, np.nan, 3, 4, np.nan])
 
 
 def test_the_marginal_law_is_that_of_the_cursor() -> None:
     summary = fake()
-    figure = fan(summary, 0, Normal(TIMES), None, 40, Theme())
+    figure = fan_chart(summary, 0, Normal(TIMES), None, 40, Theme())
     (outline,) = traces(figure, "histogram")
     np.testing.assert_allclose(
         outline["y"][1:-1:2], summary.histograms[0].edges[40][:-1], rtol=1e-6
@@ -201,7 +203,7 @@ def test_the_marginal_law_is_that_of_the_cursor() -> None:
 
 
 def test_pointing_at_the_mean_tells_spread_and_theory() -> None:
-    figure = fan(fake(), 0, Normal(TIMES), None, 40, Theme())
+    figure = fan_chart(fake(), 0, Normal(TIMES), None, 40, Theme())
     (mean,) = traces(figure, "state-mean")
     np.testing.assert_allclose(mean["customdata"][:, 0], TIMES, rtol=1e-6)
     np.testing.assert_allclose(mean["customdata"][:, 1], fake().states[0].std, rtol=1e-6)
@@ -212,7 +214,9 @@ def test_pointing_at_the_mean_tells_spread_and_theory() -> None:
 def test_one_sample_has_a_mean_and_no_spread() -> None:
     summary = fake()
     lone = replace(summary.states[0], std=np.full(len(TIMES), np.nan))
-    (mean,) = traces(fan(replace(summary, states=(lone,)), 0, None, None, 0, Theme()), "state-mean")
+    (mean,) = traces(
+        fan_chart(replace(summary, states=(lone,)), 0, None, None, 0, Theme()), "state-mean"
+    )
     assert "sd" not in mean["hovertemplate"]
     assert "customdata" not in mean
 
@@ -244,17 +248,17 @@ def test_panels_do_not_overlap(columns: int) -> None:
     [(np.ones(5) + 1e-7 * np.arange(5), 0.09), (np.zeros(5), 2.0), (1e-3 * np.arange(5), 4e-3)],
 )
 def test_noise_of_rounding_is_not_magnified(curve, least: float) -> None:
-    low, high = span([curve], [])
+    low, high = axis_range([curve], [])
     assert high - low >= least
     assert low <= curve.min() <= curve.max() <= high
 
 
 def test_outliers_do_not_decide_what_is_seen() -> None:
-    low, high = span([np.zeros(5), np.ones(5)], [np.array([0.5, 1e9])])
+    low, high = axis_range([np.zeros(5), np.ones(5)], [np.array([0.5, 1e9])])
     assert -0.5 < low < 0
     assert 1.4 < high < 2
-    assert span([np.full(5, np.nan)], []) == [-1.0, 1.0]
-    assert span([np.array([np.inf, 1.0, 2.0])], [])[1] < 3
+    assert axis_range([np.full(5, np.nan)], []) == [-1.0, 1.0]
+    assert axis_range([np.array([np.inf, 1.0, 2.0])], [])[1] < 3
 
 
 def test_no_finite_sample_still_makes_a_figure() -> None:
@@ -269,8 +273,8 @@ def test_no_finite_sample_still_makes_a_figure() -> None:
         kept=0,
     )
     for figure in (
-        fan(summary, 0, None, None, 100, Theme()),
-        sensitivities(summary, 0, {}, {}, {}, 100, Theme()),
+        fan_chart(summary, 0, None, None, 100, Theme()),
+        sensitivity_panels(summary, 0, {}, {}, {}, 100, Theme()),
     ):
         assert go.Figure(figure).data
         assert figure["layout"]["yaxis"]["range"] == [-1.0, 1.0]
@@ -278,21 +282,21 @@ def test_no_finite_sample_still_makes_a_figure() -> None:
 
 def test_a_pinned_run_of_another_shape_is_left_out() -> None:
     old = SimpleNamespace(times=TIMES, states=(), sensitivities={"kappa": ()})
-    assert not traces(fan(fake(), 0, None, None, 0, Theme(), old), "pinned")
-    assert not traces(sensitivities(fake(), 0, {}, {}, {}, 0, Theme(), old), "kappa-pinned")
+    assert not traces(fan_chart(fake(), 0, None, None, 0, Theme(), old), "pinned")
+    assert not traces(sensitivity_panels(fake(), 0, {}, {}, {}, 0, Theme(), old), "kappa-pinned")
 
 
 def test_the_default_figures_are_small_on_the_wire_and_keep_their_numbers() -> None:
     scenario = Scenario()
-    summary, exact = survey(scenario), reference(scenario)
+    summary, exact = simulate_summary(scenario), exact_laws(scenario)
     assert exact is not None
     assert exact.scheme is not None
     scheme, theme = exact.scheme, Theme()
     for figure in (
-        fan(summary, 0, exact.state, scheme.state, 100, theme),
-        sensitivities(summary, 0, exact.sensitivities, scheme.sensitivities, {}, 100, theme),
+        fan_chart(summary, 0, exact.state, scheme.state, 100, theme),
+        sensitivity_panels(summary, 0, exact.sensitivities, scheme.sensitivities, {}, 100, theme),
     ):
-        text = to_json(figure)
+        text = figure_to_json(figure)
         assert len(text) < LIMIT
         first, sent = figure["data"][0]["y"], json.loads(text)["data"][0]["y"]
         assert sent["dtype"] == "f4"
@@ -302,7 +306,7 @@ def test_the_default_figures_are_small_on_the_wire_and_keep_their_numbers() -> N
 
 
 def test_two_axes_of_an_array_survive_the_wire() -> None:
-    sent = json.loads(to_json({"a": np.zeros((3, 2), dtype=np.float32)}))["a"]
+    sent = json.loads(figure_to_json({"a": np.zeros((3, 2), dtype=np.float32)}))["a"]
     assert sent["shape"] == "3, 2"
     with pytest.raises(TypeError, match="set"):
-        to_json({"a": {1}})
+        figure_to_json({"a": {1}})

@@ -17,11 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sde_lab as lab
-from sde_lab.app.jobs.summary_job import LIGHT, lightened, slow, studied
+from sde_lab.app.jobs.summary_job import (
+    MAX_INTERACTIVE_WORK,
+    is_slow,
+    limit_to_interactive,
+    run_study,
+)
 from sde_lab.equations import description
-from sde_lab.solver.brownian import BLOCK
+from sde_lab.solver.brownian import STREAM_SAMPLES
 from sde_lab.studies.summed_gradient import summed_gradient
-from sde_lab.summaries.chunked_run import Survey
+from sde_lab.summaries.chunked_run import ChunkedRun
 
 FRAME = "dx = -x*dt + sigma*{}*dW"
 PYTHON = """
@@ -399,20 +404,22 @@ def test_the_heaviest_equations_that_are_read_do_not_hang(name: str) -> None:
 def test_what_a_heavy_equation_may_do_at_once_is_less(name: str) -> None:
     """A move's work is done beside that of all others: it must not take long for any equation."""
     heavy = lab.Scenario(model=HEAVY[name], samples=100_000)
-    ito, stratonovich = (heavy.sde.weight(reading) for reading in ("ito", "stratonovich"))
+    ito, stratonovich = (
+        heavy.model_spec.evaluation_cost(reading) for reading in ("ito", "stratonovich")
+    )
     assert 1.0 <= ito < stratonovich
-    derivatives = heavy.steps * len(heavy.initial) * len(heavy.sde.columns)
-    assert lightened(heavy).samples * derivatives * ito <= LIGHT
-    assert lab.Scenario(model="dx = -a*x*dt + s*dW").sde.weight("ito") == 1.0
-    assert lab.Scenario(model=HEAVY["primes"]).sde.weight("ito") > 10.0
+    derivatives = heavy.steps * len(heavy.initial) * len(heavy.model_spec.jacobian_columns)
+    assert limit_to_interactive(heavy).samples * derivatives * ito <= MAX_INTERACTIVE_WORK
+    assert lab.Scenario(model="dx = -a*x*dt + s*dW").model_spec.evaluation_cost("ito") == 1.0
+    assert lab.Scenario(model=HEAVY["primes"]).model_spec.evaluation_cost("ito") > 10.0
 
 
 def test_a_heavy_equation_shows_its_progress_more_often() -> None:
     heavy, light = (
-        Survey(lab.Scenario(model=model, samples=100_000, steps=1))
+        ChunkedRun(lab.Scenario(model=model, samples=100_000, steps=1))
         for model in (HEAVY["primes"], "ornstein_uhlenbeck")
     )
-    assert BLOCK <= heavy.advance() < light.advance() / 8
+    assert STREAM_SAMPLES <= heavy.advance() < light.advance() / 8
 
 
 def test_an_equation_that_is_slow_for_any_samples_takes_turns(
@@ -424,11 +431,11 @@ def test_an_equation_that_is_slow_for_any_samples_takes_turns(
     )
     quick = lab.Scenario(model=HEAVY["sums"], samples=2, steps=2)
     long = lab.Scenario(model=HEAVY["sums"], samples=2, scheme="heun")
-    studied(summed_gradient, quick)
-    found = studied(summed_gradient, long)
+    run_study(summed_gradient, quick)
+    found = run_study(summed_gradient, long)
     assert done == [quick]
-    assert not slow(quick)
-    assert slow(long)
+    assert not is_slow(quick)
+    assert is_slow(long)
     assert found.samples == 2
 
 

@@ -26,24 +26,24 @@ from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
 from sde_lab.app.components.sidebar import HORIZONS, SAMPLES, STEPS
-from sde_lab.figures.fan_chart import fan
-from sde_lab.figures.phase_portrait import phase
-from sde_lab.figures.sensitivity_panels import sensitivities
-from sde_lab.figures.serialize import to_json
+from sde_lab.figures.fan_chart import fan_chart
+from sde_lab.figures.phase_portrait import phase_portrait
+from sde_lab.figures.sensitivity_panels import sensitivity_panels
+from sde_lab.figures.serialize import figure_to_json
 from sde_lab.figures.theme import Theme
 from sde_lab.schemes import fitting_schemes
-from sde_lab.summaries.chunked_run import survey
+from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.summaries.summary import display_times
-from sde_lab.theory.exact_laws import reference
+from sde_lab.theory.exact_laws import exact_laws
 from tests.conftest import ROOT, start_server, stop_server
 from tests.load.browser import Answer, Tab, opened
 
 MORE = int(os.environ.get("SDE_LAB_FUZZ", "1"))
 PATIENCE = 30.0
 KNOBS = [
-    f"{model.name}.{knob.name}"
+    f"{model.name}.{parameter.name}"
     for model in lab.MODELS.values()
-    for knob in (*model.parameters, *model.initial)
+    for parameter in (*model.parameters, *model.initial)
 ]
 KEYS = [
     "model",
@@ -81,7 +81,7 @@ WORDS = st.one_of(
             "\x00",
             "a" * 20_000,
             *(model.title for model in lab.MODELS.values()),
-            *(f"{s.title} · {s.reading_title}" for s in lab.SCHEMES.values()),
+            *(f"{s.title} · {s.interpretation_title}" for s in lab.SCHEMES.values()),
             *(f"{count:,}".replace(",", "\u202f") for count in SAMPLES),
             *map(str, STEPS),
             *(f"{horizon:g}" for horizon in HORIZONS),
@@ -141,12 +141,12 @@ def test_a_dict_gives_a_scenario_or_one_line_that_says_why_not(plain: dict[str, 
 def sidebar_only() -> None:
     import streamlit
 
-    from sde_lab.app.components.sidebar import asked, sidebar
+    from sde_lab.app.components.sidebar import current_scenario, draw_sidebar
     from sde_lab.errors import ScenarioError
 
-    sidebar()
+    draw_sidebar()
     try:
-        streamlit.session_state["found"] = asked()
+        streamlit.session_state["found"] = current_scenario()
     except ScenarioError as error:
         streamlit.session_state["found"] = error
 
@@ -171,15 +171,15 @@ def test_a_query_string_sets_the_sidebar_or_is_let_go(query: dict[str, list[str]
     assert found.steps in STEPS
     assert found.samples in SAMPLES
     assert found.horizon in HORIZONS
-    for knob in (*found.sde.parameters, *found.sde.initial):
+    for parameter in (*found.model_spec.parameters, *found.model_spec.initial):
         value = {**found.parameters, **dict(zip(names(found), found.initial, strict=True))}[
-            knob.name
+            parameter.name
         ]
-        assert knob.low <= value <= knob.high
+        assert parameter.low <= value <= parameter.high
 
 
 def names(scenario: lab.Scenario) -> list[str]:
-    return [knob.name for knob in scenario.sde.initial]
+    return [parameter.name for parameter in scenario.model_spec.initial]
 
 
 # Slider values, to the axes.
@@ -190,16 +190,19 @@ def drawn(draw: st.DrawFn) -> lab.Scenario:
     """Any place of every slider of any model, its ends more often than the rest."""
     model = draw(st.sampled_from(list(lab.MODELS.values())))
 
-    def place(knob: Any) -> float:
+    def place(parameter: Any) -> float:
         return draw(
-            st.one_of(st.sampled_from([knob.low, knob.high]), st.floats(knob.low, knob.high))
+            st.one_of(
+                st.sampled_from([parameter.low, parameter.high]),
+                st.floats(parameter.low, parameter.high),
+            )
         )
 
     fitting = fitting_schemes(model)
     return lab.Scenario(
         model=model.name,
-        parameters={knob.name: place(knob) for knob in model.parameters},
-        x0=[place(knob) for knob in model.initial],
+        parameters={parameter.name: place(parameter) for parameter in model.parameters},
+        x0=[place(parameter) for parameter in model.initial],
         horizon=draw(st.sampled_from(HORIZONS)),
         steps=draw(st.sampled_from(STEPS[:3])),
         samples=draw(st.sampled_from(SAMPLES[:6])),
@@ -222,15 +225,18 @@ def square_root(**parameters: float) -> lab.Scenario:
 @example(square_root(sigma=1e-200), 100)
 @example(square_root(sigma=1e-4), 100)
 def test_every_place_of_every_slider_has_finite_axes(scenario: lab.Scenario, percent: int) -> None:
-    summary = survey(scenario)
-    exact = reference(scenario.but(samples=1, seed=0), times=display_times(scenario))
+    summary = simulate_summary(scenario)
+    exact = exact_laws(scenario.replace(samples=1, seed=0), times=display_times(scenario))
     law = None if exact is None else exact.scheme
-    cursor, look = summary.nearest(percent / 100), Theme(dark=False, projector=False)
-    model = scenario.sde
-    labels = {knob.name: (knob.symbol, knob.latex) for knob in (*model.initial, *model.parameters)}
+    cursor, look = summary.index_nearest(percent / 100), Theme(dark=False, projector=False)
+    model = scenario.model_spec
+    labels = {
+        parameter.name: (parameter.symbol, parameter.latex)
+        for parameter in (*model.initial, *model.parameters)
+    }
     for component in range(len(model.components)):
         assert_finite(
-            fan(
+            fan_chart(
                 summary,
                 component,
                 None if exact is None else exact.state,
@@ -241,7 +247,7 @@ def test_every_place_of_every_slider_has_finite_axes(scenario: lab.Scenario, per
             )
         )
         assert_finite(
-            sensitivities(
+            sensitivity_panels(
                 summary,
                 component,
                 {} if exact is None else exact.sensitivities,
@@ -253,12 +259,12 @@ def test_every_place_of_every_slider_has_finite_axes(scenario: lab.Scenario, per
             )
         )
     if len(model.components) == 2:
-        assert_finite(phase(summary, cursor, look, model.components))
+        assert_finite(phase_portrait(summary, cursor, look, model.components))
 
 
 def assert_finite(figure: Any) -> None:
     """Every axis has a range, finite and not empty, and no number is NaN."""
-    assert_finite_as_sent(to_json(figure))
+    assert_finite_as_sent(figure_to_json(figure))
 
 
 def assert_finite_as_sent(text: str) -> None:
@@ -458,6 +464,6 @@ def test_values_beyond_the_sliders_become_their_defaults(line: Line) -> None:
 
 def test_the_smallest_summary_survives_everything() -> None:
     """One sample has no spread: what is unknown is a gap on the chart, not a word on an axis."""
-    summary = survey(lab.Scenario(samples=1, steps=25))
+    summary = simulate_summary(lab.Scenario(samples=1, steps=25))
     assert np.isnan(summary.states[0].std).all()
-    assert_finite(fan(summary, 0, None, None, 3, Theme(dark=True, projector=True), None))
+    assert_finite(fan_chart(summary, 0, None, None, 3, Theme(dark=True, projector=True), None))

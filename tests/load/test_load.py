@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sde_lab.studies.benchmark.registry import WAYS
+from sde_lab.studies.benchmark.registry import METHODS
 from tests.conftest import alongside
 from tests.load.__main__ import percentile
 from tests.load.browser import Answer, opened
@@ -81,7 +81,7 @@ def test_those_who_ask_for_much_do(server: str) -> None:
     swept, raced = alongside(visit())
     assert not swept.errors + raced.errors
     assert any("heatmap" in chart for chart in swept.charts)
-    assert all(way.title in raced.charts[0] for way in WAYS.values())
+    assert all(way.title in raced.charts[0] for way in METHODS.values())
 
 
 def test_percentiles_are_values_that_occurred() -> None:

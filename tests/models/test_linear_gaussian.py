@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import sde_lab as lab
-from sde_lab.models.laws.base import Exact
-from sde_lab.models.laws.linear_gaussian import Linear, linear_laws
+from sde_lab.models.laws.base import ModelLaws
+from sde_lab.models.laws.linear_gaussian import LinearSDE, gaussian_laws
 
 MATRICES = {
     "oscillator": [[0.0, 1.0], [-0.25, -4.0]],
@@ -19,20 +19,20 @@ MATRICES = {
 }
 
 
-def two_states(matrix: list[list[float]]) -> tuple[Linear, dict[str, Linear]]:
+def two_states(matrix: list[list[float]]) -> tuple[LinearSDE, dict[str, LinearSDE]]:
     """An equation with one noise in its second state, and its variation by each part of it."""
     still, none = np.zeros(2), np.zeros((2, 1))
-    sde = Linear(
+    sde = LinearSDE(
         np.array(matrix), np.array([0.3, 0.0]), np.array([[0.0], [0.7]]), np.array([1.0, -1.0])
     )
     return sde, {
-        "start": Linear(np.zeros((2, 2)), still, none, np.array([1.0, 0.0])),
-        "entry": Linear(np.array([[0.0, 0.0], [0.0, 1.0]]), still, none, still),
-        "noise": Linear(np.zeros((2, 2)), still, np.array([[0.0], [1.0]]), still),
+        "start": LinearSDE(np.zeros((2, 2)), still, none, np.array([1.0, 0.0])),
+        "entry": LinearSDE(np.array([[0.0, 0.0], [0.0, 1.0]]), still, none, still),
+        "noise": LinearSDE(np.zeros((2, 2)), still, np.array([[0.0], [1.0]]), still),
     }
 
 
-def assert_same(one: Exact, other: Exact) -> None:
+def assert_same(one: ModelLaws, other: ModelLaws) -> None:
     """Where they are, last: equal to the rounding of some thousand products."""
     pairs = [(one.state, other.state)]
     pairs += [(law, other.sensitivities[name]) for name, law in one.sensitivities.items()]
@@ -47,9 +47,9 @@ def assert_same(one: Exact, other: Exact) -> None:
 def test_the_law_at_a_time_does_not_depend_on_the_times_before_it(
     name: str, horizon: float
 ) -> None:
-    fine = linear_laws(np.linspace(0.0, horizon, 1001), *two_states(MATRICES[name]))
+    fine = gaussian_laws(np.linspace(0.0, horizon, 1001), *two_states(MATRICES[name]))
     for times in ([0.0, horizon], [horizon], [0.0, 0.3 * horizon, 0.31 * horizon, horizon]):
-        assert_same(linear_laws(np.array(times), *two_states(MATRICES[name])), fine)
+        assert_same(gaussian_laws(np.array(times), *two_states(MATRICES[name])), fine)
 
 
 @pytest.mark.parametrize(("horizon", "steps"), [(5.0, 1), (20.0, 1), (20.0, 7), (1000.0, 3)])
@@ -66,7 +66,7 @@ def test_an_overdamped_oscillator_on_a_coarse_grid(horizon: float, steps: int) -
     position = power(2 * slow) - 2.0 * both + power(2 * fast)
     velocity = slow**2 * power(2 * slow) - 2.0 * slow * fast * both + fast**2 * power(2 * fast)
     expected = np.array([position, velocity]) * sigma**2 / (slow - fast) ** 2
-    exact = lab.reference(
+    exact = lab.exact_laws(
         lab.Scenario(
             model="damped_oscillator",
             parameters={"omega": omega, "gamma": gamma, "sigma": sigma},
@@ -84,10 +84,10 @@ def test_an_overdamped_oscillator_on_a_coarse_grid(horizon: float, steps: int) -
 @pytest.mark.parametrize("rate", [1e-6, 1.0, 1e3, 1e6])
 def test_one_long_step_of_ornstein_uhlenbeck_in_closed_form(rate: float) -> None:
     """Halving as often as log₂(κt) costs κt roundings of the flow, and no more."""
-    exact = linear_laws(
+    exact = gaussian_laws(
         np.array([0.0, 3.0]),
-        Linear(np.array([[-rate]]), np.zeros(1), np.array([[2.0]]), np.ones(1)),
-        {"rate": Linear(np.array([[-1.0]]), np.zeros(1), np.zeros((1, 1)), np.zeros(1))},
+        LinearSDE(np.array([[-rate]]), np.zeros(1), np.array([[2.0]]), np.ones(1)),
+        {"rate": LinearSDE(np.array([[-1.0]]), np.zeros(1), np.zeros((1, 1)), np.zeros(1))},
     )
     variance = -np.expm1(-6.0 * rate) / (2.0 * rate)
     np.testing.assert_allclose(exact.state.variance[-1], 4.0 * variance, rtol=1e-12)
@@ -102,13 +102,13 @@ def test_one_long_step_of_ornstein_uhlenbeck_in_closed_form(rate: float) -> None
 def test_a_short_step_keeps_the_small_entries() -> None:
     """∫∫ of white noise: Var x = σ²t³/3 beside Var v = σ²t, at t so small that t² < 1e-16."""
     sde, _ = two_states([[0.0, 1.0], [0.0, 0.0]])
-    exact = linear_laws(np.array([0.0, 1e-9]), sde, {})
+    exact = gaussian_laws(np.array([0.0, 1e-9]), sde, {})
     np.testing.assert_allclose(exact.state.variance[-1], [0.49e-27 / 3.0, 0.49e-9], rtol=1e-12)
 
 
 def test_a_law_beyond_the_largest_number_is_not_finite_and_does_not_fail() -> None:
-    sde = Linear(np.array([[500.0]]), np.zeros(1), np.ones((1, 1)), np.ones(1))
-    exact = linear_laws(np.array([0.0, 0.001, 3.0]), sde, {})
+    sde = LinearSDE(np.array([[500.0]]), np.zeros(1), np.ones((1, 1)), np.ones(1))
+    exact = gaussian_laws(np.array([0.0, 0.001, 3.0]), sde, {})
     assert np.isfinite(exact.state.mean[:2]).all()
     assert not np.isfinite(exact.state.variance[-1]).any()
 
@@ -122,9 +122,9 @@ def test_a_sweep_has_the_law_of_the_fine_grid() -> None:
         steps=400,
         samples=20,
     )
-    fine = lab.reference(base)
+    fine = lab.exact_laws(base)
     sigma = base.parameters["sigma"]
     result = lab.sweep(base, over={"sigma": [sigma]}, measures=("std",))
     assert fine is not None
-    found = [result.curve(name, "std").exact[0] for name in base.sde.components]
+    found = [result.curve(name, "std").exact[0] for name in base.model_spec.components]
     np.testing.assert_allclose(found, np.sqrt(fine.variance[-1]), rtol=1e-10)

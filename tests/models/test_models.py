@@ -15,7 +15,8 @@ from sde_lab.models.base import Model
 
 def values(model: Model) -> dict[str, Tensor]:
     return {
-        knob.name: torch.tensor([[knob.default]], dtype=torch.float64) for knob in model.parameters
+        parameter.name: torch.tensor([[parameter.default]], dtype=torch.float64)
+        for parameter in model.parameters
     }
 
 
@@ -29,7 +30,7 @@ def matrix(model: Model, x: Tensor, p: dict[str, Tensor]) -> Tensor:
     g = model.diffusion(torch.tensor(0.0), x, p)
     if model.noise_type == "diagonal":
         return torch.diag_embed(g.expand_as(x))
-    return g.expand(*x.shape, model.channels)
+    return g.expand(*x.shape, model.brownian_size)
 
 
 @pytest.mark.parametrize("name", lab.MODELS)
@@ -38,18 +39,18 @@ def test_declarations_are_consistent(name: str) -> None:
     assert model.name == name
     size = len(model.components)
     assert len(model.symbols) == len(model.initial) == size
-    assert len(set(model.columns)) == len(model.columns)
+    assert len(set(model.jacobian_columns)) == len(model.jacobian_columns)
     if model.noise_type == "diagonal":
-        assert model.channels == size
-    for knob in (*model.initial, *model.parameters):
-        assert knob.minimum <= knob.low < knob.high <= knob.maximum
-        assert knob.low <= knob.default <= knob.high
-        for value in (knob.default, knob.high):
-            steps = (value - knob.low) / knob.step
-            assert math.isclose(steps, round(steps), abs_tol=1e-9), knob.name
-        assert knob.meaning
-    for knob in model.parameters:
-        assert knob.latex in model.equation
+        assert model.brownian_size == size
+    for parameter in (*model.initial, *model.parameters):
+        assert parameter.minimum <= parameter.low < parameter.high <= parameter.maximum
+        assert parameter.low <= parameter.default <= parameter.high
+        for value in (parameter.default, parameter.high):
+            steps = (value - parameter.low) / parameter.step
+            assert math.isclose(steps, round(steps), abs_tol=1e-9), parameter.name
+        assert parameter.description
+    for parameter in model.parameters:
+        assert parameter.latex in model.equation
 
 
 @pytest.mark.parametrize("name", lab.MODELS)
@@ -92,7 +93,7 @@ def test_square_root_process_survives_below_the_feller_condition() -> None:
     summary = lab.summarise(paths, lab.jacobian(paths))
     assert bool(paths.values.isfinite().all())
     assert summary.exploded == 0
-    exact = lab.reference(scenario)
+    exact = lab.exact_laws(scenario)
     assert exact is not None
     law, bands = exact.state, summary.states[0]
     bias = (
@@ -121,5 +122,5 @@ def test_both_readings_reach_the_same_law(name: str) -> None:
 def test_double_precision_and_single_agree(name: str) -> None:
     scenario = lab.Scenario(model=name, samples=50, steps=50)
     single = lab.simulate(scenario).values.double()
-    double = lab.simulate(scenario.but(dtype="float64")).values
+    double = lab.simulate(scenario.replace(dtype="float64")).values
     np.testing.assert_allclose(single, double, rtol=2e-4, atol=2e-4)

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 import sde_lab as lab
-from sde_lab.solver.simulate import flow, initial_state, settings
+from sde_lab.solver.simulate import initial_state, parameter_tensors, solve
 
 PAIRS = [
     (name, scheme)
     for name, scheme in product(lab.MODELS, lab.SCHEMES)
-    if lab.SCHEMES[scheme].fits(lab.MODELS[name])
+    if lab.SCHEMES[scheme].supports(lab.MODELS[name])
 ]
 JACFWD = "ignore:`torch.jit.script` is deprecated:FutureWarning"
 """torch 2.15 compiles its own forward formulas so on first use of jacfwd."""
@@ -50,8 +50,8 @@ def test_replay_equals_reverse_mode(name: str, scheme: str) -> None:
     found = lab.jacobian(paths)
     model = lab.MODELS[name]
     assert found.names == (
-        *(knob.name for knob in model.initial),
-        *(knob.name for knob in model.parameters),
+        *(parameter.name for parameter in model.initial),
+        *(parameter.name for parameter in model.parameters),
     )
     assert_same(found.values, lab.jacobian(paths, "reverse").values)
 
@@ -62,18 +62,18 @@ def test_replay_equals_differences_of_the_paths(name: str, scheme: str) -> None:
     at = scenario(name, scheme)
     jacobian = lab.jacobian(lab.simulate(at))
     size = len(at.initial)
-    for column, knob in enumerate((*at.sde.initial, *at.sde.parameters)):
+    for column, parameter in enumerate((*at.model_spec.initial, *at.model_spec.parameters)):
 
-        def moved(by: float, column: int = column, knob_name: str = knob.name) -> Tensor:
+        def moved(by: float, column: int = column, knob_name: str = parameter.name) -> Tensor:
             if column < size:
                 x0 = [value + by * (i == column) for i, value in enumerate(at.initial)]
-                return lab.simulate(at.but(x0=x0)).values
+                return lab.simulate(at.replace(x0=x0)).values
             value = at.parameters[knob_name] + by
-            return lab.simulate(at.but(parameters={knob_name: value})).values
+            return lab.simulate(at.replace(parameters={knob_name: value})).values
 
         h = 1e-5
         difference = (moved(h) - moved(-h)) / (2.0 * h)
-        found = jacobian.by(knob.name)
+        found = jacobian.wrt(parameter.name)
         assert float((found - difference).abs().max()) < 1e-6 * max(1.0, float(found.abs().max()))
 
 
@@ -82,7 +82,7 @@ def test_replay_equals_differences_of_the_paths(name: str, scheme: str) -> None:
 @pytest.mark.parametrize("name", lab.MODELS)
 @pytest.mark.parametrize("scheme", ["euler", "milstein_grad_free", "srk", "heun"])
 def test_the_other_engines_agree(engine: str, name: str, scheme: str) -> None:
-    if not lab.SCHEMES[scheme].fits(lab.MODELS[name]):
+    if not lab.SCHEMES[scheme].supports(lab.MODELS[name]):
         with pytest.raises(lab.ScenarioError, match=f"scheme = '{scheme}'"):
             scenario(name, scheme)
         return
@@ -133,7 +133,7 @@ def test_nor_do_chunks_of_the_comparison(monkeypatch: pytest.MonkeyPatch, engine
 def test_float32_stays_close_to_float64(name: str) -> None:
     double = scenario(name, "euler", steps=50)
     exact = lab.jacobian(lab.simulate(double)).values
-    found = lab.jacobian(lab.simulate(double.but(dtype="float32"))).values
+    found = lab.jacobian(lab.simulate(double.replace(dtype="float32"))).values
     assert found.dtype == torch.float32
     assert_same(found.double(), exact, 1e-4)
 
@@ -144,7 +144,7 @@ def test_the_start_of_the_jacobian_is_the_identity() -> None:
         size = len(model.components)
         assert torch.equal(
             jacobian.values[0],
-            torch.eye(size, len(model.columns), dtype=torch.float64).expand(6, -1, -1),
+            torch.eye(size, len(model.jacobian_columns), dtype=torch.float64).expand(6, -1, -1),
         )
 
 
@@ -158,11 +158,11 @@ def test_euler_on_ornstein_uhlenbeck_in_closed_form() -> None:
     exact = {"x0": power, "theta": 1.0 - power}
     for name, curve in exact.items():
         for sample in range(6):
-            torch.testing.assert_close(jacobian.by(name)[:, sample, 0], curve, rtol=0, atol=1e-13)
+            torch.testing.assert_close(jacobian.wrt(name)[:, sample, 0], curve, rtol=0, atol=1e-13)
     theta, sigma = at.parameters["theta"], at.parameters["sigma"]
     mean = theta + (at.initial[0] - theta) * power
     torch.testing.assert_close(
-        jacobian.by("sigma")[..., 0],
+        jacobian.wrt("sigma")[..., 0],
         (paths.values[..., 0] - mean[:, None]) / sigma,
         rtol=0,
         atol=1e-13,
@@ -175,7 +175,7 @@ def test_the_trap_is_the_sum_of_the_jacobian(name: str) -> None:
     at = scenario(name, "euler")
     paths = lab.simulate(at)
     start = torch.tensor([at.initial], dtype=torch.float64, requires_grad=True)
-    values = flow(at, start.expand(at.samples, -1), settings(at), paths.noise)
+    values = solve(at, start.expand(at.samples, -1), parameter_tensors(at), paths.noise)
     (total,) = torch.autograd.grad(values, start, torch.ones_like(values))
     columns = lab.jacobian(paths).values[..., : len(at.initial)]
     torch.testing.assert_close(columns.sum(dim=(0, 1, 2)), total[0], rtol=1e-12, atol=1e-12)

@@ -92,7 +92,7 @@ CASES = [
     (noise, scheme)
     for noise in CLASSES
     for scheme in lab.SCHEMES
-    if lab.SCHEMES[scheme].misfit(noise, size=2) is None
+    if lab.SCHEMES[scheme].why_unsupported(noise, size=2) is None
 ]
 WRT = ("rate", "drive", "noise", "idle")
 
@@ -144,7 +144,7 @@ def by_autograd(ys: Tensor, leaves: Sequence[Tensor]) -> Tensor:
 def test_it_is_torchsde_and_its_derivative(noise: str, scheme: str, ts: list[float]) -> None:
     solver = lab.SCHEMES[scheme]
     kind, channels = CLASSES[noise]
-    sde = kind(solver.reading)
+    sde = kind(solver.interpretation)
     y0 = start().requires_grad_()
     sde.noise.requires_grad_()
     expected = stepwise(sde, y0, ts, solver, motion(ts, 3, channels))
@@ -250,7 +250,7 @@ def test_a_drift_that_switches_at_a_time_of_the_grid(
     """The time a step is given is the one that was asked for, not one rounded a unit below it."""
 
     class Switched(Question):
-        sde_type = lab.SCHEMES[scheme].reading
+        sde_type = lab.SCHEMES[scheme].interpretation
 
         def f(self, t: Any, y: Tensor) -> Tensor:
             return torch.where(torch.as_tensor(t) >= switch, 5.0, 0.0) - y

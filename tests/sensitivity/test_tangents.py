@@ -9,19 +9,19 @@ import pytest
 import torch
 
 import sde_lab as lab
-from sde_lab.sensitivity.tangents import STEPS, Batch, walk
-from sde_lab.solver.brownian import Noise
-from sde_lab.solver.simulate import brownian
+from sde_lab.sensitivity.tangents import STEPS_PER_SOLVE, TangentBatch, propagate_tangents
+from sde_lab.solver.brownian import BrownianIncrements
+from sde_lab.solver.simulate import brownian_increments
 
 PAIRS = [
     (name, scheme)
     for name, scheme in product(lab.MODELS, lab.SCHEMES)
-    if lab.SCHEMES[scheme].fits(lab.MODELS[name])
+    if lab.SCHEMES[scheme].supports(lab.MODELS[name])
 ]
 TOLERANCE = 1e-10
 
 
-def scenarios(name: str, scheme: str, steps: int = STEPS + 5) -> list[lab.Scenario]:
+def scenarios(name: str, scheme: str, steps: int = STEPS_PER_SOLVE + 5) -> list[lab.Scenario]:
     """Two scenarios that differ in everything that rows of one batch may differ in."""
     model = lab.MODELS[name]
     return [
@@ -40,9 +40,9 @@ def scenarios(name: str, scheme: str, steps: int = STEPS + 5) -> list[lab.Scenar
     ]
 
 
-def batch_of(points: list[lab.Scenario]) -> Batch:
+def batch_of(points: list[lab.Scenario]) -> TangentBatch:
     one, samples = points[0], points[0].samples
-    noise = brownian(one)
+    noise = brownian_increments(one)
 
     def column(numbers: list[float]) -> torch.Tensor:
         return torch.tensor(numbers, dtype=torch.float64).repeat_interleave(samples).unsqueeze(1)
@@ -50,15 +50,15 @@ def batch_of(points: list[lab.Scenario]) -> Batch:
     def tiled(table: torch.Tensor | None, first: int, last: int) -> torch.Tensor | None:
         return None if table is None else table[first:last].repeat(1, len(points), 1)
 
-    def steps(first: int, last: int) -> Noise:
+    def steps(first: int, last: int) -> BrownianIncrements:
         increments = tiled(noise.increments, first, last)
         assert increments is not None
-        return Noise(increments, tiled(noise.areas, first, last))
+        return BrownianIncrements(increments, tiled(noise.levy_areas, first, last))
 
     starts = torch.tensor([p.initial for p in points], dtype=torch.float64)
-    return Batch(
-        one.sde,
-        one.solver,
+    return TangentBatch(
+        one.model_spec,
+        one.scheme_spec,
         starts.repeat_interleave(samples, 0),
         {name: column([p.parameters[name] for p in points]) for name in one.parameters},
         column([p.step for p in points]),
@@ -78,8 +78,11 @@ def test_each_row_is_what_it_is_alone(name: str, scheme: str) -> None:
         states.append(x.clone())
         tangents.append(j.clone())
 
-    columns = points[0].sde.columns
-    assert list(walk(batch_of(points), columns, arrive)) == [STEPS, STEPS + 5]
+    columns = points[0].model_spec.jacobian_columns
+    assert list(propagate_tangents(batch_of(points), columns, arrive)) == [
+        STEPS_PER_SOLVE,
+        STEPS_PER_SOLVE + 5,
+    ]
     found, derivatives = torch.stack(states), torch.stack(tangents)
     for place, point in enumerate(points):
         rows = slice(7 * place, 7 * place + 7)
@@ -94,28 +97,28 @@ def test_each_row_is_what_it_is_alone(name: str, scheme: str) -> None:
 
 @pytest.mark.parametrize("columns", [(), ("v0",), ("rho", "s0"), ("kappa",)])
 def test_only_what_is_asked_for_is_differentiated(columns: tuple[str, ...]) -> None:
-    points = scenarios("heston", "heun", steps=STEPS - 1)
+    points = scenarios("heston", "heun", steps=STEPS_PER_SOLVE - 1)
     last: dict[str, torch.Tensor] = {}
 
     def arrive(step: int, x: torch.Tensor, j: torch.Tensor) -> None:
         last.update(x=x.clone(), j=j.clone())
 
-    assert list(walk(batch_of(points), columns, arrive)) == [STEPS - 1]
+    assert list(propagate_tangents(batch_of(points), columns, arrive)) == [STEPS_PER_SOLVE - 1]
     assert last["j"].shape == (2, len(columns), 14)
     for place, point in enumerate(points):
         rows = slice(7 * place, 7 * place + 7)
         jacobian = lab.jacobian(lab.simulate(point))
         for p, name in enumerate(columns):
-            expected = jacobian.by(name)[-1].T
+            expected = jacobian.wrt(name)[-1].T
             torch.testing.assert_close(last["j"][:, p, rows], expected, rtol=1e-9, atol=1e-9)
 
 
 def test_the_caller_may_pause_and_its_gradient_mode_is_its_own() -> None:
     with torch.no_grad():
-        steps = walk(batch_of(scenarios("heston", "heun")), ("rho",), lambda *_: None)
-        assert next(steps) == STEPS
+        steps = propagate_tangents(batch_of(scenarios("heston", "heun")), ("rho",), lambda *_: None)
+        assert next(steps) == STEPS_PER_SOLVE
         assert not torch.is_grad_enabled()
-    assert next(steps) == STEPS + 5
+    assert next(steps) == STEPS_PER_SOLVE + 5
     assert torch.is_grad_enabled()
 
 
@@ -133,7 +136,7 @@ def test_every_row_has_its_own_clock() -> None:
     points = scenarios("brownian_motion", "euler", steps=40)
     batch = replace(batch_of(points), model=Pushed())
     last: dict[str, torch.Tensor] = {}
-    list(walk(batch, (), lambda step, x, j: last.update(x=x)))
+    list(propagate_tangents(batch, (), lambda step, x, j: last.update(x=x)))
     for place, point in enumerate(points):
         plain = lab.simulate(point).values[-1]
         extra = sum(k * point.step * point.step for k in range(40))

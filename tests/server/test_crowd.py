@@ -170,7 +170,7 @@ def test_runs_wait_for_memory_and_all_end(start: Start) -> None:
 def test_what_could_never_fit_is_refused_with_what_would(start: Start) -> None:
     address, server = start()
     run(asked(address, {"Steps": "25"}))
-    least = Meter(server.pid).memory() + memory.GROWTH_BYTES + memory.LEAST_BYTES
+    least = Meter(server.pid).memory() + memory.GROWTH_BYTES + memory.MIN_CAPACITY_BYTES
     address, _ = start(SDE_LAB_SERVER_MEMORY_GB=str(least / 1e9 + 0.1), SDE_LAB_MEMORY_GB="2")
     answer = run(asked(address, LONG))
     assert len(answer.errors) == 1

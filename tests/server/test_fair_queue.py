@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import pytest
 import streamlit as st
 
-from sde_lab.server.fair_queue import FairQueue, _queue, turn
+from sde_lab.server.fair_queue import FairQueue, _queue, acquire_slot
 
 PATIENCE = 20.0
 """Seconds after which a test takes a thread for lost."""
@@ -19,12 +19,12 @@ PATIENCE = 20.0
 class Quick(FairQueue):
     """One at a time, and quick to say so."""
 
-    WIDTH = 1
-    INTERVAL = 0.01
+    SLOTS = 1
+    POLL_SECONDS = 0.01
 
 
 class Wide(Quick):
-    WIDTH = 3
+    SLOTS = 3
 
 
 class Left(BaseException):
@@ -37,7 +37,7 @@ def held(queue: FairQueue, **options: bool) -> Iterator[None]:
     inside, leave = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with queue.turn(**options):
+        with queue.slot(**options):
             inside.set()
             assert leave.wait(PATIENCE)
 
@@ -77,7 +77,7 @@ def test_who_came_first_is_served_first() -> None:
     queue, order, threads = Quick(), [], []
 
     def job(name: int) -> None:
-        with queue.turn():
+        with queue.slot():
             order.append(name)
 
     with held(queue):
@@ -95,7 +95,7 @@ def test_long_jobs_alternate_chunk_by_chunk() -> None:
 
     def job(name: int) -> None:
         for _ in range(chunks):
-            with queue.turn():
+            with queue.slot():
                 order.append(name)
                 until(lambda: len(queue._waiting) == jobs - 1 or finished() > 0)
             done[name] += 1
@@ -119,7 +119,7 @@ def test_who_waits_hears_their_place_until_it_is_theirs() -> None:
     queue, places, threads = Quick(), [[], [], []], []
 
     def job(name: int) -> None:
-        with queue.turn(places[name].append):
+        with queue.slot(places[name].append):
             time.sleep(0.05)
 
     with held(queue):
@@ -135,7 +135,7 @@ def test_who_waits_hears_their_place_until_it_is_theirs() -> None:
 
 def test_nothing_is_said_where_nobody_waits() -> None:
     heard: list[int] = []
-    with Quick().turn(heard.append):
+    with Quick().slot(heard.append):
         pass
     assert heard == []
 
@@ -147,11 +147,11 @@ def test_who_leaves_while_waiting_frees_their_place() -> None:
         def say(ahead: int) -> None:
             raise Left
 
-        with pytest.raises(Left), queue.turn(say):
+        with pytest.raises(Left), queue.slot(say):
             served.append("left")
 
     def staying() -> None:
-        with queue.turn():
+        with queue.slot():
             served.append("stayed")
 
     with held(queue):
@@ -170,11 +170,11 @@ def test_a_turn_that_ends_with_an_error_calls_the_next(error: type[BaseException
     queue, served = Quick(), []
 
     def failing() -> None:
-        with pytest.raises(error), queue.turn():
+        with pytest.raises(error), queue.slot():
             raise error
 
     def next_one() -> None:
-        with queue.turn():
+        with queue.slot():
             served.append(1)
 
     with held(queue):
@@ -198,11 +198,11 @@ def test_called_and_leaving_at_once_passes_the_turn_on() -> None:
             assert go.wait(PATIENCE)
             raise Left
 
-        with pytest.raises(Left), queue.turn(say):
+        with pytest.raises(Left), queue.slot(say):
             served.append("left")
 
     def staying() -> None:
-        with queue.turn():
+        with queue.slot():
             served.append("stayed")
 
     with held(queue):
@@ -224,7 +224,7 @@ def test_never_more_at_once_than_there_is_room_for_and_as_many(kind: type[FairQu
     def job() -> None:
         nonlocal now, most
         for _ in range(20):
-            with queue.turn():
+            with queue.slot():
                 with lock:
                     now += 1
                     most = max(most, now)
@@ -233,7 +233,7 @@ def test_never_more_at_once_than_there_is_room_for_and_as_many(kind: type[FairQu
                     now -= 1
 
     finish([started(job) for _ in range(10)])
-    assert most == kind.WIDTH
+    assert most == kind.SLOTS
     assert empty(queue)
 
 
@@ -242,7 +242,7 @@ def test_alone_waits_for_all_and_all_wait_for_it() -> None:
 
     def job(alone: bool) -> None:
         for _ in range(10):
-            with queue.turn(alone=alone):
+            with queue.slot(exclusive=alone):
                 with lock:
                     now.append(alone)
                     seen.append(list(now))
@@ -261,7 +261,7 @@ def test_alone_is_not_overtaken_for_ever() -> None:
     queue, order = Wide(), []
 
     def job(alone: bool) -> None:
-        with queue.turn(alone=alone):
+        with queue.slot(exclusive=alone):
             order.append(alone)
 
     with held(queue):
@@ -276,10 +276,10 @@ def test_alone_is_not_overtaken_for_ever() -> None:
 
 def test_a_turn_inside_a_turn_is_refused_instead_of_waiting_for_itself() -> None:
     queue = Quick()
-    with queue.turn(), pytest.raises(RuntimeError, match="already"), queue.turn():
+    with queue.slot(), pytest.raises(RuntimeError, match="already"), queue.slot():
         pass
     assert empty(queue)
-    with queue.turn():
+    with queue.slot():
         pass
 
 
@@ -301,7 +301,7 @@ def test_many_who_leave_at_random_lose_no_turn() -> None:
 
     def chunk(count: int) -> None:
         patience = 1 if count % 3 == 0 else 1000
-        with queue.turn(Impatient(patience), alone=count % 7 == 0):
+        with queue.slot(Impatient(patience), exclusive=count % 7 == 0):
             if count % 5 == 0:
                 raise Left
             time.sleep(0.0005)
@@ -323,6 +323,6 @@ def test_all_sessions_stand_in_one_queue_whatever_a_browser_clears() -> None:
     st.cache_resource.clear()
     found.append(_queue())
     assert len(set(map(id, found))) == 1
-    with turn():
+    with acquire_slot():
         assert len(found[0]._serving) == 1
     assert empty(found[0])

@@ -10,23 +10,23 @@ import pytest
 
 import sde_lab as lab
 from sde_lab.server import job_pool
-from sde_lab.server.job_pool import Office
-from sde_lab.server.sweep_executors import Hired
-from sde_lab.server.worker_process import Worker
+from sde_lab.server.job_pool import JobPool
+from sde_lab.server.sweep_executors import BackgroundExecutor
+from sde_lab.server.worker_process import WorkerProcess
 from sde_lab.sweep import SweepInterruptedError, SweepRun
 from sde_lab.sweep.plan import Plan, make_plan
 
 
 @pytest.fixture
-def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[JobPool]:
     """A second process of the test's own."""
-    own = Office(Worker(), 8e9)
+    own = JobPool(WorkerProcess(), 8e9)
     monkeypatch.setattr(job_pool, "_office", lambda: own)
     yield own
     own.worker.close()
 
 
-hire = partial(Hired, say=lambda ahead: None)
+hire = partial(BackgroundExecutor, say=lambda ahead: None)
 
 
 def plan() -> Plan:
@@ -41,12 +41,12 @@ def finish(run: SweepRun) -> np.ndarray:
     return run.result().value
 
 
-def test_the_second_process_finds_the_same_numbers_to_the_bit(office: Office) -> None:
+def test_the_second_process_finds_the_same_numbers_to_the_bit(office: JobPool) -> None:
     np.testing.assert_array_equal(finish(SweepRun(plan(), hire)), finish(SweepRun(plan())))
     assert office.worker.pid is not None
 
 
-def test_a_lost_process_costs_time_and_no_point(office: Office) -> None:
+def test_a_lost_process_costs_time_and_no_point(office: JobPool) -> None:
     run = SweepRun(plan(), hire)
     run.advance()
     while not 0 < run.done < 6:
@@ -56,10 +56,10 @@ def test_a_lost_process_costs_time_and_no_point(office: Office) -> None:
 
 
 def test_a_process_that_is_lost_again_and_again_ends_the_sweep(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    office: JobPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = SweepRun(plan(), hire)
-    begin = office.worker.begin
+    begin = office.worker.create
 
     def doomed(*args: object) -> object:
         task = begin(*args)
@@ -71,9 +71,9 @@ def test_a_process_that_is_lost_again_and_again_ends_the_sweep(
         finish(run)
 
 
-def test_leaving_gives_the_memory_back(office: Office) -> None:
+def test_leaving_gives_the_memory_back(office: JobPool) -> None:
     run = SweepRun(plan(), hire)
     run.advance()
-    assert office.held > 0
-    run.leave()
-    assert office.held == 0
+    assert office.reserved_bytes > 0
+    run.cancel()
+    assert office.reserved_bytes == 0

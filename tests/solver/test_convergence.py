@@ -57,10 +57,10 @@ def closed_form(paths: lab.Paths) -> dict[str, Tensor]:
 def errors_against_the_closed_form(scheme: str) -> dict[str, list[float]]:
     errors: dict[str, list[float]] = {}
     for steps in GRIDS:
-        paths = lab.simulate(GBM.but(scheme=scheme, steps=steps))
+        paths = lab.simulate(GBM.replace(scheme=scheme, steps=steps))
         jacobian = lab.jacobian(paths)
         for name, exact in closed_form(paths).items():
-            found = paths.values if name == "state" else jacobian.by(name)
+            found = paths.values if name == "state" else jacobian.wrt(name)
             errors.setdefault(name, []).append(rms(found[-1, :, 0] - exact))
     return errors
 
@@ -77,7 +77,7 @@ def test_strong_order_of_state_and_derivatives(scheme: str, name: str) -> None:
 
 def test_every_grid_saw_the_same_path() -> None:
     ends = [
-        lab.simulate(GBM.but(steps=steps)).noise.increments.sum(0) / math.sqrt(steps)
+        lab.simulate(GBM.replace(steps=steps)).noise.increments.sum(0) / math.sqrt(steps)
         for steps in GRIDS
     ]
     for end in ends[1:]:
@@ -87,7 +87,7 @@ def test_every_grid_saw_the_same_path() -> None:
 PAIRS = [
     (name, scheme)
     for name, scheme in product(lab.MODELS, lab.SCHEMES)
-    if lab.SCHEMES[scheme].fits(lab.MODELS[name])
+    if lab.SCHEMES[scheme].supports(lab.MODELS[name])
 ]
 COARSE = (16, 32, 64, 128)
 FINEST = 1024

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import sde_lab as lab
-from sde_lab.models.base import Model, Parameter, Values
-from sde_lab.solver.simulate import brownian
+from sde_lab.models.base import Model, Parameter, ParameterTensors
+from sde_lab.solver.simulate import brownian_increments
 
 Array = NDArray[np.floating]
 
@@ -25,7 +25,7 @@ class Swing(Model):
 
     name = "swing"
     title = "Swing"
-    meaning = "A probe."
+    description = "A probe."
     equation = r"dX = a \sin X \cos 3t\,dt + b \sqrt{1 + X^2}\,dW"
     components = ("x",)
     initial = (Parameter("x0", "x₀", "x_0", 0.5, -1.0, 1.0, 0.1, "start"),)
@@ -34,21 +34,21 @@ class Swing(Model):
         Parameter("b", "b", "b", 0.4, 0.0, 2.0, 0.1, "noise"),
     )
     noise_type = "diagonal"
-    channels = 1
+    brownian_size = 1
     time_dependent = True
 
     def __init__(self) -> None:
         self.asked: list[float] = []
 
-    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         if torch.as_tensor(t).dim() == 0:
             self.asked.append(float(t))
         return p["a"] * torch.sin(x) * torch.cos(3.0 * torch.as_tensor(t))
 
-    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def diffusion(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return p["b"] * torch.sqrt(1.0 + x**2)
 
-    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return 0.5 * p["b"] ** 2 * x
 
 
@@ -219,14 +219,14 @@ def test_other_knobs_leave_paths_alone(name: str, scheme: str) -> None:
     few = lab.simulate(lab.Scenario(model=name, scheme=scheme, steps=6, samples=17))
     many = lab.simulate(lab.Scenario(model=name, scheme=scheme, steps=6, samples=1500))
     assert torch.equal(few.values, many.values[:, :17])
-    plain = brownian(lab.Scenario(steps=6, samples=17))
+    plain = brownian_increments(lab.Scenario(steps=6, samples=17))
     assert torch.equal(few.noise.increments[..., :1], plain.increments)
 
 
 @pytest.mark.parametrize("name", lab.MODELS)
 def test_float32_stays_close_to_float64(name: str) -> None:
     single = lab.Scenario(model=name, steps=50, samples=20)
-    exact = lab.simulate(single.but(dtype="float64")).values
+    exact = lab.simulate(single.replace(dtype="float64")).values
     found = lab.simulate(single).values
     scale = float(exact.abs().max())
     torch.testing.assert_close(found.double(), exact, rtol=0, atol=2e-5 * scale)
@@ -234,7 +234,7 @@ def test_float32_stays_close_to_float64(name: str) -> None:
 
 def test_noise_already_drawn_gives_the_same_paths() -> None:
     scenario = lab.Scenario(scheme="srk", steps=6, samples=20)
-    again = lab.simulate(scenario, brownian(scenario))
+    again = lab.simulate(scenario, brownian_increments(scenario))
     assert torch.equal(again.values, lab.simulate(scenario).values)
 
 
@@ -242,7 +242,7 @@ def test_noise_already_drawn_gives_the_same_paths() -> None:
 def test_noise_of_another_scenario_is_refused(other: dict[str, object]) -> None:
     scenario = lab.Scenario(scheme="srk", steps=6, samples=20)
     with pytest.raises(lab.ScenarioError, match="noise"):
-        lab.simulate(scenario, brownian(scenario.but(**other)))
+        lab.simulate(scenario, brownian_increments(scenario.replace(**other)))
 
 
 def test_the_state_carries_no_graph() -> None:

@@ -15,23 +15,23 @@ import pytest
 import torch
 
 import sde_lab as lab
-from sde_lab.equations.examples import GALLERY
-from sde_lab.figures.benchmark_bars import race_chart
-from sde_lab.figures.scaling_chart import growth_chart
-from sde_lab.figures.serialize import to_json
+from sde_lab.equations.examples import EXAMPLES
+from sde_lab.figures.benchmark_bars import benchmark_bars
+from sde_lab.figures.scaling_chart import scaling_chart
+from sde_lab.figures.serialize import figure_to_json
 from sde_lab.figures.theme import Theme
 from sde_lab.schemes import fitting_schemes
-from sde_lab.studies.benchmark.benchmark import ORDER, race
-from sde_lab.studies.benchmark.cost_model import Sample, fit, slope
+from sde_lab.studies.benchmark.benchmark import ORDER, run_benchmark
+from sde_lab.studies.benchmark.cost_model import CostSample, fit, slope
 from sde_lab.studies.benchmark.deadline import OutOfTimeError, deadline
-from sde_lab.studies.benchmark.listing import program
-from sde_lab.studies.benchmark.profiling import measure
-from sde_lab.studies.benchmark.registry import WAYS
-from sde_lab.studies.benchmark.report import verdict
-from sde_lab.studies.benchmark.stepper import Heat
-from sde_lab.studies.benchmark.torchsde_setup import Setup, torchsde_setup
-from sde_lab.studies.benchmark.trial import Result
-from sde_lab.studies.gradient_kinds import wanted
+from sde_lab.studies.benchmark.listing import runnable_listing
+from sde_lab.studies.benchmark.profiling import profile
+from sde_lab.studies.benchmark.registry import METHODS
+from sde_lab.studies.benchmark.report import comparison_sentences
+from sde_lab.studies.benchmark.stepper import BenchmarkStepper
+from sde_lab.studies.benchmark.torchsde_setup import TorchsdeSetup, torchsde_setup
+from sde_lab.studies.benchmark.trial import TrialResult
+from sde_lab.studies.gradient_kinds import compare_gradients
 from sde_lab.studies.step_maps import step_maps
 from sde_lab.studies.summed_gradient import summed_gradient
 from tests.conftest import ROOT
@@ -39,10 +39,10 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`torch.jit.script` is deprecated:FutureWarning"  # torch's own, at its first jacfwd
 )
-RIGHT = [name for name, way in WAYS.items() if way.right]
+RIGHT = [name for name, way in METHODS.items() if way.per_time]
 
 
-EQUATIONS = {name: name for name in lab.MODELS} | {one.title: one.text for one in GALLERY}
+EQUATIONS = {name: name for name in lab.MODELS} | {one.title: one.text for one in EXAMPLES}
 """The built-in models by name, the gallery by title."""
 
 
@@ -58,7 +58,7 @@ def small(name: str, scheme: str, **changes: Any) -> lab.Scenario:
 PAIRS = [
     (name, scheme)
     for name, text in EQUATIONS.items()
-    for scheme in fitting_schemes(lab.Scenario(model=text, scheme="euler").sde)
+    for scheme in fitting_schemes(lab.Scenario(model=text, scheme="euler").model_spec)
 ]
 
 
@@ -66,15 +66,15 @@ PAIRS = [
 def test_all_right_ways_agree_and_the_wrong_one_is_their_sum(model: str, scheme: str) -> None:
     scenario = small(model, scheme)
     setup = torchsde_setup(scenario)
-    truth = WAYS["replay"](setup)
+    truth = METHODS["replay"](setup)
     size = len(scenario.initial)
     assert truth.shape == (7, 3, size, size)
     assert truth[1:].abs().sum() > 0
     for name in RIGHT:
-        if WAYS[name].refuses(scenario) is None:
-            found = WAYS[name](setup)
+        if METHODS[name].why_unsupported(scenario) is None:
+            found = METHODS[name](setup)
             torch.testing.assert_close(found, truth, rtol=1e-10, atol=1e-10)
-    total = WAYS["summed"](setup)
+    total = METHODS["summed"](setup)
     torch.testing.assert_close(total, truth.sum((0, 1, 2)), rtol=1e-10, atol=1e-10)
 
 
@@ -83,7 +83,7 @@ def test_what_is_refused_does_not_work_and_only_that() -> None:
     for model, scheme in PAIRS:
         scenario = small(model, scheme)
         for name in RIGHT:
-            reason = WAYS[name].refuses(scenario)
+            reason = METHODS[name].why_unsupported(scenario)
             if reason is None:
                 continue
             refused += 1
@@ -93,20 +93,22 @@ def test_what_is_refused_does_not_work_and_only_that() -> None:
     assert refused > 5
 
 
-def right(name: str, setup: Setup) -> bool:
+def right(name: str, setup: TorchsdeSetup) -> bool:
     """Whether the way runs and gives the derivatives."""
     try:
-        found = WAYS[name](setup)
+        found = METHODS[name](setup)
     except (RuntimeError, ValueError, NotImplementedError):
         return False
-    return bool((found - WAYS["replay"](setup)).abs().max() < 1e-6)
+    return bool((found - METHODS["replay"](setup)).abs().max() < 1e-6)
 
 
 def test_two_threads_in_forward_mode_get_right_numbers() -> None:
-    setups = [torchsde_setup(small("ornstein_uhlenbeck", "euler").but(seed=s)) for s in range(8)]
-    truths = [WAYS["replay"](setup) for setup in setups]
+    setups = [
+        torchsde_setup(small("ornstein_uhlenbeck", "euler").replace(seed=s)) for s in range(8)
+    ]
+    truths = [METHODS["replay"](setup) for setup in setups]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(WAYS["jacfwd"], setups * 5))
+        found = list(pool.map(METHODS["jacfwd"], setups * 5))
     for result, truth in zip(found, truths * 5, strict=True):
         torch.testing.assert_close(result, truth, rtol=1e-10, atol=1e-10)
 
@@ -124,10 +126,10 @@ def test_the_code_of_every_way_runs_by_itself_and_gives_its_numbers() -> None:
         model="geometric_brownian_motion", samples=7, steps=10, seed=3, dtype="float64"
     )
     setup = torchsde_setup(scenario)
-    codes = [program(way, scenario) for way in WAYS.values()]
+    codes = [runnable_listing(way, scenario) for way in METHODS.values()]
     with ThreadPoolExecutor(2) as pool:
         printed = list(pool.map(run, codes))
-    for way, text in zip(WAYS.values(), printed, strict=True):
+    for way, text in zip(METHODS.values(), printed, strict=True):
         expected = way(setup)
         *shape, total = re.findall(r"-?[\d.]+(?:e[+-]\d+)?", text)
         assert tuple(int(n) for n in shape) == tuple(expected.shape)
@@ -166,9 +168,9 @@ def test_the_step_maps_of_the_question() -> None:
 
 def test_three_gradients_come_from_one_jacobian() -> None:
     scenario = lab.Scenario(model="geometric_brownian_motion", samples=50, steps=20)
-    found = wanted(scenario)
+    found = compare_gradients(scenario)
     np.testing.assert_allclose(found.from_autograd, found.from_jacobian, rtol=1e-10)
-    exact = scenario.but(dtype="float64")
+    exact = scenario.replace(dtype="float64")
     path = lab.simulate(exact).values[..., 0] / scenario.initial[0]  # ∂S/∂x₀ = S/x₀ under Euler
     np.testing.assert_allclose(found.from_jacobian[0], path[-1, 0], rtol=1e-10)
     np.testing.assert_allclose(found.from_jacobian[1], path[-1].mean(), rtol=1e-10)
@@ -177,11 +179,11 @@ def test_three_gradients_come_from_one_jacobian() -> None:
 
 def test_a_race_measures_what_fits_and_predicts_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDE_LAB_MEMORY_GB", "0.2")
-    steps = list(race(lab.Scenario(steps=50, samples=400)))
+    steps = list(run_benchmark(lab.Scenario(steps=50, samples=400)))
     assert [s for s in steps if isinstance(s, str)] == list(ORDER)
-    results = [s for s in steps if isinstance(s, Result)]
+    results = [s for s in steps if isinstance(s, TrialResult)]
     full = {r.way: r for r in results if r.samples == 400}
-    assert set(full) == set(WAYS)
+    assert set(full) == set(METHODS)
     assert full["jacrev"].status == "predicted"
     assert full["jacrev"].memory > 4 * (51 * 400) ** 2  # as many cotangents as numbers
     assert "GB" in full["jacrev"].reason
@@ -192,28 +194,30 @@ def test_a_race_measures_what_fits_and_predicts_the_rest(monkeypatch: pytest.Mon
         if r.status == "measured":
             assert r.seconds > 0
             assert r.memory >= 0
-            if WAYS[r.way].right:
-                assert r.difference < 1e-5
+            if METHODS[r.way].per_time:
+                assert r.max_abs_error < 1e-5
     smaller = [r for r in results if r.way == "jacrev" and r.status == "measured"]
     assert len(smaller) == 1
-    text = " ".join(verdict(results))
+    text = " ".join(comparison_sentences(results))
     assert "predicted, not attempted" in text
     assert f"{smaller[0].samples:,} samples, where both fit" in text
-    figure = race_chart(results, Theme())
-    assert len(figure["data"][0]["x"]) == len(WAYS)
+    figure = benchmark_bars(results, Theme())
+    assert len(figure["data"][0]["x"]) == len(METHODS)
     assert "/" in figure["data"][0]["marker"]["pattern"]["shape"]
-    to_json(figure)
+    figure_to_json(figure)
 
 
 def test_a_race_says_what_it_refuses() -> None:
     scenario = lab.Scenario(
         model="geometric_brownian_motion", scheme="milstein", steps=10, samples=5
     )
-    heat = Heat("race", scenario)
+    job = BenchmarkStepper("race", scenario)
     found = []
-    while (step := heat.step()) is not None:
+    while (step := job.step()) is not None:
         found.append(step)
-    refused = {r.way: r.reason for r in found if isinstance(r, Result) and r.status == "refused"}
+    refused = {
+        r.way: r.reason for r in found if isinstance(r, TrialResult) and r.status == "refused"
+    }
     assert "jacfwd" in refused
     assert "first_variation" in refused
     assert "Milstein" in refused["jacfwd"]
@@ -232,33 +236,35 @@ def test_a_study_of_any_equation_comes_to_its_end(
         "growth.GROWTH_AT": (2, 1),
     }.items():
         monkeypatch.setattr(f"sde_lab.studies.benchmark.{constant}", value)
-    scheme = {"race": fitting_schemes(small(name, "euler").sde)[-1], "growth": "euler"}[study]
+    scheme = {"race": fitting_schemes(small(name, "euler").model_spec)[-1], "growth": "euler"}[
+        study
+    ]
     results = _results(study, small(name, scheme))
-    assert {r.way for r in results} == set(WAYS)
+    assert {r.way for r in results} == set(METHODS)
     assert not [r for r in results if r.status == "failed"], results
 
 
-def _results(study: str, scenario: lab.Scenario) -> list[Result]:
-    heat = Heat(study, scenario)
-    return [step for step in iter(heat.step, None) if isinstance(step, Result)]
+def _results(study: str, scenario: lab.Scenario) -> list[TrialResult]:
+    job = BenchmarkStepper(study, scenario)
+    return [step for step in iter(job.step, None) if isinstance(step, TrialResult)]
 
 
 def test_a_method_that_raises_ends_its_own_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(setup: Setup) -> torch.Tensor:
+    def broken(setup: TorchsdeSetup) -> torch.Tensor:
         raise ZeroDivisionError("no such number")
 
-    ways = {**WAYS, "batched": replace(WAYS["batched"], run=broken)}
+    ways = {**METHODS, "batched": replace(METHODS["batched"], run=broken)}
     monkeypatch.setattr("sde_lab.studies.benchmark.benchmark.WAYS", ways)
     results = _results("race", lab.Scenario(steps=4, samples=2))
     failed = {r.way: r.reason for r in results if r.status == "failed"}
     assert failed == {"batched": "no such number"}
-    assert {r.way for r in results} == set(WAYS)
+    assert {r.way for r in results} == set(METHODS)
 
 
 @pytest.mark.parametrize("noise", [1e-4, 1.0])
 def test_a_forecast_finds_the_law_that_made_the_numbers(noise: float) -> None:
     sizes = [(8, 4), (8, 64), (16, 16), (32, 32), (32, 128)]
-    runs = [Sample(k, n, 0.5 + 2e-3 * k**2 * n**2) for k, n in sizes]
+    runs = [CostSample(k, n, 0.5 + 2e-3 * k**2 * n**2) for k, n in sizes]
     cost = fit(runs, ((0, 0), (1, 0), (2, 1), (2, 2)), noise)
     assert cost(100, 1000) == pytest.approx(0.5 + 2e-3 * 1e10, rel=1e-3)
 
@@ -272,7 +278,7 @@ def test_memory_is_what_the_process_used() -> None:
     def work() -> float:
         return float(torch.ones(16 * 2**20).sum())
 
-    found = measure(work)
+    found = profile(work)
     if math.isnan(found.extra):
         pytest.skip("this system does not tell a process's memory")
     assert 0.8 * 64 * 2**20 < found.extra < 1.5 * 64 * 2**20
@@ -291,11 +297,11 @@ def test_work_is_ended_when_its_time_is_up() -> None:
 
 def test_growth_is_drawn_with_its_slopes() -> None:
     results = [
-        Result("loop", 50, n, "measured", seconds=1e-6 * n**2, study="samples")
+        TrialResult("loop", 50, n, "measured", seconds=1e-6 * n**2, study="samples")
         for n in (1, 4, 16, 64)
     ]
-    figure = growth_chart([*results, replace(results[0], study="steps")], "samples", Theme())
+    figure = scaling_chart([*results, replace(results[0], study="steps")], "samples", Theme())
     dots, fitted = figure["data"]
     assert dots["name"].endswith("2.0")
     assert fitted["line"]["dash"] == Theme().dashed
-    to_json(figure)
+    figure_to_json(figure)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import sde_lab as lab
-from sde_lab.solver.brownian import BLOCK
-from sde_lab.summaries.chunked_run import Survey, survey
+from sde_lab.solver.brownian import STREAM_SAMPLES
+from sde_lab.summaries.chunked_run import ChunkedRun, simulate_summary
 
 
 def same(one: lab.Summary, other: lab.Summary) -> None:
@@ -26,11 +26,11 @@ def same(one: lab.Summary, other: lab.Summary) -> None:
 @pytest.mark.parametrize("model", ["ornstein_uhlenbeck", "heston"])
 @pytest.mark.parametrize("steps", [7, 200])
 def test_spans_change_nothing(monkeypatch: pytest.MonkeyPatch, model: str, steps: int) -> None:
-    scenario = lab.Scenario(model=model, samples=2 * BLOCK + 100, steps=steps)
+    scenario = lab.Scenario(model=model, samples=2 * STREAM_SAMPLES + 100, steps=steps)
     paths = lab.simulate(scenario)
     whole = lab.summarise(paths, lab.jacobian(paths))
-    monkeypatch.setattr("sde_lab.summaries.chunked_run.WIDEST", BLOCK)
-    run = Survey(scenario)
+    monkeypatch.setattr("sde_lab.summaries.chunked_run.WIDEST", STREAM_SAMPLES)
+    run = ChunkedRun(scenario)
     spans = 0
     while not run.finished:
         run.advance()
@@ -40,14 +40,14 @@ def test_spans_change_nothing(monkeypatch: pytest.MonkeyPatch, model: str, steps
 
 
 def test_a_survey_left_early_shows_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sde_lab.summaries.chunked_run.WIDEST", BLOCK)
-    scenario = lab.Scenario(samples=5 * BLOCK, steps=20)
-    run = Survey(scenario)
+    monkeypatch.setattr("sde_lab.summaries.chunked_run.WIDEST", STREAM_SAMPLES)
+    scenario = lab.Scenario(samples=5 * STREAM_SAMPLES, steps=20)
+    run = ChunkedRun(scenario)
     run.advance()
     run.advance()
     left = run.summary()
-    assert left.kept == 2 * BLOCK
-    same(left, survey(scenario.but(samples=2 * BLOCK)))
+    assert left.kept == 2 * STREAM_SAMPLES
+    same(left, simulate_summary(scenario.replace(samples=2 * STREAM_SAMPLES)))
 
 
 def test_a_survey_over_the_budget_is_refused_before_it_starts(
@@ -55,4 +55,4 @@ def test_a_survey_over_the_budget_is_refused_before_it_starts(
 ) -> None:
     monkeypatch.setenv("SDE_LAB_MEMORY_GB", "0.1")
     with pytest.raises(lab.ScenarioError, match="samples fit"):
-        Survey(lab.Scenario(samples=100_000))
+        ChunkedRun(lab.Scenario(samples=100_000))

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 import sde_lab as lab
-from sde_lab.summaries.chunked_run import Survey, survey
-from sde_lab.summaries.summary import LEVELS, SHOWN_PATHS, Summary, displayed
+from sde_lab.summaries.chunked_run import ChunkedRun, simulate_summary
+from sde_lab.summaries.summary import BAND_LEVELS, MAX_PATHS_SHOWN, Summary, display_indices
 
 Array = NDArray[np.floating]
 EXPLODING = lab.Scenario(
@@ -35,7 +35,7 @@ def test_moments_and_quantiles_are_those_of_the_whole_tensor(
     summary, values, jacobian = summary_and_tables(scenario)
     assert tuple(summary.sensitivities) == jacobian.names
     tables = {"state": values} | {
-        column: jacobian.by(column).double().numpy() for column in jacobian.names
+        column: jacobian.wrt(column).double().numpy() for column in jacobian.names
     }
     close = 1e-12 if dtype == "float64" else 1e-5
     for column, table in tables.items():
@@ -47,7 +47,7 @@ def test_moments_and_quantiles_are_those_of_the_whole_tensor(
             np.testing.assert_allclose(bands.mean, row.mean(axis=1), rtol=0, atol=scale)
             np.testing.assert_allclose(bands.std, row.std(axis=1, ddof=1), rtol=0, atol=scale)
             np.testing.assert_allclose(
-                bands.quantiles, np.quantile(row, LEVELS, axis=1), rtol=0, atol=scale
+                bands.quantiles, np.quantile(row, BAND_LEVELS, axis=1), rtol=0, atol=scale
             )
             np.testing.assert_allclose(
                 bands.mean_error, row.std(axis=1, ddof=1) / math.sqrt(150), rtol=0, atol=scale
@@ -77,7 +77,7 @@ def test_two_standard_errors_cover_as_often_as_they_say(samples: int) -> None:
     std = math.sqrt(0.5 * (1.0 + 0.5**2))
     inside = np.zeros(2)
     for seed in range(300):
-        bands = lab.summarise(lab.simulate(scenario.but(seed=seed))).states[0]
+        bands = lab.summarise(lab.simulate(scenario.replace(seed=seed))).states[0]
         inside += [
             abs(bands.mean[-1] - 0.7 * 0.5**2) < 2.0 * bands.mean_error[-1],
             abs(bands.std[-1] - std) < 2.0 * bands.std_error[-1],
@@ -99,13 +99,13 @@ def test_exploded_paths_are_counted_and_left_out() -> None:
     expected = values[:, finite, 0].mean(axis=1)
     np.testing.assert_allclose(summary.states[0].mean, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(
-        summary.paths[..., 0], values[:, finite, 0][:, :SHOWN_PATHS], rtol=1e-6
+        summary.paths[..., 0], values[:, finite, 0][:, :MAX_PATHS_SHOWN], rtol=1e-6
     )
     assert np.isfinite(summary.histograms[0].density).all()
 
 
 def test_when_all_paths_explode_nothing_is_shown_and_nothing_fails() -> None:
-    scenario = EXPLODING.but(x0=50.0, samples=20)
+    scenario = EXPLODING.replace(x0=50.0, samples=20)
     summary, _, _ = summary_and_tables(scenario)
     assert (summary.kept, summary.exploded) == (0, 20)
     assert np.isnan(summary.states[0].mean).all()
@@ -155,7 +155,7 @@ def test_a_histogram_counts_as_numpy_does() -> None:
 
 @pytest.mark.parametrize("steps", [1, 2, 49, 119, 120, 121, 122, 179, 240, 3200, 99_999])
 def test_displayed_times_are_few_and_include_both_ends(steps: int) -> None:
-    indices = displayed(steps)
+    indices = display_indices(steps)
     assert indices[0] == 0
     assert indices[-1] == steps
     assert len(indices) == min(steps, 120) + 1
@@ -169,8 +169,8 @@ def test_the_times_shown_are_those_of_the_grid(steps: int, horizon: float) -> No
     assert summary.times[0] == 0.0
     assert summary.times[-1] == horizon
     np.testing.assert_allclose(summary.times, paths.times.numpy()[summary.indices], rtol=1e-14)
-    assert summary.nearest(0.0) == 0
-    assert summary.nearest(1.0) == len(summary.times) - 1
+    assert summary.index_nearest(0.0) == 0
+    assert summary.index_nearest(1.0) == len(summary.times) - 1
 
 
 def test_without_a_jacobian_there_are_no_sensitivities() -> None:
@@ -197,13 +197,13 @@ def test_a_survey_in_spans_gives_the_numbers_of_one_run(
     scenario = lab.Scenario(model=name, steps=130, samples=2500)
     whole, _, _ = summary_and_tables(scenario)
     monkeypatch.setattr("sde_lab.summaries.chunked_run.SPAN_BYTES", 1.0)
-    run = Survey(scenario)
+    run = ChunkedRun(scenario)
     spans = 0
     while not run.finished:
         run.advance()
         spans += 1
     assert spans == 3
-    for part in (run.summary(), survey(scenario)):
+    for part in (run.summary(), simulate_summary(scenario)):
         assert np.array_equal(part.states[0].quantiles, whole.states[0].quantiles)
         for column, rows in whole.sensitivities.items():
             assert np.array_equal(part.sensitivities[column][-1].mean, rows[-1].mean)

@@ -54,7 +54,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(place: Path, monkeypatch: pytest.M
     begun = []
     monkeypatch.setattr(
         "sde_lab.sweep.executors.Work",
-        lambda block: begun.append(block.places) or _work(block),
+        lambda block: begun.append(block.point_indices) or _work(block),
     )
     resumed = lab.sweep(BASE, OVER, **ASKED, checkpoint=place)
     assert sum(map(len, begun)) == 8
@@ -67,9 +67,9 @@ def test_a_stopped_sweep_goes_on_where_it_was(place: Path, monkeypatch: pytest.M
 
 
 def _work(block: Any) -> Any:
-    from sde_lab.sweep.batch import Work
+    from sde_lab.sweep.batch import BlockRun
 
-    return Work(block)
+    return BlockRun(block)
 
 
 def test_the_file_is_the_table(tmp_path: Path) -> None:
@@ -83,8 +83,8 @@ def test_the_file_is_the_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "names"),
     [
-        ({"base": BASE.but(seed=1)}, "seed"),
-        ({"base": BASE.but(x0=2.0, samples=41)}, "x0, samples"),
+        ({"base": BASE.replace(seed=1)}, "seed"),
+        ({"base": BASE.replace(x0=2.0, samples=41)}, "x0, samples"),
         ({"over": {"kappa": [0.1], "scheme": ["euler"]}}, "points"),
         ({"over": {"theta": [0.1]}}, "names, points"),
         ({"measures": ("mean", "q26")}, "measures"),

@@ -85,7 +85,7 @@ def test_a_process_pool_that_lost_a_worker_says_so_and_keeps_what_is_done(tmp_pa
     kept = caught.value.result
     assert 4 <= kept.done.sum() < 24
     whole = lab.sweep(BASE, OVER, **asked).table()
-    rows = whole[np.repeat(kept.done, len(kept.entries))].reset_index(drop=True)
+    rows = whole[np.repeat(kept.done, len(kept.columns))].reset_index(drop=True)
     pd.testing.assert_frame_equal(kept.table(), rows, check_exact=True)
     same(lab.sweep(BASE, OVER, **asked, checkpoint=place), whole)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import sde_lab as lab
-from sde_lab.solver.brownian import BLOCK
+from sde_lab.solver.brownian import STREAM_SAMPLES
 from sde_lab.sweep import SweepRun, batching, make_plan
 
 BASE = lab.Scenario(x0=1.5, steps=20, samples=300, dtype="float64")
@@ -33,7 +33,7 @@ def expected(point: lab.Scenario, columns: tuple[str, ...], index: int) -> dict[
     paths = lab.simulate(point)
     jacobian = lab.jacobian(paths)
     tables = {"x": paths.values[index, :, 0].numpy()}
-    tables |= {f"dx_d{name}": jacobian.by(name)[index, :, 0].numpy() for name in columns}
+    tables |= {f"dx_d{name}": jacobian.wrt(name)[index, :, 0].numpy() for name in columns}
     found = {}
     for quantity, values in tables.items():
         found[quantity] = [
@@ -53,7 +53,7 @@ def test_each_point_is_what_a_run_of_its_own_gives(name: str) -> None:
     assert table[name].tolist() == [v for v in AXES[name] for _ in range(15)]
     for place, value in enumerate(AXES[name]):
         changes = {"parameters": {name: value}} if name in BASE.parameters else {name: value}
-        point = BASE.but(**changes)
+        point = BASE.replace(**changes)
         for quantity, numbers in expected(point, columns, -1).items():
             rows = table[(table["quantity"] == quantity)].iloc[5 * place : 5 * place + 5]
             assert rows["measure"].tolist() == list(MEASURES)
@@ -62,11 +62,13 @@ def test_each_point_is_what_a_run_of_its_own_gives(name: str) -> None:
 
 
 def test_a_summary_and_a_sweep_agree_on_errors_and_truth() -> None:
-    result = lab.sweep(BASE, {"kappa": [0.5, 2.0]}, ("mean", "std"), BASE.sde.columns, times=20)
+    result = lab.sweep(
+        BASE, {"kappa": [0.5, 2.0]}, ("mean", "std"), BASE.model_spec.jacobian_columns, times=20
+    )
     for place, kappa in enumerate((0.5, 2.0)):
-        point = BASE.but(parameters={"kappa": kappa})
+        point = BASE.replace(parameters={"kappa": kappa})
         paths = lab.simulate(point)
-        summary, exact = lab.summarise(paths, lab.jacobian(paths)), lab.reference(point)
+        summary, exact = lab.summarise(paths, lab.jacobian(paths)), lab.exact_laws(point)
         bands = {"x": (summary.states[0], exact.state)}
         bands |= {
             f"dx_d{name}": (rows[0], exact.sensitivities[name])
@@ -87,17 +89,24 @@ def test_a_summary_and_a_sweep_agree_on_errors_and_truth() -> None:
 @pytest.mark.parametrize("name", ["heston", "lotka_volterra", "damped_oscillator"])
 def test_every_component_is_measured(name: str) -> None:
     scenario = lab.Scenario(name, steps=15, samples=40, dtype="float64")
-    knob, start = scenario.sde.parameters[0], scenario.sde.initial[1]
-    over = {knob.name: [knob.default, knob.high], start.name: [start.default, start.high]}
-    result = lab.sweep(scenario, over, ("mean", "q25"), (knob.name,), times=[scenario.horizon / 2])
-    point = scenario.but(parameters={knob.name: knob.high}, x0=[scenario.initial[0], start.default])
+    parameter, start = scenario.model_spec.parameters[0], scenario.model_spec.initial[1]
+    over = {
+        parameter.name: [parameter.default, parameter.high],
+        start.name: [start.default, start.high],
+    }
+    result = lab.sweep(
+        scenario, over, ("mean", "q25"), (parameter.name,), times=[scenario.horizon / 2]
+    )
+    point = scenario.replace(
+        parameters={parameter.name: parameter.high}, x0=[scenario.initial[0], start.default]
+    )
     paths = lab.simulate(point)
-    derivatives = lab.jacobian(paths).by(knob.name)
+    derivatives = lab.jacobian(paths).wrt(parameter.name)
     index = round(15 / 2)
-    for d, component in enumerate(scenario.sde.components):
+    for d, component in enumerate(scenario.model_spec.components):
         for quantity, values in (
             (component, paths.values),
-            (f"d{component}_d{knob.name}", derivatives),
+            (f"d{component}_d{parameter.name}", derivatives),
         ):
             numbers = values[index, :, d].numpy()
             assert result.curve(quantity, "mean").value[2] == pytest.approx(numbers.mean())
@@ -118,16 +127,16 @@ def test_an_explicit_list_of_points_is_taken_as_it_is() -> None:
 
 
 def test_blocks_and_spans_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    scenario = lab.Scenario(samples=2 * BLOCK + 100, steps=30)
+    scenario = lab.Scenario(samples=2 * STREAM_SAMPLES + 100, steps=30)
     over = {"kappa": np.linspace(0.2, 3.0, 7), "seed": [3, 4]}
     arguments = (scenario, over, ("mean", "std", "q05", "crosses 1", largest), ("x0", "sigma"), 3)
     whole = lab.sweep(*arguments)
     monkeypatch.setattr(batching, "POINTS", 3)
-    monkeypatch.setattr(batching, "ROWS", BLOCK)
+    monkeypatch.setattr(batching, "ROWS", STREAM_SAMPLES)
     monkeypatch.setattr(batching, "ROOM", 1.0)
     plan = make_plan(*arguments)
     assert len(plan.blocks) == 14
-    assert plan.blocks[0].span == BLOCK
+    assert plan.blocks[0].span == STREAM_SAMPLES
     np.testing.assert_array_equal(lab.sweep(*arguments).value, whole.value)
 
 
@@ -145,7 +154,7 @@ def test_own_measures_see_whole_paths() -> None:
 
     result = lab.sweep(BASE, {"horizon": [1.0, 2.0]}, ("mean", area, largest))
     for place, horizon in enumerate((1.0, 2.0)):
-        paths = lab.simulate(BASE.but(horizon=horizon))
+        paths = lab.simulate(BASE.replace(horizon=horizon))
         values = np.trapezoid(paths.values[..., 0], paths.times, axis=0)
         curve = result.curve("path", "area")
         assert curve.value[place] == pytest.approx(values.mean())
@@ -160,7 +169,7 @@ def test_own_measures_see_whole_paths() -> None:
 def test_a_level_is_crossed_from_the_side_where_the_path_began() -> None:
     for x0, level in ((0.0, 0.8), (1.5, 0.8), (0.8, 0.8), (5.0, -90.0)):
         result = lab.sweep(BASE, {"x0": [x0]}, (f"crosses {level}",), times=2)
-        values = lab.simulate(BASE.but(x0=x0)).values[..., 0].numpy()
+        values = lab.simulate(BASE.replace(x0=x0)).values[..., 0].numpy()
         for time, last in enumerate((0, 10, 20)):
             seen = values[: last + 1]
             hits = (seen >= level).any(0) if x0 < level else (seen <= level).any(0)
@@ -213,7 +222,7 @@ def test_a_curve_has_the_slope_that_the_jacobian_predicts(name: str, measure: st
     h = 1e-4
     slope = lab.sweep(base, {name: values}, (measure,), (name,)).curve(f"dx_d{name}", measure)
     above, below = (
-        lab.sweep(base.but(samples=2), {name: values + by}, (of,)).curve("x", of).exact
+        lab.sweep(base.replace(samples=2), {name: values + by}, (of,)).curve("x", of).exact
         for by in (h, -h)
     )
     true = (above - below) / (2 * h)
@@ -229,13 +238,13 @@ def test_the_slope_of_the_spread_is_that_of_the_simulated_curve_and_its_error_is
     )
     found = slope.curve("dx_dkappa", "std slope").value
     np.testing.assert_allclose(found, (above - below) / (2 * h), rtol=1e-6)
-    many = lab.sweep(BASE.but(scheme="srk"), {"seed": range(400)}, ("std slope",), ("sigma",))
+    many = lab.sweep(BASE.replace(scheme="srk"), {"seed": range(400)}, ("std slope",), ("sigma",))
     curve = many.curve("dx_dsigma", "std slope")
     true = math.sqrt(-math.expm1(-2.0) / 2.0)
     inside = np.abs(curve.value - true) < 2.0 * curve.error
     assert 0.91 < inside.mean() < 0.985
     still = lab.sweep(
-        BASE.but(parameters={"sigma": 0.0}), {"samples": [1, 20]}, ("std slope",), ("kappa",)
+        BASE.replace(parameters={"sigma": 0.0}), {"samples": [1, 20]}, ("std slope",), ("kappa",)
     )
     assert math.isnan(still.value[0, 0])
     assert abs(still.value[1, 0]) < 1e-12
@@ -249,8 +258,8 @@ def test_exploded_samples_are_counted_and_left_out() -> None:
     assert 0 < result.exploded[0] < 200
     assert result.exploded[2] == 200
     for place, x0 in enumerate((0.0, 0.6)):
-        paths = lab.simulate(scenario.but(x0=x0))
-        jacobian = lab.jacobian(paths).by("b")
+        paths = lab.simulate(scenario.replace(x0=x0))
+        jacobian = lab.jacobian(paths).wrt("b")
         finite = (paths.values[-1].isfinite() & jacobian[-1].isfinite())[:, 0]
         assert result.exploded[place] == int((~finite).sum())
         assert result.curve("x", "mean").value[place] == pytest.approx(
@@ -359,9 +368,9 @@ def test_more_than_the_budget_holds_is_refused_with_what_fits(
     with pytest.raises(lab.ScenarioError, match="points fit"):
         make_plan(BASE, {"kappa": np.linspace(0, 1, fits + 1)}, MEASURES, ("kappa",))
     with pytest.raises(lab.ScenarioError, match="should fit"):
-        make_plan(BASE.but(samples=10_000_000), {"kappa": [1.0]}, MEASURES)
+        make_plan(BASE.replace(samples=10_000_000), {"kappa": [1.0]}, MEASURES)
     with pytest.raises(lab.ScenarioError, match="should fit"):
-        make_plan(BASE.but(steps=1_000_000), {"kappa": [1.0]}, MEASURES)
+        make_plan(BASE.replace(steps=1_000_000), {"kappa": [1.0]}, MEASURES)
 
 
 def test_a_run_tells_how_far_it_is_and_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,7 +386,7 @@ def test_a_run_tells_how_far_it_is_and_keeps_what_it_has(monkeypatch: pytest.Mon
     part = run.result()
     assert len(part.table()) == 4
     assert np.isnan(part.curve("x", "mean").value).tolist() == [False, False, True, True, True]
-    run.leave()
+    run.cancel()
     while not run.finished:
         run.advance()
     assert run.progress.left == 0.0

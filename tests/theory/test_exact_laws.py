@@ -9,9 +9,9 @@ import pytest
 from scipy import integrate, stats
 
 import sde_lab as lab
-from sde_lab.models.laws.linear_gaussian import Linear, linear_laws
+from sde_lab.models.laws.linear_gaussian import LinearSDE, gaussian_laws
 
-WITH_LAW = [name for name in lab.MODELS if lab.reference(lab.Scenario(model=name)) is not None]
+WITH_LAW = [name for name in lab.MODELS if lab.exact_laws(lab.Scenario(model=name)) is not None]
 OU = {"kappa": 1.3, "theta": 0.4, "sigma": 0.7}
 SE = 5.0  # standard errors: about one false alarm in two million comparisons
 
@@ -27,7 +27,7 @@ def test_simulation_lies_within_its_errors(name: str) -> None:
     scenario = lab.Scenario(model=name, scheme=scheme, steps=400, samples=3000)
     paths = lab.simulate(scenario)
     summary = lab.summarise(paths, lab.jacobian(paths))
-    exact = lab.reference(scenario, times=summary.times)
+    exact = lab.exact_laws(scenario, times=summary.times)
     assert exact is not None
     for d in range(len(lab.MODELS[name].components)):
         compare(summary.states[d], exact.state, d)
@@ -46,7 +46,7 @@ def compare(bands: lab.Bands, law: lab.Law, d: int) -> None:
 @pytest.mark.parametrize("name", WITH_LAW)
 def test_mean_of_each_sensitivity_is_the_derivative_of_the_mean(name: str) -> None:
     scenario = lab.Scenario(model=name, horizon=1.0, steps=20)
-    exact = lab.reference(scenario)
+    exact = lab.exact_laws(scenario)
     assert exact is not None
     model, step = lab.MODELS[name], 1e-5
     for column, law in exact.sensitivities.items():
@@ -54,12 +54,12 @@ def test_mean_of_each_sensitivity_is_the_derivative_of_the_mean(name: str) -> No
         for sign in (1, -1):
             if column in scenario.parameters:
                 value = scenario.parameters[column] + sign * step
-                other = scenario.but(parameters={column: value})
+                other = scenario.replace(parameters={column: value})
             else:
-                place = [knob.name for knob in model.initial].index(column)
+                place = [parameter.name for parameter in model.initial].index(column)
                 x0 = [v + sign * step * (i == place) for i, v in enumerate(scenario.initial)]
-                other = scenario.but(x0=x0)
-            reference = lab.reference(other)
+                other = scenario.replace(x0=x0)
+            reference = lab.exact_laws(other)
             assert reference is not None
             moved.append(reference.mean)
         slope = (moved[0] - moved[1]) / (2 * step)
@@ -68,7 +68,7 @@ def test_mean_of_each_sensitivity_is_the_derivative_of_the_mean(name: str) -> No
 
 @pytest.mark.parametrize("name", WITH_LAW)
 def test_densities_integrate_to_their_quantiles_and_moments(name: str) -> None:
-    exact = lab.reference(lab.Scenario(model=name, steps=20))
+    exact = lab.exact_laws(lab.Scenario(model=name, steps=20))
     assert exact is not None
     for d in range(len(lab.MODELS[name].components)):
         lower, upper = (exact.quantile(q) for q in (1e-9, 1 - 1e-9))
@@ -90,7 +90,7 @@ def test_densities_integrate_to_their_quantiles_and_moments(name: str) -> None:
 
 @pytest.mark.parametrize("name", WITH_LAW)
 def test_quantiles_increase_and_refuse_what_is_no_level(name: str) -> None:
-    exact = lab.reference(lab.Scenario(model=name, steps=20))
+    exact = lab.exact_laws(lab.Scenario(model=name, steps=20))
     assert exact is not None
     for law in (exact.state, *exact.sensitivities.values()):
         found = [law.quantile(q) for q in (0.05, 0.25, 0.5, 0.75, 0.95)]
@@ -104,10 +104,10 @@ def test_quantiles_increase_and_refuse_what_is_no_level(name: str) -> None:
 @pytest.mark.parametrize("kappa", [-0.7, -1e-9, 0.0, 1e-12, 1e-5, 0.3, 1.3, 40.0])
 def test_ornstein_uhlenbeck_agrees_with_the_linear_tool(kappa: float) -> None:
     scenario = lab.Scenario(parameters={**OU, "kappa": kappa}, x0=2.0, horizon=3.0)
-    closed = lab.reference(scenario)
+    closed = lab.exact_laws(scenario)
     assert closed is not None
     sde = linear(-kappa, kappa * OU["theta"], OU["sigma"], 2.0)
-    general = linear_laws(
+    general = gaussian_laws(
         closed.times,
         sde,
         {
@@ -124,8 +124,8 @@ def test_ornstein_uhlenbeck_agrees_with_the_linear_tool(kappa: float) -> None:
         np.testing.assert_allclose(one.variance, other.variance, rtol=1e-8, atol=1e-11)
 
 
-def linear(matrix: float, shift: float, noise: float, start: float) -> Linear:
-    return Linear(
+def linear(matrix: float, shift: float, noise: float, start: float) -> LinearSDE:
+    return LinearSDE(
         np.array([[matrix]], dtype=float),
         np.array([shift], dtype=float),
         np.array([[noise]], dtype=float),
@@ -146,11 +146,11 @@ def test_discrete_law_is_that_of_the_scheme(kappa: float, steps: int) -> None:
     )
     paths = lab.simulate(scenario)
     jacobian = lab.jacobian(paths)
-    exact = lab.reference(scenario)
+    exact = lab.exact_laws(scenario)
     assert exact is not None
     assert exact.scheme is not None
     factor = (1 - kappa * scenario.step) ** np.arange(steps + 1)
-    by_x0 = jacobian.by("x0")[:, :, 0].numpy()
+    by_x0 = jacobian.wrt("x0")[:, :, 0].numpy()
     np.testing.assert_allclose(by_x0, np.tile(factor[:, None], (1, 4000)), rtol=1e-12, atol=1e-12)
     summary = lab.summarise(paths, jacobian)
     laws = {"x": exact.scheme.state, **exact.scheme.sensitivities}
@@ -163,7 +163,7 @@ def test_discrete_law_is_that_of_the_scheme(kappa: float, steps: int) -> None:
 
 def test_stationary_variance_of_euler_is_larger() -> None:
     scenario = lab.Scenario(parameters=OU, horizon=60.0, steps=600)
-    exact = lab.reference(scenario)
+    exact = lab.exact_laws(scenario)
     assert exact is not None
     assert exact.scheme is not None
     ratio = exact.scheme.variance[-1, 0] / exact.variance[-1, 0]
@@ -172,7 +172,7 @@ def test_stationary_variance_of_euler_is_larger() -> None:
 
 def test_schemes_that_are_not_euler_have_no_discrete_law() -> None:
     for scheme in ("srk", "heun", "midpoint"):
-        exact = lab.reference(lab.Scenario(scheme=scheme))
+        exact = lab.exact_laws(lab.Scenario(scheme=scheme))
         assert exact is not None
         assert exact.scheme is None
 
@@ -180,7 +180,7 @@ def test_schemes_that_are_not_euler_have_no_discrete_law() -> None:
 def test_square_root_process_agrees_with_scipy() -> None:
     scenario = lab.Scenario(model="cox_ingersoll_ross", horizon=2.0, steps=4)
     p, x0 = scenario.parameters, scenario.initial[0]
-    exact = lab.reference(scenario)
+    exact = lab.exact_laws(scenario)
     assert exact is not None
     decay = math.exp(-p["kappa"] * 2.0)
     scale = p["sigma"] ** 2 * (1 - decay) / (4 * p["kappa"])
@@ -195,16 +195,16 @@ def test_square_root_process_agrees_with_scipy() -> None:
 @pytest.mark.parametrize("name", WITH_LAW)
 def test_every_slider_end_has_a_finite_law(name: str) -> None:
     model = lab.MODELS[name]
-    for knob in (*model.initial, *model.parameters):
-        for value in (knob.low, knob.high):
+    for parameter in (*model.initial, *model.parameters):
+        for value in (parameter.low, parameter.high):
             scenario = lab.Scenario(model=name, horizon=model.horizon, steps=25)
-            if knob in model.parameters:
-                scenario = scenario.but(parameters={knob.name: value})
+            if parameter in model.parameters:
+                scenario = scenario.replace(parameters={parameter.name: value})
             else:
-                place = model.initial.index(knob)
+                place = model.initial.index(parameter)
                 x0 = [value if i == place else v for i, v in enumerate(scenario.initial)]
-                scenario = scenario.but(x0=x0)
-            exact = lab.reference(scenario)
+                scenario = scenario.replace(x0=x0)
+            exact = lab.exact_laws(scenario)
             assert exact is not None
             for law in (exact.state, *exact.sensitivities.values()):
                 assert np.isfinite(law.mean).all()
@@ -215,8 +215,8 @@ def test_every_slider_end_has_a_finite_law(name: str) -> None:
 
 def test_times_may_be_the_displayed_ones() -> None:
     scenario = lab.Scenario(parameters=OU, steps=1000)
-    whole = lab.reference(scenario)
-    some = lab.reference(scenario, times=np.arange(0, 1001, 50) / 1000)
+    whole = lab.exact_laws(scenario)
+    some = lab.exact_laws(scenario, times=np.arange(0, 1001, 50) / 1000)
     assert whole is not None
     assert some is not None
     assert whole.scheme is not None

@@ -53,11 +53,11 @@ def test_exact_paths_have_the_exact_law(kappa: float) -> None:
         dtype="float64",
     )
     solution = lab.exact_solution(lab.simulate(scenario))
-    law = lab.reference(scenario)
+    law = lab.exact_laws(scenario)
     assert solution is not None
     assert law is not None
     count = scenario.samples
-    for column, name in enumerate(("state", *scenario.sde.columns)):
+    for column, name in enumerate(("state", *scenario.model_spec.jacobian_columns)):
         table = solution.values[..., 0] if not column else solution.jacobian[:, :, 0, column - 1]
         exact = law.state if not column else law.sensitivities[name]
         mean, std = table.mean(dim=1).numpy(), table.std(dim=1).numpy()
@@ -76,14 +76,14 @@ def test_derivatives_of_the_exact_paths_by_central_differences(model: str) -> No
     solution = lab.exact_solution(lab.simulate(scenario))
     assert solution is not None
     step = 1e-6
-    for place, name in enumerate(scenario.sde.columns):
+    for place, name in enumerate(scenario.model_spec.jacobian_columns):
         ends = []
         for sign in (1, -1):
             if name == "x0":
-                moved = scenario.but(x0=1.0 + sign * step)
+                moved = scenario.replace(x0=1.0 + sign * step)
             else:
                 value = scenario.parameters[name] + sign * step
-                moved = scenario.but(parameters={name: value})
+                moved = scenario.replace(parameters={name: value})
             found = lab.exact_solution(lab.simulate(moved))
             assert found is not None
             ends.append(found.values)

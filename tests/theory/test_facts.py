@@ -14,16 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sde_lab as lab
-from sde_lab.app.components.equation_editor import WRITE
-from sde_lab.app.components.equation_facts import _standing
-from sde_lab.app.jobs.optional_facts import left_out_if_it_fails
+from sde_lab.app.components.equation_editor import CUSTOM_MODEL_LABEL
+from sde_lab.app.components.equation_facts import _fixed_points_sentence
+from sde_lab.app.jobs.optional_facts import fact_or_none
 from sde_lab.equations import description
-from sde_lab.figures.axis_range import span
-from sde_lab.models.base import root
+from sde_lab.figures.axis_range import axis_range
+from sde_lab.models.base import safe_sqrt
 from sde_lab.theory.boundaries import state_interval
-from sde_lab.theory.exact_laws import reference
-from sde_lab.theory.fixed_points import MOST, fixed_points
-from sde_lab.theory.stationary_density import stationary
+from sde_lab.theory.exact_laws import exact_laws
+from sde_lab.theory.fixed_points import MAX_POINTS, fixed_points
+from sde_lab.theory.stationary_density import stationary_density
 from tests.app.test_app import opened, shown
 from tests.fuzz.test_equations_hostile import EXPRESSIONS
 
@@ -77,9 +77,9 @@ def all_facts(text: str) -> bool:
     assert description.correction(model)
     for point in fixed_points(scenario):
         assert all(map(math.isfinite, point.state))
-    reference(scenario)
+    exact_laws(scenario)
     state_interval(scenario)
-    found = stationary(scenario)
+    found = stationary_density(scenario)
     if found is not None:
         total = np.trapezoid(found.density, found.values)
         assert np.isfinite(found.density).all()
@@ -122,7 +122,7 @@ def test_facts_of_equations_that_once_failed(text: str) -> None:
 def test_the_page_opens_with_each_of_them_and_says_its_facts(
     text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = opened(model=WRITE, equation=text, samples=50)
+    app = opened(model=CUSTOM_MODEL_LABEL, equation=text, samples=50)
     app.session_state["says"] = True
     app.run()
     assert not app.exception
@@ -145,7 +145,7 @@ def test_a_fact_that_raises_is_left_out_of_the_page_and_logged(
     for place in ("run.stationary", "run.reference", "says.fixed_points", "says.facts.noise"):
         monkeypatch.setattr(f"sde_lab.app.{place}", fail)
     with caplog.at_level(logging.WARNING):
-        app = opened(model=WRITE, equation=text, samples=50)
+        app = opened(model=CUSTOM_MODEL_LABEL, equation=text, samples=50)
         app.session_state["says"] = True
         app.run()
     assert not app.exception
@@ -158,8 +158,8 @@ def test_a_fact_that_raises_is_left_out_of_the_page_and_logged(
 
 def test_a_fact_that_fails_in_another_way_is_not_hidden() -> None:
     with pytest.raises(TypeError):
-        left_out_if_it_fails(lambda: len(3), "length", "dx = dW")  # type: ignore[arg-type]
-    assert left_out_if_it_fails(lambda: 3, "three", "dx = dW") == 3
+        fact_or_none(lambda: len(3), "length", "dx = dW")  # type: ignore[arg-type]
+    assert fact_or_none(lambda: 3, "three", "dx = dW") == 3
 
 
 U, R, A = "unattainable", "regular", "attracting"
@@ -209,7 +209,7 @@ def test_ends_are_classified_and_a_density_claimed_only_where_both_pass(
         assert said[0].startswith(low)
         assert said[1].startswith(high)
     assert interval.positive_recurrent == exists
-    assert (stationary(scenario) is not None) == exists
+    assert (stationary_density(scenario) is not None) == exists
 
 
 @pytest.mark.parametrize(
@@ -223,11 +223,11 @@ def test_ends_are_classified_and_a_density_claimed_only_where_both_pass(
     ],
 )
 def test_no_density_where_paths_stay_or_wander(text: str) -> None:
-    assert stationary(lab.Scenario(model=text)) is None
+    assert stationary_density(lab.Scenario(model=text)) is None
 
 
 def test_the_density_beside_a_pole_is_that_of_theory() -> None:
-    found = stationary(lab.Scenario(model="dx = (1/(x-1) - (x-1))*dt + dW; x(0) = 2"))
+    found = stationary_density(lab.Scenario(model="dx = (1/(x-1) - (x-1))*dt + dW; x(0) = 2"))
     assert found is not None
     y = found.values - 1.0
     expected = 4.0 / math.sqrt(math.pi) * y**2 * np.exp(-(y**2))  # p ∝ y² exp(−y²), y > 0
@@ -260,11 +260,11 @@ def test_of_many_fixed_points_those_nearest_to_the_start_are_listed() -> None:
     expected = math.pi * np.arange(-5, 7)  # the twelve nearest to 0.5
     np.testing.assert_allclose([point.state[0] for point in found], expected, atol=1e-9)
     assert [point.stable for point in found] == [bool(k % 2) for k in range(-5, 7)]
-    assert "nearest to the start of more" in _standing(scenario)
-    twelve = "*".join(f"(x - {k})" for k in range(MOST))
+    assert "nearest to the start of more" in _fixed_points_sentence(scenario)
+    twelve = "*".join(f"(x - {k})" for k in range(MAX_POINTS))
     exactly = lab.Scenario(model=f"dx = {twelve}*dt + dW; x(0) = 0.5")
-    assert len(fixed_points(exactly, MOST + 1)) == MOST
-    assert "of more" not in _standing(exactly)
+    assert len(fixed_points(exactly, MAX_POINTS + 1)) == MAX_POINTS
+    assert "of more" not in _fixed_points_sentence(exactly)
 
 
 def test_an_isolated_double_zero_is_no_line_and_a_line_is_one() -> None:
@@ -274,12 +274,16 @@ def test_an_isolated_double_zero_is_no_line_and_a_line_is_one() -> None:
     line = fixed_points(lab.Scenario(model="dx = (x - y)*dt; dy = (x - y)*dt"))
     assert line
     assert not any(point.isolated for point in line)
-    assert "line or plane" in _standing(lab.Scenario(model="dx = (x - y)*dt; dy = (x - y)*dt"))
+    assert "line or plane" in _fixed_points_sentence(
+        lab.Scenario(model="dx = (x - y)*dt; dy = (x - y)*dt")
+    )
 
 
 def test_time_in_the_noise_alone_leaves_the_fixed_points() -> None:
-    assert "= 0 (stable)" in _standing(lab.Scenario(model="dx = -x*dt + t*dW"))
-    assert "Time stands in the drift" in _standing(lab.Scenario(model="dx = -x*t*dt + dW"))
+    assert "= 0 (stable)" in _fixed_points_sentence(lab.Scenario(model="dx = -x*dt + t*dW"))
+    assert "Time stands in the drift" in _fixed_points_sentence(
+        lab.Scenario(model="dx = -x*t*dt + dW")
+    )
 
 
 @pytest.mark.parametrize(
@@ -301,7 +305,7 @@ def test_the_noise_is_called_what_it_is(text: str, words: str, never: str) -> No
     assert words in description.noise(model)
     assert never not in description.noise(model)
     if "no noise" in words:
-        assert "noise" not in model.meaning.replace("without noise", "")
+        assert "noise" not in model.description.replace("without noise", "")
 
 
 def test_nothing_is_said_of_commuting_where_no_point_told() -> None:
@@ -320,7 +324,7 @@ def test_commuting_does_not_depend_on_units(scale: float) -> None:
 def test_roots_are_exact_for_every_normal_number(dtype: torch.dtype) -> None:
     tiny = torch.finfo(dtype).tiny
     x = torch.tensor([tiny, 1e-30, 1e-13, 2.0, 0.0, -1.0], dtype=dtype, requires_grad=True)
-    value = root(x)
+    value = safe_sqrt(x)
     expected = torch.tensor(np.sqrt(x.detach().double().clamp(min=0).numpy()), dtype=dtype)
     torch.testing.assert_close(value.detach(), expected, rtol=2e-7, atol=0.0)
     (slope,) = torch.autograd.grad(value.sum(), x)
@@ -332,7 +336,7 @@ def test_roots_are_exact_for_every_normal_number(dtype: torch.dtype) -> None:
 def test_a_small_variance_keeps_its_spread_in_paths_and_law() -> None:
     text = "dx = sqrt(a)*dW; a = 1e-13 in [0, 1e-10]; x(0) = 0"
     scenario = lab.Scenario(model=text, samples=4000, steps=4, dtype=torch.float64)
-    exact = reference(scenario)
+    exact = exact_laws(scenario)
     assert exact is not None
     np.testing.assert_allclose(exact.variance[-1, 0], 1e-13, rtol=1e-12)
     ends = lab.simulate(scenario).values[-1, :, 0].double()
@@ -342,6 +346,6 @@ def test_a_small_variance_keeps_its_spread_in_paths_and_law() -> None:
 
 @pytest.mark.parametrize("unit", [1.0, 1e-10, 1e-20])
 def test_an_axis_fits_its_curves_in_any_unit(unit: float) -> None:
-    low, high = span([np.array([-1.0, 1.0]) * unit], [])
+    low, high = axis_range([np.array([-1.0, 1.0]) * unit], [])
     assert -2.0 * unit < low <= -unit
     assert unit <= high < 2.0 * unit

@@ -10,7 +10,7 @@ from scipy import stats
 
 import sde_lab as lab
 from sde_lab.theory.fixed_points import fixed_points
-from sde_lab.theory.stationary_density import stationary
+from sde_lab.theory.stationary_density import stationary_density
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from sde_lab.theory.stationary_density import stationary
     ],
 )
 def test_stationary_densities_are_those_of_theory(text: str, law: object) -> None:
-    found = stationary(lab.Scenario(model=text))
+    found = stationary_density(lab.Scenario(model=text))
     assert found is not None
     expected = law.pdf(found.values)
     np.testing.assert_allclose(found.density, expected, atol=1e-4 * expected.max())
@@ -44,13 +44,13 @@ def test_stationary_densities_are_those_of_theory(text: str, law: object) -> Non
     ],
 )
 def test_no_stationary_density_is_claimed_where_there_is_none(text: str) -> None:
-    assert stationary(lab.Scenario(model=text)) is None
+    assert stationary_density(lab.Scenario(model=text)) is None
 
 
 def test_the_stationary_density_is_where_long_paths_go() -> None:
     text = "dx = (x - x**3)*dt + sigma*dW; sigma = 0.8"
     scenario = lab.Scenario(model=text, horizon=30.0, steps=1500, samples=4000)
-    found = stationary(scenario)
+    found = stationary_density(scenario)
     assert found is not None
     share = np.trapezoid(np.where(np.abs(found.values) < 0.5, found.density, 0.0), found.values)
     ends = lab.simulate(scenario).values[-1, :, 0]

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sde_lab.app.components.sidebar import BOUND
-from sde_lab.app.jobs.summary_job import reference_of
+from sde_lab.app.components.sidebar import URL_BOUND
+from sde_lab.app.jobs.summary_job import cached_exact_laws
 from sde_lab.summaries.summary import Summary
-from sde_lab.theory.exact_laws import Reference
+from sde_lab.theory.exact_laws import ExactLaws
 
 HIDE_KEY = "hide"
 
 
-def hide_switch() -> None:
+def draw_toggle() -> None:
     """The switch; what it says stands in the link."""
     st.toggle(
         "Hide the answer",
         key=HIDE_KEY,
         help="Leave out what theory says, dashed curves and exact numbers, until it is asked for",
-        **BOUND,
+        **URL_BOUND,
     )
 
 
-def hidden() -> bool:
+def answer_hidden() -> bool:
     """Whether the answer is hidden."""
     return bool(st.session_state.get(HIDE_KEY))
 
 
-def answer_of(summary: Summary) -> Reference | None:
+def visible_exact_laws(summary: Summary) -> ExactLaws | None:
     """The exact laws, unless there are none or they are hidden."""
-    return None if hidden() else reference_of(summary)
+    return None if answer_hidden() else cached_exact_laws(summary)

@@ -13,44 +13,44 @@ import streamlit as st
 from sde_lab.formatting import readable_bytes, readable_seconds
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import SCHEMES, fitting_schemes
-from sde_lab.studies.benchmark.registry import WAYS
-from sde_lab.studies.benchmark.trial import Result
-from sde_lab.studies.gradient_kinds import KINDS, Wanted
+from sde_lab.studies.benchmark.registry import METHODS
+from sde_lab.studies.benchmark.trial import TrialResult
+from sde_lab.studies.gradient_kinds import KINDS, GradientComparison
 
 
-def race_table(results: Sequence[Result], scenario: Scenario) -> str:
+def benchmark_table(results: Sequence[TrialResult], scenario: Scenario) -> str:
     """Each result of a race in a row, as HTML."""
     head = ("way", "samples", "output", "time", "peak memory", "passes", "largest difference", "")
     rows = [
         (
-            WAYS[r.way].title,
+            METHODS[r.way].title,
             f"{r.samples:,}",
             " × ".join(map(str, r.shape)) or "–",
             _known(r.seconds, readable_seconds),
             _known(r.memory, readable_bytes),
-            WAYS[r.way].passes(scenario.but(samples=r.samples)),
-            "–" if math.isnan(r.difference) else f"{r.difference:.1e}",
+            METHODS[r.way].passes(scenario.replace(samples=r.samples)),
+            "–" if math.isnan(r.max_abs_error) else f"{r.max_abs_error:.1e}",
             f"predicted: {r.reason}" if r.status == "predicted" else r.reason,
         )
         for r in results
     ]
-    return table(head, rows)
+    return html_table(head, rows)
 
 
-def pairs_table(scenario: Scenario) -> str:
+def unsupported_pairs_table(scenario: Scenario) -> str:
     """Scheme by scheme, the ways that cannot serve it for the model at hand, as HTML."""
     rows = []
-    for name in fitting_schemes(scenario.sde):
-        other = scenario.but(scheme=name)
-        found = [(way.title, way.refuses(other)) for way in WAYS.values()]
+    for name in fitting_schemes(scenario.model_spec):
+        other = scenario.replace(scheme=name)
+        found = [(way.title, way.why_unsupported(other)) for way in METHODS.values()]
         scheme = SCHEMES[name].title
         rows += [(scheme, title, reason) for title, reason in found if reason is not None]
     if not rows:
         return "<p>Every way works with every scheme for this model.</p>"
-    return table(("scheme", "way", "why it cannot work"), rows)
+    return html_table(("scheme", "way", "why it cannot work"), rows)
 
 
-def gradients_of(found: Wanted) -> None:
+def draw_gradient_kinds(found: GradientComparison) -> None:
     """The three gradients side by side: formula, weights, and the number from both sides."""
     numbers = zip(KINDS, found.from_autograd, found.from_jacobian, strict=True)
     for column, (kind, by_autograd, by_jacobian) in zip(st.columns(3), numbers, strict=True):
@@ -64,7 +64,7 @@ def gradients_of(found: Wanted) -> None:
             )
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Rows of plain text as HTML that scrolls sideways where the window is narrow."""
     top = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in head)
     body = "".join(

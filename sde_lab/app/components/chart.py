@@ -14,7 +14,7 @@ import plotly
 import streamlit as st
 from streamlit.components.v1 import declare_component
 
-from sde_lab.figures.serialize import to_json
+from sde_lab.figures.serialize import figure_to_json
 
 _HERE = Path(__file__).parent
 _PACKAGE_DATA = Path(plotly.__file__).parent / "package_data"
@@ -29,7 +29,7 @@ _mount = st.components.v2.component(
 )
 
 
-def chart(
+def draw_chart(
     figure: Mapping[str, Any],
     *,
     key: str,
@@ -58,7 +58,7 @@ def chart(
     _mount(
         key=key,
         data={
-            "figure": to_json(figure),
+            "figure": figure_to_json(figure),
             "height": f"{height}px" if isinstance(height, int) else height,
             "alt": alt,
             "filename": filename,

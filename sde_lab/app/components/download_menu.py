@@ -7,25 +7,34 @@ from typing import Any
 import streamlit as st
 
 from sde_lab import export
-from sde_lab.app.components.sweep_controls import Question
+from sde_lab.app.components.sweep_controls import SweepRequest
 from sde_lab.summaries.summary import Summary
 from sde_lab.sweep import SweepResult
-from sde_lab.theory.exact_laws import Reference
+from sde_lab.theory.exact_laws import ExactLaws
 
 
-def takeaway(summary: Summary, exact: Reference | None, figures: list[dict[str, Any]]) -> None:
+def draw_download_menu(
+    summary: Summary, exact: ExactLaws | None, figures: list[dict[str, Any]]
+) -> None:
     """A menu of downloads; each file is made when it is asked for."""
     scenario = summary.scenario
     with st.popover("Take along", icon=":material/download:"):
-        _file("Python that repeats it", "py", scenario, lambda: export.script(scenario))
-        _file("Data, CSV", "csv", scenario, lambda: export.to_csv(export.table(summary, exact)))
-        _file(
+        _draw_file_button(
+            "Python that repeats it", "py", scenario, lambda: export.summary_script(scenario)
+        )
+        _draw_file_button(
+            "Data, CSV",
+            "csv",
+            scenario,
+            lambda: export.to_csv(export.summary_table(summary, exact)),
+        )
+        _draw_file_button(
             "Data, Parquet",
             "parquet",
             scenario,
-            lambda: export.to_parquet(export.table(summary, exact), scenario),
+            lambda: export.to_parquet(export.summary_table(summary, exact), scenario),
         )
-        _file(
+        _draw_file_button(
             "Charts, interactive HTML",
             "html",
             scenario,
@@ -34,28 +43,35 @@ def takeaway(summary: Summary, exact: Reference | None, figures: list[dict[str, 
         st.caption("PNG: the camera at the corner of each chart.")
 
 
-def sweep_takeaway(done: Question, result: SweepResult, figures: list[dict[str, Any]]) -> None:
+def draw_sweep_download_menu(
+    done: SweepRequest, result: SweepResult, figures: list[dict[str, Any]]
+) -> None:
     """The same for a sweep, as far as it is done."""
     scenario = done.scenario
     with st.popover("Take along", icon=":material/download:"):
-        _file("Python that repeats it", "py", scenario, lambda: export.sweep_script(**done.asked))
-        _file("Data, CSV", "csv", scenario, lambda: export.to_csv(result.table()))
-        _file(
+        _draw_file_button(
+            "Python that repeats it",
+            "py",
+            scenario,
+            lambda: export.sweep_script(**done.sweep_kwargs),
+        )
+        _draw_file_button("Data, CSV", "csv", scenario, lambda: export.to_csv(result.table()))
+        _draw_file_button(
             "Data, Parquet",
             "parquet",
             scenario,
             lambda: export.to_parquet(result.table(), scenario),
         )
-        _file(
+        _draw_file_button(
             "Charts, interactive HTML",
             "html",
             scenario,
-            lambda: export.to_html(figures, scenario, note=done.words),
+            lambda: export.to_html(figures, scenario, note=done.description),
         )
         st.caption("PNG: the camera at the corner of each chart.")
 
 
-def _file(label: str, suffix: str, scenario: Any, make: Any) -> None:
+def _draw_file_button(label: str, suffix: str, scenario: Any, make: Any) -> None:
     st.download_button(
         label,
         data=make,

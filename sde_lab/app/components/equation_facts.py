@@ -6,64 +6,68 @@ import math
 
 import streamlit as st
 
-from sde_lab.app.jobs.optional_facts import left_out_if_it_fails
-from sde_lab.app.jobs.summary_job import reference_of, stationary_of
-from sde_lab.equations import TypedModel, description
+from sde_lab.app.jobs.optional_facts import fact_or_none
+from sde_lab.app.jobs.summary_job import cached_exact_laws, cached_stationary_density
+from sde_lab.equations import EquationModel, description
 from sde_lab.scenario import Scenario
 from sde_lab.summaries.summary import Summary
 from sde_lab.theory.boundaries import state_interval
-from sde_lab.theory.fixed_points import MOST, FixedPoint, fixed_points
+from sde_lab.theory.fixed_points import MAX_POINTS, FixedPoint, fixed_points
 
-SHOWN = 3
+MAX_POINTS_SHOWN = 3
 """Points shown of a line of them."""
 _KINDS = {True: "stable", False: "unstable", None: "neither, as far as was told"}
 
 
-def what_it_says(summary: Summary, model: TypedModel) -> None:
+def draw_equation_facts(summary: Summary, model: EquationModel) -> None:
     """The structure of the noise, the correction, fixed points, and which laws are known."""
     folded = st.expander("What the equation says", key="says", on_change="rerun")
     if not folded.open:
         return
-    scenario = summary.scenario.but(samples=1, seed=0, steps=1)
+    scenario = summary.scenario.replace(samples=1, seed=0, steps=1)
     said = {
         "noise": lambda: st.markdown(description.noise(model)),
         "correction": lambda: _correction(model),
-        "fixed points": lambda: st.markdown(_standing(scenario)),
-        "known law": lambda: st.markdown(_known(summary, model)),
+        "fixed points": lambda: st.markdown(_fixed_points_sentence(scenario)),
+        "known law": lambda: st.markdown(_law_sentence(summary, model)),
     }
     with folded:
         for name, say in said.items():
-            left_out_if_it_fails(say, name, model.name)
+            fact_or_none(say, name, model.name)
 
 
-def _correction(model: TypedModel) -> None:
+def _correction(model: EquationModel) -> None:
     found = description.correction(model)
     st.markdown("Itô drift minus Stratonovich drift, state by state:")
     st.latex(found, width="content")
 
 
 @st.cache_data(max_entries=128, show_spinner=False, hash_funcs={Scenario: repr})
-def _standing(scenario: Scenario) -> str:
+def _fixed_points_sentence(scenario: Scenario) -> str:
     """Return the fixed points, in sentences."""
-    model = scenario.sde
+    model = scenario.model_spec
     if model.drift_time_dependent:
         return "Time stands in the drift: it has no fixed points."
-    found = fixed_points(scenario, MOST + 1)  # one more than is said tells whether there are more
+    found = fixed_points(
+        scenario, MAX_POINTS + 1
+    )  # one more than is said tells whether there are more
     if not found:
         return "The drift has no fixed point that was found."
-    letters = ", ".join(model.labels)
+    letters = ", ".join(model.axis_labels)
     alone = [point for point in found if point.isolated]
     beside = [_state(point) for point in found if not point.isolated]
     said = []
     if alone:
-        near = sorted(alone, key=lambda point: math.dist(point.state, scenario.initial))[:MOST]
+        near = sorted(alone, key=lambda point: math.dist(point.state, scenario.initial))[
+            :MAX_POINTS
+        ]
         points = "; ".join(
             f"{_state(point)} ({_KINDS[point.stable]})" for point in alone if point in near
         )
-        more = ", the nearest to the start of more" if len(found) > MOST else ""
+        more = ", the nearest to the start of more" if len(found) > MAX_POINTS else ""
         said.append(f"Fixed points of the drift at these values, {letters} = {points}{more}.")
     if beside:
-        points = "; ".join(beside[:SHOWN])
+        points = "; ".join(beside[:MAX_POINTS_SHOWN])
         where = "An interval" if len(scenario.initial) == 1 else "A line or plane"
         said.append(f"{where} of fixed points goes through {letters} = {points}.")
     return " ".join(said)
@@ -74,16 +78,16 @@ def _state(point: FixedPoint) -> str:
     return f"({numbers})" if len(point.state) > 1 else numbers
 
 
-def _known(summary: Summary, model: TypedModel) -> str:
+def _law_sentence(summary: Summary, model: EquationModel) -> str:
     """Return which law is known, in sentences."""
-    if model.linear and reference_of(summary) is not None:
+    if model.has_gaussian_law and cached_exact_laws(summary) is not None:
         return (
             "The drift is linear and the noise additive: the law is Gaussian, and mean and bands"
             " of the state and of every sensitivity are drawn dashed."
         )
     if len(model.components) > 1 or model.time_dependent:
         return "No exact law is known to the page."
-    found = stationary_of(summary)
+    found = cached_stationary_density(summary)
     interval = state_interval(summary.scenario)
     if interval is None:
         return "No stationary density was found: paths do not leave a point, or have no noise."

@@ -14,18 +14,20 @@ def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
     Where there are several equations, both would not fit side by side: the second is then a list of
     the values.
     """
-    model = scenario.sde
+    model = scenario.model_spec
     symbolic = live = model.equation
-    by_length = sorted(model.parameters, key=lambda knob: -len(knob.latex))
-    for place, knob in enumerate(by_length):
-        token = re.compile(rf"(?<![A-Za-z\\]){re.escape(knob.latex)}(?![A-Za-z_])")
+    by_length = sorted(model.parameters, key=lambda parameter: -len(parameter.latex))
+    for place, parameter in enumerate(by_length):
+        token = re.compile(rf"(?<![A-Za-z\\]){re.escape(parameter.latex)}(?![A-Za-z_])")
         symbolic = token.sub(_mark(place, 0), symbolic)
         live = token.sub(_mark(place, 1), live)
-    for place, knob in enumerate(by_length):
-        colour = theme.parameter_colour(knob.name)
-        value = f"{scenario.parameters[knob.name]:g}"
+    for place, parameter in enumerate(by_length):
+        colour = theme.parameter_colour(parameter.name)
+        value = f"{scenario.parameters[parameter.name]:g}"
         number = f"({value})" if value.startswith("-") else value
-        symbolic = symbolic.replace(_mark(place, 0), rf"\textcolor{{{colour}}}{{{knob.latex}}}")
+        symbolic = symbolic.replace(
+            _mark(place, 0), rf"\textcolor{{{colour}}}{{{parameter.latex}}}"
+        )
         live = live.replace(_mark(place, 1), rf"\textcolor{{{colour}}}{{{number}}}")
     if r"\\" in model.equation:
         return _aligned(symbolic), _values(scenario, theme)
@@ -40,9 +42,9 @@ def _mark(place: int, kind: int) -> str:
 def _values(scenario: Scenario, theme: Theme) -> str:
     """The parameters and their values, in two rows."""
     cells = [
-        rf"\textcolor{{{theme.parameter_colour(knob.name)}}}{{{knob.latex}}}"
-        f" = {scenario.parameters[knob.name]:g}"
-        for knob in scenario.sde.parameters
+        rf"\textcolor{{{theme.parameter_colour(parameter.name)}}}{{{parameter.latex}}}"
+        f" = {scenario.parameters[parameter.name]:g}"
+        for parameter in scenario.model_spec.parameters
     ]
     half = -(-len(cells) // 2)
     rows = [r",\;\,".join(row) for row in (cells[:half], cells[half:])]

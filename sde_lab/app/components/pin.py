@@ -5,24 +5,24 @@ from __future__ import annotations
 import streamlit as st
 
 from sde_lab.app.components.sidebar import STEPS
-from sde_lab.app.jobs.summary_job import glimpse_of
-from sde_lab.app.state.scenario_code import compact, expanded
-from sde_lab.equations.model import KEY
+from sde_lab.app.jobs.summary_job import get_preview
+from sde_lab.app.state.scenario_code import decode_scenario, encode_scenario
+from sde_lab.equations.model import CUSTOM_KEY
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 from sde_lab.summaries.summary import Summary
 
-PINNED = "pinned"
-PARAMETER = "pin"
+STATE_KEY = "pinned"
+QUERY_KEY = "pin"
 """Its name in the address bar."""
 
 
-def pin(summary: Summary) -> Summary | None:
+def draw_pin_button(summary: Summary) -> Summary | None:
     """The button, and the pinned curves if they can be compared with the present ones."""
     slot = st.container(width="content")
     try:
         scenario = _pinned(summary.scenario.model)
-        ghost = None if scenario is None else _ghost(scenario, summary)
+        ghost = None if scenario is None else _pinned_summary(scenario, summary)
     except ScenarioError as error:
         st.warning(f"Nothing is pinned. {error}", icon=":material/keep_off:")
         scenario = ghost = None
@@ -31,8 +31,8 @@ def pin(summary: Summary) -> Summary | None:
     return ghost
 
 
-def _ghost(scenario: Scenario, summary: Summary) -> Summary | None:
-    return glimpse_of(scenario) if scenario.model == summary.scenario.model else None
+def _pinned_summary(scenario: Scenario, summary: Summary) -> Summary | None:
+    return get_preview(scenario) if scenario.model == summary.scenario.model else None
 
 
 def _button(scenario: Scenario | None) -> None:
@@ -43,7 +43,7 @@ def _button(scenario: Scenario | None) -> None:
 
 
 def _set(scenario: Scenario | None) -> None:
-    st.session_state[PINNED] = scenario
+    st.session_state[STATE_KEY] = scenario
 
 
 def _pinned(model: str) -> Scenario | None:
@@ -56,20 +56,22 @@ def _pinned(model: str) -> Scenario | None:
         ScenarioError: if the link pins something that cannot be.
     """
     state, link = st.session_state, st.query_params
-    if PINNED not in state:
-        state[PINNED] = _from_link(link[PARAMETER], model) if PARAMETER in link else None
-    scenario: Scenario | None = state[PINNED]
-    lost = scenario is not None and scenario.sde.key == KEY and scenario.model != model
-    written = None if scenario is None or lost else compact(scenario)
+    if STATE_KEY not in state:
+        state[STATE_KEY] = _from_link(link[QUERY_KEY], model) if QUERY_KEY in link else None
+    scenario: Scenario | None = state[STATE_KEY]
+    lost = (
+        scenario is not None and scenario.model_spec.slug == CUSTOM_KEY and scenario.model != model
+    )
+    written = None if scenario is None or lost else encode_scenario(scenario)
     if written is None:
-        link.pop(PARAMETER, None)
-    elif link.get(PARAMETER) != written:
-        link[PARAMETER] = written
+        link.pop(QUERY_KEY, None)
+    elif link.get(QUERY_KEY) != written:
+        link[QUERY_KEY] = written
     return scenario
 
 
 def _from_link(text: str, model: str) -> Scenario:
-    scenario = expanded(text, PARAMETER, model)
+    scenario = decode_scenario(text, QUERY_KEY, model)
     if scenario.steps > STEPS[-1]:
-        raise ScenarioError(PARAMETER, scenario.steps, f"may have {STEPS[-1]} steps at most")
+        raise ScenarioError(QUERY_KEY, scenario.steps, f"may have {STEPS[-1]} steps at most")
     return scenario

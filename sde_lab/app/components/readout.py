@@ -11,11 +11,11 @@ import numpy as np
 from sde_lab.figures.theme import Theme
 from sde_lab.models.laws.base import Law
 from sde_lab.summaries.summary import Summary
-from sde_lab.theory.exact_laws import Reference
+from sde_lab.theory.exact_laws import ExactLaws
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadoutRow:
     """One number: its name, its value and standard error, and the exact value, NaN if unknown."""
 
     name: str
@@ -57,24 +57,29 @@ def _plain(text: str) -> str:
     return text.replace("-", "−").replace("e−", "e-")
 
 
-def readings(
-    summary: Summary, exact: Reference | None, component: int, cursor: int
-) -> list[Reading]:
+def rows_at_cursor(
+    summary: Summary, exact: ExactLaws | None, component: int, cursor: int
+) -> list[ReadoutRow]:
     """Mean, spread and the mean of every sensitivity of one component at the cursor."""
     state = summary.states[component]
     law = None if exact is None else exact.state
     mean, variance = _moments(law, component, cursor)
     found = [
-        Reading("mean", None, state.mean[cursor], state.mean_error[cursor], mean),
-        Reading("spread", None, state.std[cursor], state.std_error[cursor], math.sqrt(variance)),
+        ReadoutRow("mean", None, state.mean[cursor], state.mean_error[cursor], mean),
+        ReadoutRow("spread", None, state.std[cursor], state.std_error[cursor], math.sqrt(variance)),
     ]
-    name = summary.scenario.sde.symbols[component]
-    for knob in (*summary.scenario.sde.initial, *summary.scenario.sde.parameters):
-        bands = summary.sensitivities[knob.name][component]
-        law = None if exact is None else exact.sensitivities.get(knob.name)
+    name = summary.scenario.model_spec.symbols[component]
+    for parameter in (
+        *summary.scenario.model_spec.initial,
+        *summary.scenario.model_spec.parameters,
+    ):
+        bands = summary.sensitivities[parameter.name][component]
+        law = None if exact is None else exact.sensitivities.get(parameter.name)
         known, _ = _moments(law, component, cursor)
-        label = f"∂{name}/∂{knob.symbol}"
-        found.append(Reading(label, knob.name, bands.mean[cursor], bands.mean_error[cursor], known))
+        label = f"∂{name}/∂{parameter.symbol}"
+        found.append(
+            ReadoutRow(label, parameter.name, bands.mean[cursor], bands.mean_error[cursor], known)
+        )
     return found
 
 
@@ -84,7 +89,7 @@ def _moments(law: Law | None, component: int, cursor: int) -> tuple[float, float
     return float(law.mean[cursor, component]), float(np.maximum(law.variance, 0)[cursor, component])
 
 
-def readout(rows: list[Reading], theme: Theme) -> str:
+def readout_html(rows: list[ReadoutRow], theme: Theme) -> str:
     """The readings as a line of HTML, names in the colours of their parameters."""
     cells = []
     for row in rows:

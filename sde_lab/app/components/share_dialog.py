@@ -13,7 +13,7 @@ import streamlit as st
 
 _HERE = Path(__file__).parent
 _KEY = "share"
-LONGEST = 2000
+MAX_QR_CHARS = 2000
 """Letters of a link that are drawn; the code for more would be too fine for a phone to read."""
 
 _mount = st.components.v2.component(
@@ -24,7 +24,7 @@ _mount = st.components.v2.component(
 )
 
 
-def share_button() -> None:
+def draw_share_button() -> None:
     """The button that opens the dialog."""
     if st.button("Share", key="share_button", icon=":material/qr_code_2:"):
         _dialog()
@@ -32,11 +32,11 @@ def share_button() -> None:
 
 @st.dialog("Share this page", width="medium")
 def _dialog() -> None:
-    told = _told()
-    link = reachable(told, _listens_to_others(), _own_address())
+    told = _reported_url()
+    link = externally_reachable(told, _accepts_external(), _own_address())
     _mount(
         key=_KEY,
-        data={"told": told, "link": link, "picture": picture(link)},
+        data={"told": told, "link": link, "picture": qr_code_uri(link)},
         on_here_change=_nothing,
     )
     if link != told:
@@ -50,14 +50,14 @@ def _nothing() -> None:
     """Nothing to do: the dialog is drawn again with what the browser told."""
 
 
-def _told() -> str:
+def _reported_url() -> str:
     """The address that the browser reported, or "" as long as it has not."""
     state: Any = st.session_state.get(_KEY) or {}
     told = str(state.get("here") or "")
-    return told if told.startswith(("http://", "https://")) and len(told) <= LONGEST else ""
+    return told if told.startswith(("http://", "https://")) and len(told) <= MAX_QR_CHARS else ""
 
 
-def picture(link: str) -> str:
+def qr_code_uri(link: str) -> str:
     """A QR code as a data URI, "" without a link; level L, the coarsest squares."""
     if not link:
         return ""
@@ -65,16 +65,16 @@ def picture(link: str) -> str:
     return str(code.svg_data_uri(border=4, scale=4, dark="#000", light="#fff", omitsize=True))
 
 
-def reachable(link: str, listens: bool, address: str | None) -> str:
+def externally_reachable(link: str, accepts_external: bool, address: str | None) -> str:
     """The link as another machine can follow it.
 
     Args:
         link: as the browser shows it, or "".
-        listens: whether the server answers other machines.
+        accepts_external: whether the server answers other machines.
         address: this machine's name or address in the network, None without one.
     """
     parts = urlsplit(link)
-    if not listens or address is None or not _names_itself(parts.hostname or ""):
+    if not accepts_external or address is None or not _names_itself(parts.hostname or ""):
         return link
     port = f":{parts.port}" if parts.port else ""
     return parts._replace(netloc=address + port).geturl()
@@ -88,7 +88,7 @@ def _names_itself(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _listens_to_others() -> bool:
+def _accepts_external() -> bool:
     bound = st.get_option("server.address")
     return bound is None or not _names_itself(str(bound))
 

@@ -7,12 +7,16 @@ from typing import Any
 
 import streamlit as st
 
-from sde_lab.app.components.equation_editor import OWN, WRITE, typed_model
-from sde_lab.app.components.presets import presets
-from sde_lab.app.components.share_dialog import share_button
-from sde_lab.app.components.style import projector_switch
+from sde_lab.app.components.equation_editor import (
+    CUSTOM_MODEL_KEY,
+    CUSTOM_MODEL_LABEL,
+    draw_equation_editor,
+)
+from sde_lab.app.components.presets import draw_presets
+from sde_lab.app.components.share_dialog import draw_share_button
+from sde_lab.app.components.style import draw_projector_toggle
 from sde_lab.app.state.url_state import scheme_key, scheme_label
-from sde_lab.app.state.widget_keys import horizon_key, knob_key
+from sde_lab.app.state.widget_keys import horizon_key, parameter_key
 from sde_lab.errors import ScenarioError
 from sde_lab.models import MODELS
 from sde_lab.models.base import Model, Parameter
@@ -22,13 +26,13 @@ from sde_lab.schemes import fitting_schemes
 STEPS = (25, 50, 100, 200, 400, 800, 1600, 3200)
 SAMPLES = (1, 2, 5, *(m * 10**e for e in (1, 2, 3, 4) for m in (1, 2, 5)), 100_000)
 HORIZONS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
-LARGEST_SEED = 999_999.0
+MAX_SEED = 999_999.0
 """A float: over an infinite whole number in the address bar Streamlit's own widget stumbles."""
 _ASKED, _WORKED = "asked", "asked.worked"
-BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
+URL_BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 
 
-def sidebar() -> None:
+def draw_sidebar() -> None:
     """Draw the controls of every page, and keep what they say for :func:`asked`."""
     try:
         st.session_state[_ASKED] = _controls()
@@ -36,7 +40,7 @@ def sidebar() -> None:
         st.session_state[_ASKED] = error
 
 
-def asked() -> Scenario:
+def current_scenario() -> Scenario:
     """The scenario that the sidebar describes.
 
     Raises:
@@ -48,10 +52,10 @@ def asked() -> Scenario:
     return found
 
 
-def asked_or_last() -> Scenario | None:
+def current_or_last_valid() -> Scenario | None:
     """What the sidebar describes, or under a message the last that could work, if there was one."""
     try:
-        st.session_state[_WORKED] = asked()
+        st.session_state[_WORKED] = current_scenario()
     except ScenarioError as error:
         st.error(str(error), icon=":material/error:")
     found: Scenario | None = st.session_state.get(_WORKED)
@@ -61,15 +65,15 @@ def asked_or_last() -> Scenario | None:
 def _controls() -> Scenario:
     with st.sidebar:
         model = _model()
-        presets(model)
-        parameters = {knob.name: _slider(model, knob) for knob in model.parameters}
-        x0 = [_slider(model, knob) for knob in model.initial]
+        draw_presets(model)
+        parameters = {parameter.name: _slider(model, parameter) for parameter in model.parameters}
+        x0 = [_slider(model, parameter) for parameter in model.initial]
         grid = _grid(model)
         scheme = _scheme(model)
         seed = _seed()
         with st.container(horizontal=True, horizontal_alignment="distribute"):
-            projector_switch(**BOUND)
-            share_button()
+            draw_projector_toggle(**URL_BOUND)
+            draw_share_button()
     return Scenario(
         model=model.name, parameters=parameters, x0=x0, scheme=scheme, seed=seed, **grid
     )
@@ -78,29 +82,31 @@ def _controls() -> Scenario:
 def _model() -> Model:
     name = st.selectbox(
         "Model",
-        [*MODELS, OWN],
-        format_func=lambda name: WRITE if name == OWN else MODELS[name].title,
+        [*MODELS, CUSTOM_MODEL_KEY],
+        format_func=lambda name: (
+            CUSTOM_MODEL_LABEL if name == CUSTOM_MODEL_KEY else MODELS[name].title
+        ),
         key="model",
-        **BOUND,
+        **URL_BOUND,
     )
-    if name == OWN:
-        model = typed_model(**BOUND)
+    if name == CUSTOM_MODEL_KEY:
+        model = draw_equation_editor(**URL_BOUND)
     else:
         model = MODELS.get(str(name), next(iter(MODELS.values())))
-    st.caption(model.meaning)
+    st.caption(model.description)
     return model
 
 
-def _slider(model: Model, knob: Parameter) -> float:
+def _slider(model: Model, parameter: Parameter) -> float:
     value = st.slider(
-        f"{knob.symbol}  {knob.meaning}",
-        min_value=float(knob.low),
-        max_value=float(knob.high),
-        value=float(knob.default),
-        step=float(knob.step),
-        format=f"%.{_decimals(knob.step)}f",
-        key=knob_key(model, knob),
-        **BOUND,
+        f"{parameter.symbol}  {parameter.description}",
+        min_value=float(parameter.low),
+        max_value=float(parameter.high),
+        value=float(parameter.default),
+        step=float(parameter.step),
+        format=f"%.{_decimals(parameter.step)}f",
+        key=parameter_key(model, parameter),
+        **URL_BOUND,
     )
     return float(value)
 
@@ -119,17 +125,17 @@ def _grid(model: Model) -> dict[str, Any]:
             value=model.horizon,
             format_func=lambda value: f"{value:g}",
             key=horizon_key(model),
-            **BOUND,
+            **URL_BOUND,
         )
     with right:
-        steps = st.select_slider("Steps", STEPS, value=100, key="steps", **BOUND)
+        steps = st.select_slider("Steps", STEPS, value=100, key="steps", **URL_BOUND)
     samples = st.select_slider(
         "Samples",
         SAMPLES,
         value=1000,
         format_func=lambda count: f"{count:,}".replace(",", "\u202f"),
         key="samples",
-        **BOUND,
+        **URL_BOUND,
     )
     return {"horizon": horizon, "steps": steps, "samples": samples}
 
@@ -141,7 +147,7 @@ def _scheme(model: Model) -> str:
         fitting,
         format_func=scheme_label,
         key=scheme_key(model),
-        **BOUND,
+        **URL_BOUND,
     )
     return str(chosen or fitting[0])
 
@@ -150,12 +156,14 @@ def _seed() -> int:
     left, right = st.columns([1, 1], vertical_alignment="bottom")
     with left:
         seed = st.number_input(
-            "Seed", 0.0, LARGEST_SEED, 0.0, step=1.0, format="%.0f", key="seed", **BOUND
+            "Seed", 0.0, MAX_SEED, 0.0, step=1.0, format="%.0f", key="seed", **URL_BOUND
         )
     with right:
-        st.button("New noise", key="new_noise", on_click=_new_noise, width="stretch", shortcut="n")
+        st.button(
+            "New noise", key="new_noise", on_click=_draw_new_seed, width="stretch", shortcut="n"
+        )
     return int(seed or 0)
 
 
-def _new_noise() -> None:
-    st.session_state["seed"] = float(secrets.randbelow(int(LARGEST_SEED) + 1))
+def _draw_new_seed() -> None:
+    st.session_state["seed"] = float(secrets.randbelow(int(MAX_SEED) + 1))

@@ -70,7 +70,7 @@ html {font-size: 20px;}
 
 def apply_style() -> None:
     """Write the page's style sheet."""
-    st.html(f"<style>{_PAGE}{_contrast(theme())}</style>")
+    st.html(f"<style>{_PAGE}{_contrast(current_theme())}</style>")
 
 
 def _contrast(look: Theme) -> str:
@@ -78,9 +78,7 @@ def _contrast(look: Theme) -> str:
 
     And a header that what is scrolled below it does not show through.
     """
-    header = (
-        f'[data-testid="stHeader"] {{background: {look.ground}; height: 3.1rem; min-height: 0;}}'
-    )
+    header = f'[data-testid="stHeader"] {{background: {look.background}; height: 3.1rem; min-height: 0;}}'
     named = {
         "keyword, .function, .boolean": look.series_colour(0),
         "string": look.series_colour(2),
@@ -98,13 +96,13 @@ def _contrast(look: Theme) -> str:
     )
 
 
-def projector_switch(**binding: Any) -> None:
+def draw_projector_toggle(**binding: Any) -> None:
     """The switch between a desk and the last row of a class: larger letters and lines."""
     if st.toggle("Projector", key=PROJECTOR_KEY, help="Larger text and lines", **binding):
         st.html(f"<style>{_PROJECTOR}</style>")
 
 
-def theme() -> Theme:
+def current_theme() -> Theme:
     """The theme that figures should be drawn in for this browser."""
     return Theme(
         dark=st.context.theme.type == "dark", projector=bool(st.session_state.get(PROJECTOR_KEY))

@@ -7,16 +7,16 @@ from typing import Any
 
 import streamlit as st
 
-from sde_lab.app.components.sidebar import BOUND
-from sde_lab.app.components.sweep_axis_controls import dial, turnable
-from sde_lab.figures.sweep_axis import Dial
+from sde_lab.app.components.sidebar import URL_BOUND
+from sde_lab.app.components.sweep_axis_controls import draw_axis_range, sweepable_labels
+from sde_lab.figures.sweep_axis import SweepAxis
 from sde_lab.scenario import Scenario
 from sde_lab.sweep import Plan, make_plan
-from sde_lab.sweep.grid import moved
+from sde_lab.sweep.grid import with_values
 
-NOTHING = "nothing else"
-POINTS = (6, 11, 21, 31, 51, 101)
-STATE = {
+NO_SECOND_AXIS = "nothing else"
+GRID_POINTS = (6, 11, 21, 31, 51, 101)
+STATE_MEASURES = {
     "mean": "mean",
     "std": "spread",
     "q05": "5 % quantile",
@@ -28,101 +28,105 @@ STATE = {
 """Measures of the state, by name, as people read them."""
 CHOICE, RANGE, COUNT = 160, 140, 110
 """Pixels of the widgets: all in one row on a desk, two beside each other on a phone."""
-SLOPE = "std slope"
-TIMES = 40
+STD_SLOPE = "std slope"
+ANIMATION_TIMES = 40
 """Times after the start at which a film is drawn."""
 
 
 @dataclass(frozen=True)
-class Question:
+class SweepRequest:
     """What is turned and what is looked at.
 
     Attributes:
         scenario: what the sidebar says.
-        dials: one or two.
+        axes: one or two.
         component: index of the state component.
-        look: a measure of the state, or a column whose derivative's mean is looked at.
+        target: a measure of the state, or a column whose derivative's mean is looked at.
     """
 
     scenario: Scenario
-    dials: tuple[Dial, ...]
+    axes: tuple[SweepAxis, ...]
     component: int
-    look: str
+    target: str
 
     @property
-    def over(self) -> dict[str, list[Any]]:
+    def grid(self) -> dict[str, list[Any]]:
         """The grid, as the library takes it."""
-        return {one.name: list(one.values) for one in self.dials}
+        return {one.name: list(one.values) for one in self.axes}
 
     @property
     def measures(self) -> tuple[str, ...]:
         """What is measured: all that a film needs, or the one thing that a map shows."""
-        if len(self.dials) == 1:
-            return (*STATE, SLOPE) if self.dials[0].name in self.sensitivities else tuple(STATE)
-        return (self.look,) if self.look in STATE else ("mean",)
+        if len(self.axes) == 1:
+            return (
+                (*STATE_MEASURES, STD_SLOPE)
+                if self.axes[0].name in self.sensitivities
+                else tuple(STATE_MEASURES)
+            )
+        return (self.target,) if self.target in STATE_MEASURES else ("mean",)
 
     @property
     def sensitivities(self) -> tuple[str, ...]:
         """Columns that are differentiated by: the one looked at, and the one of the tangents."""
-        columns = self.scenario.sde.columns
-        turned = [one.name for one in self.dials] if len(self.dials) == 1 else []
-        return tuple(name for name in columns if name in turned or name == self.look)
+        columns = self.scenario.model_spec.jacobian_columns
+        turned = [one.name for one in self.axes] if len(self.axes) == 1 else []
+        return tuple(name for name in columns if name in turned or name == self.target)
 
     @property
     def times(self) -> int | None:
         """Where it is measured."""
-        return TIMES if len(self.dials) == 1 else None
+        return ANIMATION_TIMES if len(self.axes) == 1 else None
 
     @property
     def quantity(self) -> str:
         """What is looked at, as the table calls it."""
-        name = self.scenario.sde.components[self.component]
-        return name if self.look in STATE else f"d{name}_d{self.look}"
+        name = self.scenario.model_spec.components[self.component]
+        return name if self.target in STATE_MEASURES else f"d{name}_d{self.target}"
 
     @property
     def measure(self) -> str:
         """The measure of it."""
-        return self.look if self.look in STATE else "mean"
+        return self.target if self.target in STATE_MEASURES else "mean"
 
     @property
     def slope(self) -> tuple[str, str] | None:
         """Quantity and measure of the slope of what is looked at; None where there is none."""
-        name, turned = self.scenario.sde.components[self.component], self.dials[0].name
-        measures = {"mean": "mean", "std": SLOPE}
-        if len(self.dials) > 1 or turned not in self.sensitivities or self.look not in measures:
+        name, turned = self.scenario.model_spec.components[self.component], self.axes[0].name
+        measures = {"mean": "mean", "std": STD_SLOPE}
+        if len(self.axes) > 1 or turned not in self.sensitivities or self.target not in measures:
             return None
-        return f"d{name}_d{turned}", measures[self.look]
+        return f"d{name}_d{turned}", measures[self.target]
 
     @property
-    def essence(self) -> Question:
+    def cache_key(self) -> SweepRequest:
         """The same question wherever the sidebar has what is turned: its answer is the same.
 
         Raises:
             ScenarioError: if the first value cannot work.
         """
-        first = {one.name: one.values[0] for one in self.dials}
-        return replace(self, scenario=moved(self.scenario, first))
+        first = {one.name: one.values[0] for one in self.axes}
+        return replace(self, scenario=with_values(self.scenario, first))
 
     @property
     def title(self) -> str:
         """What is looked at, as people read it."""
-        return _titles(self.scenario)[self.component, self.look]
+        return _titles(self.scenario)[self.component, self.target]
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What is turned, in a sentence."""
         turned = " and ".join(
             f"{one.symbol} over {len(one.values)} values from {one.labels[0]} to {one.labels[-1]}"
-            for one in self.dials
+            for one in self.axes
         )
         return f"Swept: {turned}, under the same noise at every point."
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def sweep_kwargs(self) -> dict[str, Any]:
         """The arguments of :func:`sde_lab.sweep`."""
         return {
             "scenario": self.scenario,
-            "over": self.over,
+            "over": self.grid,
             "measures": self.measures,
             "sensitivities": self.sensitivities,
             "times": self.times,
@@ -134,30 +138,35 @@ class Question:
         Raises:
             ScenarioError: for what cannot work or does not fit.
         """
-        return make_plan(**self.asked)
+        return make_plan(**self.sweep_kwargs)
 
 
-def question(scenario: Scenario) -> Question:
+def draw_sweep_controls(scenario: Scenario) -> SweepRequest:
     """Draw the widgets and read them."""
-    names = turnable(scenario)
-    key = f"{scenario.sde.key}.sweep"
+    names = sweepable_labels(scenario)
+    key = f"{scenario.model_spec.slug}.sweep"
     titles = _titles(scenario)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
-        first = _choice("Turn", names, f"{key}.turn", scenario.sde.parameters[0].name)
+        first = _choice("Turn", names, f"{key}.turn", scenario.model_spec.parameters[0].name)
         points = _points()
-        dials = [dial(scenario, first, points, RANGE)]
-        others = {NOTHING: NOTHING, **{name: names[name] for name in names if name != first}}
-        second = _choice("and", others, f"{key}.and", NOTHING)
-        if second != NOTHING:
-            dials.append(dial(scenario, second, points, RANGE))
+        dials = [draw_axis_range(scenario, first, points, RANGE)]
+        others = {
+            NO_SECOND_AXIS: NO_SECOND_AXIS,
+            **{name: names[name] for name in names if name != first},
+        }
+        second = _choice("and", others, f"{key}.and", NO_SECOND_AXIS)
+        if second != NO_SECOND_AXIS:
+            dials.append(draw_axis_range(scenario, second, points, RANGE))
         looks = {f"{place}.{look}": title for (place, look), title in titles.items()}
         chosen = _choice("Look at", looks, f"{key}.look", "0.std")
     place, look = chosen.split(".")
-    return Question(scenario, tuple(dials), int(place), look)
+    return SweepRequest(scenario, tuple(dials), int(place), look)
 
 
 def _points() -> int:
-    return int(st.select_slider("Values", POINTS, 21, key="sweep.points", width=COUNT, **BOUND))
+    return int(
+        st.select_slider("Values", GRID_POINTS, 21, key="sweep.points", width=COUNT, **URL_BOUND)
+    )
 
 
 def _choice(label: str, titles: dict[str, str], key: str, default: str) -> str:
@@ -168,17 +177,17 @@ def _choice(label: str, titles: dict[str, str], key: str, default: str) -> str:
         format_func=lambda name: titles.get(name, name),
         key=key,
         width=CHOICE,
-        **BOUND,
+        **URL_BOUND,
     )
     return str(chosen) if chosen in titles else default
 
 
 def _titles(scenario: Scenario) -> dict[tuple[int, str], str]:
     """Everything that can be looked at: a measure or a column, of each component."""
-    model = scenario.sde
+    model = scenario.model_spec
     found: dict[tuple[int, str], str] = {}
     for place, symbol in enumerate(model.symbols):
-        found |= {(place, name): f"{title} of {symbol}" for name, title in STATE.items()}
-        for knob in (*model.initial, *model.parameters):
-            found[place, knob.name] = f"∂{symbol}/∂{knob.symbol}, mean"
+        found |= {(place, name): f"{title} of {symbol}" for name, title in STATE_MEASURES.items()}
+        for parameter in (*model.initial, *model.parameters):
+            found[place, parameter.name] = f"∂{symbol}/∂{parameter.symbol}, mean"
     return found

@@ -13,7 +13,7 @@ UNEXPECTED = (ArithmeticError, ValueError, IndexError, RuntimeError)
 ArithmeticError, and torch as well as scipy's root finders raise RuntimeError."""
 
 
-def left_out_if_it_fails(fact: Callable[[], Fact], name: str, equation: str) -> Fact | None:
+def fact_or_none(fact: Callable[[], Fact], name: str, equation: str) -> Fact | None:
     """Return the fact, or None where computing it raised one of ``UNEXPECTED``.
 
     An equation arrives as any text, so no list of cases is complete; paths are shown without the

@@ -8,46 +8,46 @@ from typing import Any
 
 import streamlit as st
 
-from sde_lab.app.components.answer_toggle import answer_of, hidden, hide_switch
-from sde_lab.app.components.chart import chart
-from sde_lab.app.components.download_menu import takeaway
-from sde_lab.app.components.equation_facts import what_it_says
+from sde_lab.app.components.answer_toggle import answer_hidden, draw_toggle, visible_exact_laws
+from sde_lab.app.components.chart import draw_chart
+from sde_lab.app.components.download_menu import draw_download_menu
+from sde_lab.app.components.equation_facts import draw_equation_facts
 from sde_lab.app.components.live_equation import live_equation
-from sde_lab.app.components.pin import pin
-from sde_lab.app.components.readout import readings, readout
-from sde_lab.app.components.sidebar import BOUND, asked
-from sde_lab.app.components.style import theme
-from sde_lab.app.jobs.summary_job import stationary_of, summary_of
-from sde_lab.equations import TypedModel
+from sde_lab.app.components.pin import draw_pin_button
+from sde_lab.app.components.readout import readout_html, rows_at_cursor
+from sde_lab.app.components.sidebar import URL_BOUND, current_scenario
+from sde_lab.app.components.style import current_theme
+from sde_lab.app.jobs.summary_job import cached_stationary_density, get_summary
+from sde_lab.equations import EquationModel
 from sde_lab.errors import ScenarioError
-from sde_lab.figures.fan_chart import fan
-from sde_lab.figures.phase_portrait import phase
-from sde_lab.figures.sensitivity_panels import sensitivities
+from sde_lab.figures.fan_chart import fan_chart
+from sde_lab.figures.phase_portrait import phase_portrait
+from sde_lab.figures.sensitivity_panels import sensitivity_panels
 from sde_lab.models.base import Model
 from sde_lab.summaries.summary import Summary
-from sde_lab.theory.exact_laws import Reference
+from sde_lab.theory.exact_laws import ExactLaws
 
 Figure = dict[str, Any]
-PHASE = "phase portrait"
+PHASE_PORTRAIT = "phase portrait"
 
 
 def render() -> None:
     """Draw the page."""
-    summary = current()
+    summary = current_summary()
     if summary is None:
         return
     with st.container(horizontal=True, gap="large", key="formulas"):
-        for part in live_equation(summary.scenario, theme()):
+        for part in live_equation(summary.scenario, current_theme()):
             st.latex(part, width="content")
-    board(summary, _height(summary))
+    draw_board(summary, _height(summary))
 
 
-def board(
+def draw_board(
     summary: Summary,
     height: str,
     columns: Collection[str] | None = None,
-    aside: Callable[[], tuple[Figure, str] | None] | None = None,
-    beside: Callable[[], None] | None = None,
+    replacement_figure: Callable[[], tuple[Figure, str] | None] | None = None,
+    extra_readout: Callable[[], None] | None = None,
 ) -> None:
     """The row of figures, both charts, and what is asked of them.
 
@@ -55,39 +55,39 @@ def board(
         summary: what to show.
         height: of the charts, a CSS length.
         columns: the sensitivities on show; None for all.
-        aside: gives another figure for their place, and what it shows in words.
-        beside: draws what stands beside the row of figures; both are asked after the switches.
+        replacement_figure: gives another figure for their place, and what it shows in words.
+        extra_readout: draws what stands beside the row of figures; both are asked after the switches.
     """
-    model = summary.scenario.sde
+    model = summary.scenario.model_spec
     numbers = st.container(horizontal=True, vertical_alignment="center")
     charts = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        cursor = summary.nearest(_cursor(summary) / 100)
+        cursor = summary.index_nearest(_cursor(summary) / 100)
         view = _view(model)
-        ghost = pin(summary)
-        hide_switch()
+        ghost = draw_pin_button(summary)
+        draw_toggle()
         outlet = st.container(width="content")
-    exact = answer_of(summary)
+    exact = visible_exact_laws(summary)
     component = model.components.index(view) if view in model.components else 0
     with numbers:
         _numbers(summary, exact, component, cursor, columns)
-        if beside is not None:
-            beside()
+        if extra_readout is not None:
+            extra_readout()
     with charts:
-        left = _left(summary, exact, view, component, cursor, ghost)
-        right = aside() if aside is not None else None
-        right = right or _right(summary, exact, component, cursor, ghost, columns)
+        left = _paths_figure(summary, exact, view, component, cursor, ghost)
+        right = replacement_figure() if replacement_figure is not None else None
+        right = right or _sensitivity_figure(summary, exact, component, cursor, ghost, columns)
         _charts(model, left, right, height)
     with outlet:
-        takeaway(summary, exact, [left[0], right[0]])
-    if isinstance(model, TypedModel):
-        what_it_says(summary, model)
+        draw_download_menu(summary, exact, [left[0], right[0]])
+    if isinstance(model, EquationModel):
+        draw_equation_facts(summary, model)
 
 
-def current() -> Summary | None:
+def current_summary() -> Summary | None:
     """The summary that the sidebar asks for, or the last good one under a message."""
     try:
-        summary = summary_of(asked())
+        summary = get_summary(current_scenario())
     except ScenarioError as error:
         st.error(str(error), icon=":material/error:")
         return st.session_state.get("good")
@@ -99,7 +99,7 @@ def _cursor(summary: Summary) -> int:
     horizon = summary.scenario.horizon
     return int(
         st.slider(
-            f"Time cursor, % of T = {horizon:g}", 0, 100, 100, key="cursor", width=260, **BOUND
+            f"Time cursor, % of T = {horizon:g}", 0, 100, 100, key="cursor", width=260, **URL_BOUND
         )
     )
 
@@ -108,30 +108,30 @@ def _view(model: Model) -> str:
     """The state component on show, or the phase portrait."""
     if len(model.components) == 1:
         return model.components[0]
-    options = [*model.components, PHASE]
-    labels = dict(zip(model.components, model.labels, strict=True))
+    options = [*model.components, PHASE_PORTRAIT]
+    labels = dict(zip(model.components, model.axis_labels, strict=True))
     chosen = st.segmented_control(
         "Show",
         options,
         default=options[0],
         format_func=lambda name: labels.get(name, name),
-        key=f"{model.key}.show",
+        key=f"{model.slug}.show",
         required=True,
-        **BOUND,
+        **URL_BOUND,
     )
     return str(chosen or options[0])
 
 
 def _numbers(
     summary: Summary,
-    exact: Reference | None,
+    exact: ExactLaws | None,
     component: int,
     cursor: int,
     columns: Collection[str] | None,
 ) -> None:
-    rows = readings(summary, exact, component, cursor)
+    rows = rows_at_cursor(summary, exact, component, cursor)
     shown = [row for row in rows if columns is None or row.parameter in (None, *columns)]
-    st.html(readout(shown, theme()), width="stretch" if columns is None else "content")
+    st.html(readout_html(shown, current_theme()), width="stretch" if columns is None else "content")
     if summary.exploded:
         total = summary.kept + summary.exploded
         st.warning(
@@ -143,7 +143,7 @@ def _numbers(
 
 def _undefined(summary: Summary) -> str:
     """What else may have happened to a path of a typed equation."""
-    if not isinstance(summary.scenario.sde, TypedModel):
+    if not isinstance(summary.scenario.model_spec, EquationModel):
         return ""
     return (
         ", unless the equation has no value where they went: a root or a logarithm of a negative"
@@ -151,52 +151,57 @@ def _undefined(summary: Summary) -> str:
     )
 
 
-def _left(
+def _paths_figure(
     summary: Summary,
-    exact: Reference | None,
+    exact: ExactLaws | None,
     view: str,
     component: int,
     cursor: int,
     ghost: Summary | None,
 ) -> tuple[Figure, str]:
     """The fan chart or the phase portrait, and what it shows in words."""
-    model, look = summary.scenario.sde, theme()
-    if view == PHASE:
-        return phase(summary, cursor, look, model.labels), f"Phase portrait of {model.title}"
+    model, look = summary.scenario.model_spec, current_theme()
+    if view == PHASE_PORTRAIT:
+        return phase_portrait(
+            summary, cursor, look, model.axis_labels
+        ), f"Phase portrait of {model.title}"
     law = None if exact is None or exact.scheme is None else exact.scheme.state
     state = None if exact is None else exact.state
-    limit = stationary_of(summary) if exact is None and not hidden() else None
+    limit = cached_stationary_density(summary) if exact is None and not answer_hidden() else None
     text = f"Fan chart of {view} for {model.title} over time 0 to {summary.scenario.horizon:g}"
-    return fan(summary, component, state, law, cursor, look, ghost, limit), text
+    return fan_chart(summary, component, state, law, cursor, look, ghost, limit), text
 
 
-def _right(
+def _sensitivity_figure(
     summary: Summary,
-    exact: Reference | None,
+    exact: ExactLaws | None,
     component: int,
     cursor: int,
     ghost: Summary | None,
     columns: Collection[str] | None,
 ) -> tuple[Figure, str]:
     """The sensitivities, and what they show in words."""
-    model = summary.scenario.sde
+    model = summary.scenario.model_spec
     law = None if exact is None else exact.scheme
-    labels = {knob.name: (knob.symbol, knob.latex) for knob in (*model.initial, *model.parameters)}
-    figure = sensitivities(
-        _only(summary, columns),
+    labels = {
+        parameter.name: (parameter.symbol, parameter.latex)
+        for parameter in (*model.initial, *model.parameters)
+    }
+    figure = sensitivity_panels(
+        _select_columns(summary, columns),
         component,
         {} if exact is None else exact.sensitivities,
         {} if law is None else law.sensitivities,
         labels,
         cursor,
-        theme(),
+        current_theme(),
         ghost,
     )
     name = model.components[component]
     return figure, f"How {name} answers to each parameter over time, one panel per parameter"
 
 
-def _only(summary: Summary, columns: Collection[str] | None) -> Summary:
+def _select_columns(summary: Summary, columns: Collection[str] | None) -> Summary:
     """The summary without other sensitivities; with all of them if none of these is the model's."""
     chosen = {name: b for name, b in summary.sensitivities.items() if name in (columns or ())}
     return replace(summary, sensitivities=chosen) if chosen else summary
@@ -208,19 +213,19 @@ def _charts(model: Model, left: tuple[Figure, str], right: tuple[Figure, str], h
     places = st.columns([58, 42], gap="small")
     for place, name, (figure, text) in zip(places, names, (left, right), strict=True):
         with place:
-            chart(
+            draw_chart(
                 figure,
                 key=name,
                 height=height,
                 alt=text,
                 link="time",
-                filename=f"{model.key}-{name}",
+                filename=f"{model.slug}-{name}",
             )
 
 
 def _height(summary: Summary) -> str:
     """The window's height less what stands above and below the charts, as a CSS length."""
     rows = -(-(2 + len(summary.sensitivities)) // 7)
-    equations = summary.scenario.sde.equation.split(r"\\")
+    equations = summary.scenario.model_spec.equation.split(r"\\")
     lines = 2.4 * (len(equations) - 1) + 1.5 * sum(r"\frac" in line for line in equations)
     return f"clamp(380px, calc(100vh - {12.2 + 3.8 * rows + lines}rem), 900px)"

@@ -6,32 +6,36 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from sde_lab.app.components.benchmark_tables import gradients_of, pairs_table, race_table
-from sde_lab.app.components.chart import chart
-from sde_lab.app.components.sidebar import BOUND, asked_or_last
-from sde_lab.app.components.style import theme
-from sde_lab.app.jobs.benchmark_job import advance, controls, going
-from sde_lab.app.jobs.summary_job import lightened, studied
+from sde_lab.app.components.benchmark_tables import (
+    benchmark_table,
+    draw_gradient_kinds,
+    unsupported_pairs_table,
+)
+from sde_lab.app.components.chart import draw_chart
+from sde_lab.app.components.sidebar import URL_BOUND, current_or_last_valid
+from sde_lab.app.components.style import current_theme
+from sde_lab.app.jobs.benchmark_job import advance, draw_controls, get_job
+from sde_lab.app.jobs.summary_job import limit_to_interactive, run_study
 from sde_lab.errors import ScenarioError
-from sde_lab.figures.benchmark_bars import race_chart
-from sde_lab.figures.gradient_kinds import wanted_chart
-from sde_lab.figures.replay_diagram import chain
-from sde_lab.figures.scaling_chart import growth_chart
-from sde_lab.figures.step_maps import product_chart, step_chart
-from sde_lab.figures.summed_gradient import summed
+from sde_lab.figures.benchmark_bars import benchmark_bars
+from sde_lab.figures.gradient_kinds import gradient_kinds_chart
+from sde_lab.figures.replay_diagram import replay_diagram
+from sde_lab.figures.scaling_chart import scaling_chart
+from sde_lab.figures.step_maps import step_maps_chart, step_products_chart
+from sde_lab.figures.summed_gradient import summed_gradient_chart
 from sde_lab.scenario import Scenario
-from sde_lab.studies.benchmark.listing import program
-from sde_lab.studies.benchmark.registry import WAYS
-from sde_lab.studies.benchmark.report import verdict
-from sde_lab.studies.benchmark.scaling import GROWTH_AT, GROWTH_LONGEST
-from sde_lab.studies.gradient_kinds import Wanted, wanted
+from sde_lab.studies.benchmark.listing import runnable_listing
+from sde_lab.studies.benchmark.registry import METHODS
+from sde_lab.studies.benchmark.report import comparison_sentences
+from sde_lab.studies.benchmark.scaling import MAX_POINT_SECONDS, SCALING_STEPS
+from sde_lab.studies.gradient_kinds import GradientComparison, compare_gradients
 from sde_lab.studies.step_maps import StepMaps, step_maps
 from sde_lab.studies.summed_gradient import SummedGradient, summed_gradient
 
 
 def render() -> None:
     """Draw the page: one question at a time, each with its chart."""
-    scenario = asked_or_last()
+    scenario = current_or_last_valid()
     if scenario is None:
         return
     titles = list(SECTIONS)
@@ -42,7 +46,7 @@ def render() -> None:
         key="part",
         required=True,
         label_visibility="collapsed",
-        **BOUND,
+        **URL_BOUND,
     )
     try:
         SECTIONS.get(str(chosen), _trap)(scenario)
@@ -51,7 +55,7 @@ def render() -> None:
 
 
 def _trap(scenario: Scenario) -> None:
-    few = lightened(scenario)
+    few = limit_to_interactive(scenario)
     found = _summed(few)
     total = float(found.derivatives.sum())
     st.markdown(
@@ -63,25 +67,30 @@ def _trap(scenario: Scenario) -> None:
     _say_fewer(scenario, few)
     left, right = st.columns([46, 54], gap="medium")
     with left:
-        st.code(program(WAYS["summed"], few), language="python", wrap_lines=True)
+        st.code(runnable_listing(METHODS["summed"], few), language="python", wrap_lines=True)
     with right:
-        figure = summed(found, hidden=False, theme=theme())
+        figure = summed_gradient_chart(found, hidden=False, theme=current_theme())
         _chart(figure, "trap", "The derivatives at each time, and their sum", 230)
 
 
 def _race(scenario: Scenario) -> None:
-    heat = going("race", scenario)
-    controls(heat, "Race")
+    job = get_job("race", scenario)
+    draw_controls(job, "Race")
     left, right = st.columns([58, 42], gap="medium")
     with left:
         size = f"{scenario.steps} × {scenario.samples}"
         text = f"Time of each way to the gradient at {size}, on a log axis"
-        _chart(race_chart(heat.results, theme()), "race", text, 180 if heat.results else 360)
+        _chart(
+            benchmark_bars(job.results, current_theme()),
+            "race",
+            text,
+            180 if job.results else 360,
+        )
     with right:
-        for sentence in verdict(heat.results):
+        for sentence in comparison_sentences(job.results):
             st.markdown(sentence)
-    if heat.results:
-        st.html(race_table(heat.results, scenario))
+    if job.results:
+        st.html(benchmark_table(job.results, scenario))
         st.caption(
             f"Seconds: median of the repeats after a first run, one thread, {scenario.dtype},"
             " garbage collected before each. Memory: what the process held at its peak in the first"
@@ -89,42 +98,44 @@ def _race(scenario: Scenario) -> None:
         )
     _code(scenario)
     with st.expander("Which pairs of scheme and way cannot work, and why"):
-        st.html(pairs_table(scenario))
-    advance(heat)
+        st.html(unsupported_pairs_table(scenario))
+    advance(job)
 
 
 def _growth(scenario: Scenario) -> None:
-    one = scenario.but(samples=1, steps=25, seed=0)
-    heat = going("growth", one)
-    controls(heat, "Measure")
+    one = scenario.replace(samples=1, steps=25, seed=0)
+    job = get_job("growth", one)
+    draw_controls(job, "Measure")
     columns = st.columns(2, gap="medium")
     for column, study in zip(columns, ("samples", "steps"), strict=True):
         with column:
-            figure = growth_chart(heat.results, study, theme())
+            figure = scaling_chart(job.results, study, current_theme())
             text = f"Time of each way against {study}, log-log"
             _chart(figure, f"growth-{study}", text, 240)
     st.caption(
         "After each name: the slope of the dashed line through its last three points. 1 is in"
-        f" proportion, 2 is with the square. Samples grow at {GROWTH_AT[0]} steps, steps at"
-        f" {GROWTH_AT[1]} samples; a way ends where its next run would take over"
-        f" {GROWTH_LONGEST:g} s."
+        f" proportion, 2 is with the square. Samples grow at {SCALING_STEPS[0]} steps, steps at"
+        f" {SCALING_STEPS[1]} samples; a way ends where its next run would take over"
+        f" {MAX_POINT_SECONDS:g} s."
     )
-    advance(heat)
+    advance(job)
 
 
 def _replay(scenario: Scenario) -> None:
-    found = _step_maps(lightened(scenario))
+    found = _step_maps(limit_to_interactive(scenario))
     st.latex(
         r"X_{k+1} = \Phi(X_k, \Delta W_k, \theta) \qquad A_k = \frac{\partial\Phi}{\partial x}"
         r"\quad B_k = \frac{\partial\Phi}{\partial\theta} \qquad J_{k+1} = A_k\,J_k + B_k"
     )
-    st.image(chain(theme()), width="stretch")
+    st.image(replay_diagram(current_theme()), width="stretch")
     left, right = st.columns(2, gap="medium")
     with left:
-        _chart(step_chart(found, theme()), "step-maps", "The derivative of each step", 415)
+        _chart(
+            step_maps_chart(found, current_theme()), "step-maps", "The derivative of each step", 415
+        )
     with right:
         text = "The running product of the steps' derivatives, on the exact curve"
-        _chart(product_chart(found, theme()), "products", text, 415)
+        _chart(step_products_chart(found, current_theme()), "products", text, 415)
     st.markdown(
         "Once the path is known, no step waits for another: all Aₖ and Bₖ of all samples come from"
         " **one** solver step over rows = steps × samples and one backward pass for each component."
@@ -133,12 +144,12 @@ def _replay(scenario: Scenario) -> None:
 
 
 def _which(scenario: Scenario) -> None:
-    few = lightened(scenario)
+    few = limit_to_interactive(scenario)
     found = _wanted(few)
     _say_fewer(scenario, few)
-    gradients_of(found)
+    draw_gradient_kinds(found)
     text = "The derivative of single paths, their mean, and the area that a sum adds up"
-    _chart(wanted_chart(found, theme()), "wanted", text, 440)
+    _chart(gradient_kinds_chart(found, current_theme()), "wanted", text, 440)
 
 
 SECTIONS: Mapping[str, Callable[[Scenario], None]] = {
@@ -154,22 +165,22 @@ def _code(scenario: Scenario) -> None:
     """The code of one way, chosen by the reader."""
     name = st.selectbox(
         "Code of",
-        list(WAYS),
-        format_func=lambda name: WAYS[name].title,
+        list(METHODS),
+        format_func=lambda name: METHODS[name].title,
         key="way",
-        index=len(WAYS) - 1,
+        index=len(METHODS) - 1,
         width=300,
-        **BOUND,
+        **URL_BOUND,
     )
-    way = WAYS.get(str(name), WAYS["replay"])
-    st.caption(f"{way.idea} {way.passes(scenario).capitalize()}.")
-    st.code(program(way, scenario), language="python", wrap_lines=True)
+    way = METHODS.get(str(name), METHODS["replay"])
+    st.caption(f"{way.summary} {way.passes(scenario).capitalize()}.")
+    st.code(runnable_listing(way, scenario), language="python", wrap_lines=True)
 
 
 def _chart(figure: dict[str, object], name: str, alt: str, above: int) -> None:
     """A chart as tall as the window less what stands above and below it, in pixels."""
     height = f"clamp(260px, calc(100vh - {above}px), 900px)"
-    chart(figure, key=name, height=height, alt=alt, filename=f"gradients-{name}")
+    draw_chart(figure, key=name, height=height, alt=alt, filename=f"gradients-{name}")
 
 
 def _say_fewer(scenario: Scenario, few: Scenario) -> None:
@@ -179,14 +190,14 @@ def _say_fewer(scenario: Scenario, few: Scenario) -> None:
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Scenario: repr})
 def _summed(scenario: Scenario) -> SummedGradient:
-    return studied(summed_gradient, scenario)
+    return run_study(summed_gradient, scenario)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Scenario: repr})
 def _step_maps(scenario: Scenario) -> StepMaps:
-    return studied(step_maps, scenario)
+    return run_study(step_maps, scenario)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Scenario: repr})
-def _wanted(scenario: Scenario) -> Wanted:
-    return studied(wanted, scenario)
+def _wanted(scenario: Scenario) -> GradientComparison:
+    return run_study(compare_gradients, scenario)

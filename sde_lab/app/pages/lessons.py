@@ -7,16 +7,16 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from sde_lab.app.components.answer_toggle import HIDE_KEY, hidden
-from sde_lab.app.components.pin import PINNED
-from sde_lab.app.components.sidebar import BOUND
-from sde_lab.app.components.style import theme
-from sde_lab.app.jobs.summary_job import lightened, studied
-from sde_lab.app.pages.explore import board, current
-from sde_lab.app.state.url_state import place, say
+from sde_lab.app.components.answer_toggle import HIDE_KEY, answer_hidden
+from sde_lab.app.components.pin import STATE_KEY
+from sde_lab.app.components.sidebar import URL_BOUND
+from sde_lab.app.components.style import current_theme
+from sde_lab.app.jobs.summary_job import limit_to_interactive, run_study
+from sde_lab.app.pages.explore import current_summary, draw_board
+from sde_lab.app.state.url_state import apply_scenario, set_widgets
 from sde_lab.errors import ScenarioError
 from sde_lab.lessons import LESSONS
-from sde_lab.lessons.base import Aside, Lesson
+from sde_lab.lessons.base import Lesson, LessonFigure
 from sde_lab.scenario import Scenario
 
 LESSON_KEY = "lesson"
@@ -36,7 +36,7 @@ def render() -> None:
         _contents()
         return
     place_for_answer = _words(lesson)
-    summary = current()
+    summary = current_summary()
     if summary is None:
         return
     scenario = summary.scenario
@@ -48,7 +48,7 @@ def render() -> None:
             _answer(lesson)
         _formula(lesson)
 
-    board(summary, HEIGHT, lesson.columns, lambda: _figure(lesson.aside, scenario), answer)
+    draw_board(summary, HEIGHT, lesson.columns, lambda: _figure(lesson.figure, scenario), answer)
 
 
 def _chosen() -> Lesson | None:
@@ -64,7 +64,7 @@ def _chosen() -> Lesson | None:
             label_visibility="collapsed",
             width=205,
             on_change=_open_chosen,
-            **BOUND,
+            **URL_BOUND,
         )
         lesson = LESSONS.get(str(title))
         if lesson is not None:
@@ -94,12 +94,12 @@ def _open_chosen() -> None:
 def _open(title: str) -> None:
     """Set the scene: sliders, cursor, nothing pinned, the answer hidden."""
     lesson = LESSONS[title]
-    place(lesson.scenario)
-    say(
+    apply_scenario(lesson.scenario)
+    set_widgets(
         {LESSON_KEY: title, "cursor": lesson.cursor, HIDE_KEY: True},
         {LESSON_KEY: None, "cursor": 100, HIDE_KEY: False},
     )
-    st.session_state[PINNED] = None
+    st.session_state[STATE_KEY] = None
 
 
 def _contents() -> None:
@@ -131,7 +131,7 @@ def _words(lesson: Lesson) -> DeltaGenerator:
 
 def _answer(lesson: Lesson) -> None:
     """The answer, or the button that shows it."""
-    if not hidden():
+    if not answer_hidden():
         st.markdown(lesson.answer)
         return
     st.button(
@@ -145,7 +145,7 @@ def _answer(lesson: Lesson) -> None:
 
 def _formula(lesson: Lesson) -> None:
     """The equation, beside the numbers."""
-    if not hidden():
+    if not answer_hidden():
         with st.container(key="formula"):
             st.latex(lesson.equation, width="content")
 
@@ -154,18 +154,20 @@ def _show() -> None:
     st.session_state[HIDE_KEY] = False
 
 
-def _figure(aside: Aside | None, scenario: Scenario) -> tuple[dict[str, Any], str] | None:
+def _figure(aside: LessonFigure | None, scenario: Scenario) -> tuple[dict[str, Any], str] | None:
     """The lesson's own figure and what it shows in words; None if it has none, or cannot have."""
     if aside is None:
         return None
     try:
-        found = _studied(aside, lightened(scenario, aside.samples))
+        found = _studied(aside, limit_to_interactive(scenario, aside.samples))
     except ScenarioError as error:
         st.error(str(error), icon=":material/error:")
         return None
-    return aside.draw(found, hidden(), theme()), aside.text
+    return aside.draw(found, answer_hidden(), current_theme()), aside.alt_text
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Scenario: repr, Aside: repr})
-def _studied(aside: Aside, scenario: Scenario) -> Any:
-    return studied(aside.study, scenario)
+@st.cache_resource(
+    max_entries=64, show_spinner=False, hash_funcs={Scenario: repr, LessonFigure: repr}
+)
+def _studied(aside: LessonFigure, scenario: Scenario) -> Any:
+    return run_study(aside.study, scenario)

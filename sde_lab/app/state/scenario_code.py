@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 
-from sde_lab.equations.model import KEY
+from sde_lab.equations.model import CUSTOM_KEY
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 
-LONGEST = 400
+MAX_CODE_CHARS = 400
 """Letters; the largest model needs about 200."""
 _FIELD, _NUMBER = "__", "_"
 """Both stand in a link as they are."""
@@ -19,15 +19,15 @@ _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]{1,3})?")
 _WHOLE = re.compile(r"[0-9]{1,18}")
 
 
-def compact(scenario: Scenario) -> str:
+def encode_scenario(scenario: Scenario) -> str:
     """The scenario as text; precision and device are the page's own and left out.
 
     A typed equation is named by its key alone: its text stands elsewhere in the link.
     """
-    values = [scenario.parameters[knob.name] for knob in scenario.sde.parameters]
+    values = [scenario.parameters[parameter.name] for parameter in scenario.model_spec.parameters]
     return _FIELD.join(
         (
-            scenario.sde.key,
+            scenario.model_spec.slug,
             scenario.scheme,
             str(scenario.steps),
             str(scenario.samples),
@@ -39,29 +39,31 @@ def compact(scenario: Scenario) -> str:
     )
 
 
-def expanded(text: str, name: str, own: str) -> Scenario:
+def decode_scenario(text: str, name: str, page_model: str) -> Scenario:
     """The scenario that :func:`compact` wrote down.
 
     Args:
         text: anything at all; it comes from a link.
         name: what a message calls it.
-        own: the model of the page, meant where the text names a typed equation.
+        page_model: the model of the page, meant where the text names a typed equation.
 
     Raises:
         ScenarioError: if it is none.
     """
-    parts = text.split(_FIELD, 8) if len(text) <= LONGEST else []
+    parts = text.split(_FIELD, 8) if len(text) <= MAX_CODE_CHARS else []
     if len(parts) != 8:
         raise ScenarioError(name, text, "is not a scenario; pin the curves anew and copy that link")
     key, scheme, steps, samples, seed, horizon, initial, values = parts
-    model = own if key == KEY else key
-    knobs = Scenario(model=model, scheme=scheme).sde.parameters
+    model = page_model if key == CUSTOM_KEY else key
+    parameters = Scenario(model=model, scheme=scheme).model_spec.parameters
     numbers = _numbers(name, values)
-    if len(numbers) != len(knobs):
-        raise ScenarioError(name, text, f"must give the {len(knobs)} parameters of {model}")
+    if len(numbers) != len(parameters):
+        raise ScenarioError(name, text, f"must give the {len(parameters)} parameters of {model}")
     return Scenario(
         model=model,
-        parameters={knob.name: number for knob, number in zip(knobs, numbers, strict=True)},
+        parameters={
+            parameter.name: number for parameter, number in zip(parameters, numbers, strict=True)
+        },
         x0=_numbers(name, initial),
         horizon=_number(name, horizon),
         steps=_whole(name, steps),

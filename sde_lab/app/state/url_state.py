@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from sde_lab.app.components.equation_editor import OWN, TEXT
-from sde_lab.app.state.widget_keys import horizon_key, knob_key
-from sde_lab.equations import TypedModel
+from sde_lab.app.components.equation_editor import CUSTOM_MODEL_KEY, TEXT_KEY
+from sde_lab.app.state.widget_keys import horizon_key, parameter_key
+from sde_lab.equations import EquationModel
 from sde_lab.models.base import Model
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import SCHEMES, fitting_schemes
@@ -22,14 +22,14 @@ def scheme_key(model: Model) -> str:
 
 def scheme_label(name: str) -> str:
     """The scheme as people read it, and as it stands in a link."""
-    return f"{SCHEMES[name].title} · {SCHEMES[name].reading_title}"
+    return f"{SCHEMES[name].title} · {SCHEMES[name].interpretation_title}"
 
 
 def widget_key(model: Model, name: str) -> str:
     """The widget that says this parameter, initial value or field of a scenario."""
-    knobs = {knob.name: knob for knob in (*model.initial, *model.parameters)}
-    if name in knobs:
-        return knob_key(model, knobs[name])
+    parameters = {parameter.name: parameter for parameter in (*model.initial, *model.parameters)}
+    if name in parameters:
+        return parameter_key(model, parameters[name])
     return {"horizon": horizon_key(model), "scheme": scheme_key(model)}.get(name, name)
 
 
@@ -38,16 +38,18 @@ def default_scenario(model: Model) -> Scenario:
     return Scenario(model=model.name, horizon=model.horizon)
 
 
-def place(scenario: Scenario) -> None:
+def apply_scenario(scenario: Scenario) -> None:
     """Make the controls say this scenario; call it before they are drawn.
 
     Args:
         scenario: with values that the widgets offer.
     """
-    say(_values(scenario), _values(default_scenario(scenario.sde)))
+    set_widgets(
+        _all_widget_values(scenario), _all_widget_values(default_scenario(scenario.model_spec))
+    )
 
 
-def say(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+def set_widgets(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     """Make widgets say these values, here and in the address bar.
 
     Streamlit takes what code says of a widget into the address bar only if the widget has been
@@ -55,11 +57,11 @@ def say(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     """
     for key, value in values.items():
         if key not in st.session_state and value != defaults[key]:
-            st.query_params[key] = _written(key, value)
+            st.query_params[key] = _query_text(key, value)
     st.session_state.update(values)
 
 
-def _written(key: str, value: Any) -> str:
+def _query_text(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
@@ -67,13 +69,17 @@ def _written(key: str, value: Any) -> str:
     return f"{value:.12g}"
 
 
-def _values(scenario: Scenario) -> dict[str, Any]:
+def _all_widget_values(scenario: Scenario) -> dict[str, Any]:
     """Widget key → value, for every widget that describes a scenario."""
-    model = scenario.sde
+    model = scenario.model_spec
     named = {"model": model.name}
     return {
-        **({"model": OWN, TEXT: model.name} if isinstance(model, TypedModel) else named),
-        **model_values(scenario),
+        **(
+            {"model": CUSTOM_MODEL_KEY, TEXT_KEY: model.name}
+            if isinstance(model, EquationModel)
+            else named
+        ),
+        **widget_values(scenario),
         "steps": scenario.steps,
         "samples": scenario.samples,
         scheme_key(model): scenario.scheme,
@@ -81,10 +87,12 @@ def _values(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def model_values(scenario: Scenario) -> dict[str, Any]:
+def widget_values(scenario: Scenario) -> dict[str, Any]:
     """Widget key → value, for the widgets of the scenario's model: its knobs and its horizon."""
-    model = scenario.sde
-    knobs = dict(zip(model.initial, scenario.initial, strict=True))
-    knobs |= {knob: scenario.parameters[knob.name] for knob in model.parameters}
-    values: dict[str, Any] = {knob_key(model, knob): float(v) for knob, v in knobs.items()}
+    model = scenario.model_spec
+    parameters = dict(zip(model.initial, scenario.initial, strict=True))
+    parameters |= {parameter: scenario.parameters[parameter.name] for parameter in model.parameters}
+    values: dict[str, Any] = {
+        parameter_key(model, parameter): float(v) for parameter, v in parameters.items()
+    }
     return {**values, horizon_key(model): scenario.horizon}

@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Grid:
+class LawInputs:
     """What an exact law depends on.
 
     Attributes:
@@ -58,7 +58,7 @@ class Law(ABC):
 
 
 @dataclass(frozen=True)
-class Exact:
+class ModelLaws:
     """Exact laws of the state and of every sensitivity that has one.
 
     Attributes:
@@ -70,7 +70,7 @@ class Exact:
 
     state: Law
     sensitivities: Mapping[str, Law]
-    scheme: Exact | None = None
+    scheme: ModelLaws | None = None
     schemes: tuple[str, ...] = ()
 
 

@@ -35,7 +35,7 @@ class Gaussian(Law):
         spread = np.sqrt(self.variance[time, component])
         if not spread > NARROW:
             return None
-        return np.asarray(_bell((values - self.mean[time, component]) / spread) / spread)
+        return np.asarray(_normal_pdf((values - self.mean[time, component]) / spread) / spread)
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,12 @@ class LogNormal(Law):
         found = np.zeros_like(values, dtype=np.float64)
         inside = values > 0
         z = (np.log(values[inside] / scale) - self.centre[time, component]) / spread
-        found[inside] = _bell(z) / (spread * values[inside])
+        found[inside] = _normal_pdf(z) / (spread * values[inside])
         return found
 
 
 @dataclass(frozen=True)
-class Transformed(Law):
+class GaussianTransform(Law):
     """A function of a standard normal, f(Z), given by its values on any grid of z.
 
     ``function`` maps z (n,) to (T, D, n). Quantiles are those of 4001 equally likely values.
@@ -107,13 +107,13 @@ class Transformed(Law):
         return None
 
 
-def _bell(z: Array) -> Array:
+def _normal_pdf(z: Array) -> Array:
     """The standard normal density; zero beyond forty, where squares could overflow."""
     z = np.clip(z, -40.0, 40.0)
     return np.asarray(np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi))
 
 
-MOST_DEGREES = 1e10
+MAX_DEGREES = 1e10
 """Degrees of freedom beyond which a χ′² is Gaussian to a hundred-thousandth of its spread."""
 
 
@@ -138,14 +138,14 @@ class NoncentralChiSquare(Law):
         object.__setattr__(self, "variance", variance)
 
     @classmethod
-    def of_square_root(cls, t: Array, kappa: float, theta: float, sigma: float, x0: float) -> Law:
+    def of_cir_process(cls, t: Array, kappa: float, theta: float, sigma: float, x0: float) -> Law:
         """The law at times t (T, 1) of dX = κ(θ − X) dt + σ√X dW, X₀ = x0."""
         decay = np.exp(-kappa * t)
         span = -np.expm1(-kappa * t) / kappa if kappa > 0 else t
         scale = 0.25 * sigma**2 * span
         mean = x0 * decay + kappa * theta * span
         variance = 2 * scale * (kappa * theta * span + 2 * x0 * decay)
-        if sigma**2 == 0 or 4 * kappa * theta > MOST_DEGREES * sigma**2:
+        if sigma**2 == 0 or 4 * kappa * theta > MAX_DEGREES * sigma**2:
             return Gaussian(mean, variance)
         degrees = 4 * kappa * theta / sigma**2
         if degrees == 0:

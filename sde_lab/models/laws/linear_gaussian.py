@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import expm
 
-from sde_lab.models.laws.base import Array, Exact
+from sde_lab.models.laws.base import Array, ModelLaws
 from sde_lab.models.laws.distributions import Gaussian
 
 GAUSS_NODES, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(12)
@@ -27,7 +27,7 @@ TAYLOR_TERMS = 20
 
 
 @dataclass(frozen=True)
-class Linear:
+class LinearSDE:
     """dY = (AY + a) dt + B dW from Y₀ = start: shapes (n, n), (n,), (n, m), (n,).
 
     The same fields with derivatives in them describe how the equation depends on a parameter.
@@ -44,7 +44,7 @@ class Linear:
         return len(self.start)
 
 
-def linear_laws(times: Array, sde: Linear, variations: Mapping[str, Linear]) -> Exact:
+def gaussian_laws(times: Array, sde: LinearSDE, variations: Mapping[str, LinearSDE]) -> ModelLaws:
     """Laws of Y and of its derivative by each named variation, at increasing times (T,) ≥ 0.
 
     The law at a time does not depend, beyond rounding, on which other times are asked for.
@@ -55,13 +55,13 @@ def linear_laws(times: Array, sde: Linear, variations: Mapping[str, Linear]) -> 
         both = _joint(sde, variation)
         joint_mean, joint_variance = _moments(times, both)
         laws[name] = Gaussian(joint_mean[:, sde.size :], joint_variance[:, sde.size :])
-    return Exact(state=Gaussian(mean, variance), sensitivities=laws)
+    return ModelLaws(state=Gaussian(mean, variance), sensitivities=laws)
 
 
-def _joint(sde: Linear, variation: Linear) -> Linear:
+def _joint(sde: LinearSDE, variation: LinearSDE) -> LinearSDE:
     """The linear SDE of (Y, ∂Y)."""
     nothing = np.zeros_like(sde.matrix)
-    return Linear(
+    return LinearSDE(
         matrix=np.block([[sde.matrix, nothing], [variation.matrix, sde.matrix]]),
         shift=np.concatenate([sde.shift, variation.shift]),
         noise=np.concatenate([sde.noise, variation.noise]),
@@ -69,7 +69,7 @@ def _joint(sde: Linear, variation: Linear) -> Linear:
     )
 
 
-def _moments(times: Array, sde: Linear) -> tuple[Array, Array]:
+def _moments(times: Array, sde: LinearSDE) -> tuple[Array, Array]:
     """Mean and variance of each component, (T, n) each."""
     size = sde.size
     mean, covariance = np.append(sde.start, 1.0), np.zeros((size, size))
@@ -89,7 +89,7 @@ def _moments(times: Array, sde: Linear) -> tuple[Array, Array]:
     return np.array(means), np.array(variances)
 
 
-def _one_step(sde: Linear, step: float) -> tuple[Array, Array]:
+def _one_step(sde: LinearSDE, step: float) -> tuple[Array, Array]:
     """Return the flow of (Y, 1) over one step, (n + 1, n + 1), and the covariance it adds, (n, n).
 
     The step is halved until ‖A‖h ≤ 1, and doubled back: Φ(2h) = Φ(h)², Q(2h) = Q(h) + Φ(h) Q(h)
@@ -111,7 +111,7 @@ def _one_step(sde: Linear, step: float) -> tuple[Array, Array]:
     return flow, 0.5 * (added + added.T)
 
 
-def _short_covariance(sde: Linear, step: float) -> Array:
+def _short_covariance(sde: LinearSDE, step: float) -> Array:
     """Return Q = ∫₀ʰ e^{As} B Bᵀ e^{Aᵀs} ds of a step with ‖A‖h ≤ 1, (n, n).
 
     By Gauss–Legendre, of a Taylor series of e^{As}B: both exact to rounding on so short a step. A

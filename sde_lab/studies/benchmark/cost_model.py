@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Sample:
+class CostSample:
     """What one run cost: at ``steps`` × ``samples``, in seconds or bytes."""
 
     steps: int
@@ -24,7 +24,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Forecast:
+class CostModel:
     """Σ cᵢ steps^aᵢ samples^bᵢ with cᵢ ≥ 0, fitted to measured runs.
 
     Attributes:
@@ -41,7 +41,7 @@ class Forecast:
         return float((sizes @ np.array(self.weights)).item())
 
 
-def fit(runs: Sequence[Sample], terms: Growth, noise: float) -> Forecast:
+def fit(runs: Sequence[CostSample], terms: Growth, noise: float) -> CostModel:
     """Non-negative least squares of the errors, relative to the cost or to the noise.
 
     Args:
@@ -53,7 +53,7 @@ def fit(runs: Sequence[Sample], terms: Growth, noise: float) -> Forecast:
     scale = np.maximum(costs, noise)
     sizes = _sizes(terms, [(run.steps, run.samples) for run in runs])
     weights, _ = nnls(sizes / scale[:, None], costs / scale)
-    return Forecast(terms, tuple(float(weight) for weight in weights))
+    return CostModel(terms, tuple(float(weight) for weight in weights))
 
 
 def _sizes(terms: Growth, at: Sequence[tuple[int, int]]) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 from sde_lab.scenario import Scenario
-from sde_lab.studies.benchmark.registry import Way
+from sde_lab.studies.benchmark.registry import GradientMethod
 
 _PROGRAM = """\
 # {idea}
@@ -41,24 +41,24 @@ _IMPORTS = {
 """What a program imports if these letters occur in it."""
 
 
-def code(way: Way) -> str:
+def source_code(way: GradientMethod) -> str:
     """The few lines of the way itself, with what else belongs to them."""
     parts = [inspect.getsource(part).rstrip() for part in (*way.helpers, way.run)]
     return "\n\n\n".join(parts)
 
 
-def program(way: Way, scenario: Scenario) -> str:
+def runnable_listing(method: GradientMethod, scenario: Scenario) -> str:
     """A program that runs the way on the scenario, and prints shape and sum of what it gives.
 
     It needs the folder ``sde_lab`` beside it or on the path.
     """
     fields = "\n".join(f"        {name}={value!r}," for name, value in scenario.to_dict().items())
-    setup, own = _SETUP.format(fields=fields), code(way)
+    setup, own = _SETUP.format(fields=fields), source_code(method)
     imports = [line for mark, line in _IMPORTS.items() if mark in setup + own]
     return _PROGRAM.format(
-        idea=way.idea,
+        idea=method.summary,
         imports="\n".join(imports),
         setup=setup,
         code=own,
-        call=way.run.__name__,
+        call=method.run.__name__,
     )

@@ -13,17 +13,17 @@ from torchsde import sdeint
 
 from sde_lab.sensitivity.jacobian import jacobian
 from sde_lab.solver.simulate import simulate
-from sde_lab.studies.benchmark.torchsde_setup import Setup
+from sde_lab.studies.benchmark.torchsde_setup import TorchsdeSetup
 
 
-def summed(s: Setup) -> torch.Tensor:
+def summed(s: TorchsdeSetup) -> torch.Tensor:
     x0 = s.x0.clone().requires_grad_()
     X = sdeint(s.sde, x0.expand(s.samples, -1), s.ts, bm=s.bm, **s.solver)
     (total,) = torch.autograd.grad(outputs=X, inputs=x0, grad_outputs=torch.ones_like(X))
     return total  # (D,): the sum over times, samples and components
 
 
-def loop(s: Setup) -> torch.Tensor:
+def loop(s: TorchsdeSetup) -> torch.Tensor:
     x0 = s.x0.repeat(s.samples, 1).requires_grad_()  # a leaf for every sample
     X = sdeint(s.sde, x0, s.ts, bm=s.bm, **s.solver)
     times, samples, size = X.shape
@@ -34,21 +34,21 @@ def loop(s: Setup) -> torch.Tensor:
     return J
 
 
-def jacrev(s: Setup) -> torch.Tensor:
+def jacrev(s: TorchsdeSetup) -> torch.Tensor:
     def sample(t: torch.Tensor, N: int, x0: torch.Tensor) -> torch.Tensor:
         return sdeint(s.sde, x0.expand(N, -1), t, bm=s.bm, **s.solver)
 
     return torch.func.jacrev(sample, argnums=2)(s.ts, s.samples, s.x0)
 
 
-def jacrev_chunked(s: Setup) -> torch.Tensor:
+def jacrev_chunked(s: TorchsdeSetup) -> torch.Tensor:
     def sample(t: torch.Tensor, N: int, x0: torch.Tensor) -> torch.Tensor:
         return sdeint(s.sde, x0.expand(N, -1), t, bm=s.bm, **s.solver)
 
     return torch.func.jacrev(sample, argnums=2, chunk_size=64)(s.ts, s.samples, s.x0)
 
 
-def batched(s: Setup) -> torch.Tensor:
+def batched(s: TorchsdeSetup) -> torch.Tensor:
     x0 = s.x0.repeat(s.samples, 1).requires_grad_()  # a leaf for every sample
     X = sdeint(s.sde, x0, s.ts, bm=s.bm, **s.solver)
     times, samples, size = X.shape
@@ -58,7 +58,7 @@ def batched(s: Setup) -> torch.Tensor:
     return J.view(times, size, samples, size).transpose(1, 2)
 
 
-def jacfwd(s: Setup) -> torch.Tensor:
+def jacfwd(s: TorchsdeSetup) -> torch.Tensor:
     def sample(t: torch.Tensor, N: int, x0: torch.Tensor) -> torch.Tensor:
         return sdeint(s.sde, x0.expand(N, -1), t, bm=s.bm, **s.solver)
 
@@ -97,13 +97,13 @@ class FirstVariation:
         return g.diag_embed() if g.dim() == 2 else g
 
 
-def first_variation(s: Setup) -> torch.Tensor:
+def first_variation(s: TorchsdeSetup) -> torch.Tensor:
     size = len(s.x0)
     z0 = torch.cat([s.x0, torch.eye(size).to(s.x0).flatten()])
     z = sdeint(FirstVariation(s.sde, size), z0.repeat(s.samples, 1), s.ts, bm=s.bm, **s.solver)
     return z[:, :, size:].unflatten(2, (size, size))
 
 
-def replay(s: Setup) -> torch.Tensor:
+def replay(s: TorchsdeSetup) -> torch.Tensor:
     paths = simulate(s.scenario, s.noise)
     return jacobian(paths).values[..., : len(s.x0)]  # the other columns: by each parameter

@@ -32,9 +32,9 @@ class Measurement(Generic[T]):
     extra: float
 
 
-def measure(work: Callable[[], T]) -> Measurement[T]:
+def profile(work: Callable[[], T]) -> Measurement[T]:
     """Run once, from a clean start: garbage collected, freed memory given back to the system."""
-    settle()
+    release_memory()
     before = _restart_peak()
     start = time.perf_counter()
     value = work()
@@ -42,7 +42,7 @@ def measure(work: Callable[[], T]) -> Measurement[T]:
     return Measurement(value, seconds, max(_peak() - before, 0.0))
 
 
-def settle() -> None:
+def release_memory() -> None:
     """Collect garbage and give freed memory back to the system."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):

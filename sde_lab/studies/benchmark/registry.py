@@ -13,9 +13,9 @@ from sde_lab.models.base import NoiseType
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import SCHEMES
 from sde_lab.sensitivity.replay import blocks
-from sde_lab.sensitivity.torch_func import ONE_AT_A_TIME
+from sde_lab.sensitivity.torch_func import FORWARD_MODE_LOCK
 from sde_lab.studies.benchmark import methods
-from sde_lab.studies.benchmark.torchsde_setup import Setup, torchsde_setup
+from sde_lab.studies.benchmark.torchsde_setup import TorchsdeSetup, torchsde_setup
 
 Growth = tuple[tuple[int, int], ...]
 """Powers (a, b) of the terms steps^a · samples^b in which a cost grows."""
@@ -26,40 +26,40 @@ QUADRATIC: Growth = ((0, 0), (1, 0), (2, 1), (2, 2))
 
 
 @dataclass(frozen=True)
-class Way:
+class GradientMethod:
     """One way to the derivative of every state by the initial state.
 
     Attributes:
         name: as it stands in results.
         title: as people read it.
-        idea: what it does, in one line.
+        summary: what it does, in one line.
         run: the code itself.
         helpers: what else belongs to the code.
         passes: how many passes of automatic differentiation it takes, in words.
         time: terms in which its time grows.
         memory: terms in which its memory grows.
-        refuses: why it cannot serve a scenario, or None.
-        right: whether it gives the derivative at every time; one gives the sum.
-        forward: whether it uses forward mode, which only one thread may at a time.
+        why_unsupported: why it cannot serve a scenario, or None.
+        per_time: whether it gives the derivative at every time; one gives the sum.
+        uses_forward_mode: whether it uses forward mode, which only one thread may at a time.
     """
 
     name: str
     title: str
-    idea: str
-    run: Callable[[Setup], Tensor]
+    summary: str
+    run: Callable[[TorchsdeSetup], Tensor]
     passes: Callable[[Scenario], str]
     time: Growth
     memory: Growth
     helpers: tuple[Any, ...] = ()
-    refuses: Callable[[Scenario], str | None] = lambda _: None
-    right: bool = True
-    forward: bool = False
+    why_unsupported: Callable[[Scenario], str | None] = lambda _: None
+    per_time: bool = True
+    uses_forward_mode: bool = False
 
-    def __call__(self, setup: Setup) -> Tensor:
+    def __call__(self, setup: TorchsdeSetup) -> Tensor:
         """The derivative, (T, N, D, D); the sum, (D,), of the way that is wrong."""
-        if not self.forward:
+        if not self.uses_forward_mode:
             return self.run(setup).detach()
-        with ONE_AT_A_TIME:
+        with FORWARD_MODE_LOCK:
             return self.run(setup).detach()
 
 
@@ -77,7 +77,7 @@ def _every_time(scenario: Scenario) -> int:
 
 def _evaluations(scenario: Scenario) -> str:
     size = _size(scenario)
-    count = scenario.steps * size * (1 + scenario.sde.channels)
+    count = scenario.steps * size * (1 + scenario.model_spec.brownian_size)
     return f"at least {count:,} backward, each through one evaluation of drift or diffusion"
 
 
@@ -87,7 +87,7 @@ def _replayed(scenario: Scenario) -> str:
 
 
 def _no_backward_inside(scenario: Scenario) -> str | None:
-    if not scenario.solver.differentiates or scenario.sde.noise_type == "additive":
+    if not scenario.scheme_spec.uses_autograd or scenario.model_spec.noise_type == "additive":
         return None
     return (
         "torchsde's Milstein takes derivatives inside its step, and forward mode does not pass"
@@ -105,30 +105,30 @@ def _no_detached_inside(scenario: Scenario) -> str | None:
 
 
 def _diffusion_reads_state(scenario: Scenario) -> bool:
-    setup = torchsde_setup(scenario.but(samples=1, steps=1))
+    setup = torchsde_setup(scenario.replace(samples=1, steps=1))
     x = setup.x0.unsqueeze(0).requires_grad_()
     return bool(setup.sde.g(setup.ts[0], x).requires_grad)
 
 
 def _no_general_noise(scenario: Scenario) -> str | None:
     size = _size(scenario)
-    setup = torchsde_setup(scenario.but(samples=1, steps=1))
+    setup = torchsde_setup(scenario.replace(samples=1, steps=1))
     noise: NoiseType = "additive" if setup.sde.noise_type == "additive" else "general"
     size += size**2
-    if scenario.solver.misfit(noise, size) is None:
+    if scenario.scheme_spec.why_unsupported(noise, size) is None:
         return None
-    able = ", ".join(s.name for s in SCHEMES.values() if s.misfit(noise, size) is None)
+    able = ", ".join(s.name for s in SCHEMES.values() if s.why_unsupported(noise, size) is None)
     return (
         f"one noise drives X and J alike, so the augmented system has {noise} noise, which"
-        f" {scenario.solver.title} cannot drive; {able} can"
+        f" {scenario.scheme_spec.title} cannot drive; {able} can"
     )
 
 
-WAYS: Mapping[str, Way] = MappingProxyType(
+METHODS: Mapping[str, GradientMethod] = MappingProxyType(
     {
         way.name: way
         for way in (
-            Way(
+            GradientMethod(
                 "summed",
                 "grad, summed",
                 "The question's own call: correct, but it is the sum over all times.",
@@ -136,9 +136,9 @@ WAYS: Mapping[str, Way] = MappingProxyType(
                 passes=lambda _: "1 backward",
                 time=LINEAR,
                 memory=LINEAR,
-                right=False,
+                per_time=False,
             ),
-            Way(
+            GradientMethod(
                 "loop",
                 "loop over t",
                 "One backward pass for each time: right, and slow.",
@@ -147,7 +147,7 @@ WAYS: Mapping[str, Way] = MappingProxyType(
                 time=QUADRATIC_IN_STEPS,
                 memory=LINEAR,
             ),
-            Way(
+            GradientMethod(
                 "jacrev",
                 "jacrev",
                 "The published answer: a backward pass for every number of the output, at once.",
@@ -155,9 +155,9 @@ WAYS: Mapping[str, Way] = MappingProxyType(
                 passes=lambda scenario: f"{_every_number(scenario):,} backward, at once",
                 time=QUADRATIC,
                 memory=QUADRATIC,
-                refuses=_no_detached_inside,
+                why_unsupported=_no_detached_inside,
             ),
-            Way(
+            GradientMethod(
                 "jacrev_chunked",
                 "jacrev, chunks of 64",
                 "The same in portions: less memory, as much work.",
@@ -165,9 +165,9 @@ WAYS: Mapping[str, Way] = MappingProxyType(
                 passes=lambda scenario: f"{_every_number(scenario):,} backward, 64 at once",
                 time=QUADRATIC,
                 memory=LINEAR,
-                refuses=_no_detached_inside,
+                why_unsupported=_no_detached_inside,
             ),
-            Way(
+            GradientMethod(
                 "batched",
                 "is_grads_batched",
                 "The loop's passes in one call: samples do not mix, so one pass serves them all.",
@@ -176,7 +176,7 @@ WAYS: Mapping[str, Way] = MappingProxyType(
                 time=QUADRATIC_IN_STEPS,
                 memory=QUADRATIC_IN_STEPS,
             ),
-            Way(
+            GradientMethod(
                 "jacfwd",
                 "jacfwd",
                 "Forward mode: one input, so one pass beside the path.",
@@ -184,10 +184,10 @@ WAYS: Mapping[str, Way] = MappingProxyType(
                 passes=lambda scenario: f"{_size(scenario)} forward",
                 time=LINEAR,
                 memory=LINEAR,
-                refuses=_no_backward_inside,
-                forward=True,
+                why_unsupported=_no_backward_inside,
+                uses_forward_mode=True,
             ),
-            Way(
+            GradientMethod(
                 "first_variation",
                 "first variation",
                 "The SDE of J itself, solved by sdeint along with the path.",
@@ -196,9 +196,9 @@ WAYS: Mapping[str, Way] = MappingProxyType(
                 time=LINEAR,
                 memory=LINEAR,
                 helpers=(methods.derivative, methods.FirstVariation),
-                refuses=_no_general_noise,
+                why_unsupported=_no_general_noise,
             ),
-            Way(
+            GradientMethod(
                 "replay",
                 "replay",
                 "Linearise every step of every sample at once, then multiply through.",

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sde_lab.formatting import readable_bytes, readable_seconds, readable_times
-from sde_lab.studies.benchmark.registry import WAYS
-from sde_lab.studies.benchmark.trial import Result
+from sde_lab.studies.benchmark.registry import METHODS
+from sde_lab.studies.benchmark.trial import TrialResult
 
-RIVALS = ("loop", "jacrev")
+COMPARED_METHODS = ("loop", "jacrev")
 """Whom replay is compared with: what people do, and the published answer."""
 
 
-def verdict(results: Sequence[Result]) -> list[str]:
+def comparison_sentences(results: Sequence[TrialResult]) -> list[str]:
     """Sentences that compare replay with its rivals, where both were measured at the same size."""
     found = []
-    for rival in RIVALS:
-        title = WAYS[rival].title
+    for rival in COMPARED_METHODS:
+        title = METHODS[rival].title
         theirs = next((r for r in results if r.way == rival and r.status == "measured"), None)
         predicted = next((r for r in results if r.way == rival and r.status == "predicted"), None)
         ours = None if theirs is None else _replay(results, theirs)
@@ -36,7 +36,7 @@ def verdict(results: Sequence[Result]) -> list[str]:
     return found
 
 
-def _replay(results: Sequence[Result], at: Result) -> Result | None:
+def _replay(results: Sequence[TrialResult], at: TrialResult) -> TrialResult | None:
     """Replay at the same size."""
     same = (
         r

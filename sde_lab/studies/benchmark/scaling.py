@@ -8,58 +8,66 @@ from dataclasses import replace
 from sde_lab import memory
 from sde_lab.scenario import Scenario
 from sde_lab.studies.benchmark.benchmark import ORDER
-from sde_lab.studies.benchmark.registry import WAYS, Way
-from sde_lab.studies.benchmark.trial import Result, blank, ending, trial, warm_up
+from sde_lab.studies.benchmark.registry import METHODS, GradientMethod
+from sde_lab.studies.benchmark.trial import (
+    TrialResult,
+    empty_result,
+    end_on_error,
+    run_trial,
+    warm_up,
+)
 
-GROWING = (12, 25, 50, 100, 200, 400, 800, 1600, 3200)
-GROWTH_SAMPLES = (1, 4, 16, 64, 256, 1024, 4096, 16384)
-GROWTH_AT = (50, 16)
+SCALED_METHODS = (12, 25, 50, 100, 200, 400, 800, 1600, 3200)
+SCALING_SAMPLES = (1, 4, 16, 64, 256, 1024, 4096, 16384)
+SCALING_STEPS = (50, 16)
 """Steps at which samples grow, and samples at which steps do."""
-GROWTH_LONGEST = 0.6
+MAX_POINT_SECONDS = 0.6
 """Seconds that one run may be expected to take."""
 
 
-def growth(scenario: Scenario) -> Iterator[str | Result]:
+def run_scaling_study(scenario: Scenario) -> Iterator[str | TrialResult]:
     """Time each way at growing samples, then at growing steps, until it takes too long.
 
     Yields:
         The name of each way as its turn comes, then its results, whose ``study`` says what grows.
     """
-    steps, samples = GROWTH_AT
+    steps, samples = SCALING_STEPS
     grids = {
-        "samples": [(steps, n) for n in GROWTH_SAMPLES],
-        "steps": [(k, samples) for k in GROWING],
+        "samples": [(steps, n) for n in SCALING_SAMPLES],
+        "steps": [(k, samples) for k in SCALED_METHODS],
     }
     for name in ORDER:
         yield name
-        yield from ending(WAYS[name], scenario, _grown(WAYS[name], scenario, grids))
+        yield from end_on_error(METHODS[name], scenario, _grown(METHODS[name], scenario, grids))
 
 
 def _grown(
-    way: Way, scenario: Scenario, grids: Mapping[str, list[tuple[int, int]]]
-) -> Iterator[Result]:
+    way: GradientMethod, scenario: Scenario, grids: Mapping[str, list[tuple[int, int]]]
+) -> Iterator[TrialResult]:
     """Time one method along both grids."""
-    refusal = way.refuses(scenario)
+    refusal = way.why_unsupported(scenario)
     if refusal is not None:
-        yield blank(way, scenario, "refused", refusal)
+        yield empty_result(way, scenario, "refused", refusal)
         return
     warm_up(way, scenario)
     for study, grid in grids.items():
-        for found in _ladder(way, scenario, grid):
+        for found in _growing_sizes(way, scenario, grid):
             yield replace(found, study=study)
 
 
-def _ladder(way: Way, scenario: Scenario, grid: list[tuple[int, int]]) -> Iterator[Result]:
+def _growing_sizes(
+    way: GradientMethod, scenario: Scenario, grid: list[tuple[int, int]]
+) -> Iterator[TrialResult]:
     """Growing sizes, until the next is expected to take too long or too much."""
-    runs: list[Result] = []
+    runs: list[TrialResult] = []
     for k, n in grid:
         if len(runs) >= 2:
             before, last = runs[-2:]
             pace = max(1.0, last.seconds / before.seconds) * last.seconds
             more = max(1.0, last.memory / max(before.memory, 1e6)) * last.memory
-            if pace > GROWTH_LONGEST or more > 0.5 * memory.limit():
+            if pace > MAX_POINT_SECONDS or more > 0.5 * memory.run_limit_bytes():
                 return
-        found = trial(way, scenario.but(steps=k, samples=n), None, enough=0.2, repeats=5)
+        found = run_trial(way, scenario.replace(steps=k, samples=n), None, enough=0.2, repeats=5)
         yield found
         if found.status != "measured":
             return

@@ -5,14 +5,14 @@ from __future__ import annotations
 import gc
 
 from sde_lab.scenario import Scenario
-from sde_lab.studies.benchmark.benchmark import race
-from sde_lab.studies.benchmark.scaling import growth
-from sde_lab.studies.benchmark.trial import Result
+from sde_lab.studies.benchmark.benchmark import run_benchmark
+from sde_lab.studies.benchmark.scaling import run_scaling_study
+from sde_lab.studies.benchmark.trial import TrialResult
 
-STUDIES = {"race": race, "growth": growth}
+STUDIES = {"race": run_benchmark, "growth": run_scaling_study}
 
 
-class Heat:
+class BenchmarkStepper:
     """A study in progress, which can be left at any time.
 
     Args:
@@ -28,6 +28,6 @@ class Heat:
         gc.freeze()  # what imports made is not collected again between contestants
         self._steps = STUDIES[study](scenario)
 
-    def step(self) -> str | Result | None:
+    def step(self) -> str | TrialResult | None:
         """The name of the way whose turn it is, or a result; None at the end."""
         return next(self._steps, None)

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from sde_lab.scenario import Scenario
-from sde_lab.solver.brownian import Noise
-from sde_lab.solver.simulate import brownian, settings
-from sde_lab.solver.step_time import equation, for_torchsde
+from sde_lab.solver.brownian import BrownianIncrements
+from sde_lab.solver.simulate import brownian_increments, parameter_tensors
+from sde_lab.solver.step_time import as_torchsde, make_sde
 
 
 @dataclass(frozen=True)
-class Setup:
+class TorchsdeSetup:
     """What ``sdeint`` needs to repeat a scenario: ``sdeint(sde, y0, ts, bm=bm, **solver)``.
 
     Time is counted in solver steps, so that K steps are K steps in floating point.
@@ -40,10 +40,10 @@ class Setup:
     ts: Tensor
     bm: Any
     solver: Mapping[str, Any]
-    noise: Noise
+    noise: BrownianIncrements
 
 
-def torchsde_setup(scenario: Scenario) -> Setup:
+def torchsde_setup(scenario: Scenario) -> TorchsdeSetup:
     """Everything to pass to ``torchsde.sdeint`` for the paths of ``simulate(scenario)``.
 
     Args:
@@ -52,12 +52,12 @@ def torchsde_setup(scenario: Scenario) -> Setup:
     Returns:
         A :class:`Setup`; its ``sde`` may be differentiated through by its state.
     """
-    scheme, step = scenario.solver, scenario.step
-    noise = brownian(scenario)
-    law = equation(scenario.sde, settings(scenario), scheme.reading)
-    sde, bm = for_torchsde(law, noise, step, lambda u: u * step)
+    scheme, step = scenario.scheme_spec, scenario.step
+    noise = brownian_increments(scenario)
+    law = make_sde(scenario.model_spec, parameter_tensors(scenario), scheme.interpretation)
+    sde, bm = as_torchsde(law, noise, step, lambda u: u * step)
     solver = {"method": scheme.method, "dt": 1.0, "options": dict(scheme.options)}
-    return Setup(
+    return TorchsdeSetup(
         scenario=scenario,
         sde=sde,
         x0=torch.tensor(scenario.initial, dtype=scenario.torch_dtype, device=scenario.device),

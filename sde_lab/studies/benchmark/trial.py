@@ -15,24 +15,24 @@ from torch import Tensor
 
 from sde_lab.scenario import Scenario
 from sde_lab.studies.benchmark.deadline import OutOfTimeError, deadline
-from sde_lab.studies.benchmark.profiling import measure, settle
-from sde_lab.studies.benchmark.registry import WAYS, Way
+from sde_lab.studies.benchmark.profiling import profile, release_memory
+from sde_lab.studies.benchmark.registry import METHODS, GradientMethod
 from sde_lab.studies.benchmark.torchsde_setup import torchsde_setup
 
 Status = Literal["measured", "predicted", "refused", "failed"]
 
-LONGEST = 3.0
+MAX_TRIAL_SECONDS = 3.0
 """Seconds that one run may be expected to take; what would take longer is not attempted."""
 PATIENCE = 2.5
 """A run is ended after this many times LONGEST."""
-ENOUGH = 1.0
+ENOUGH_SECONDS = 1.0
 """Seconds after which no further repeat is begun."""
 REPEATS = 7
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Result:
+class TrialResult:
     """What became of one way at one size.
 
     Attributes:
@@ -45,7 +45,7 @@ class Result:
         memory: peak extra memory of the first run, or the forecast, in bytes.
         repeats: number of runs timed.
         shape: shape of the output.
-        difference: largest absolute difference from the float64 replay (from its sum, for the way
+        max_abs_error: largest absolute difference from the float64 replay (from its sum, for the way
             that sums), over numbers that are finite.
         reason: why it was refused, predicted or failed.
         study: "race", "steps" or "samples": what grows.
@@ -59,19 +59,19 @@ class Result:
     memory: float = math.nan
     repeats: int = 0
     shape: tuple[int, ...] = ()
-    difference: float = math.nan
+    max_abs_error: float = math.nan
     reason: str = ""
     study: str = "race"
 
 
-def trial(
-    way: Way,
+def run_trial(
+    way: GradientMethod,
     scenario: Scenario,
     truth: Tensor | None,
     *,
-    enough: float = ENOUGH,
+    enough: float = ENOUGH_SECONDS,
     repeats: int = REPEATS,
-) -> Result:
+) -> TrialResult:
     """One run for the memory, then repeats for the time.
 
     Args:
@@ -81,22 +81,22 @@ def trial(
         enough: seconds after which no further repeat is begun.
         repeats: how many runs are timed, at most.
     """
-    unknown = blank(way, scenario, "failed", "")
+    unknown = empty_result(way, scenario, "failed", "")
     try:
-        with deadline(PATIENCE * LONGEST):
+        with deadline(PATIENCE * MAX_TRIAL_SECONDS):
             setup = torchsde_setup(scenario)
-            first = measure(lambda: way(setup))
+            first = profile(lambda: way(setup))
             shape, difference = tuple(first.value.shape), _difference(first.value, truth)
             seconds = [first.seconds]
             memory = first.extra
             del first
             while len(seconds) <= repeats and sum(seconds) < enough:
-                settle()
+                release_memory()
                 start = time.perf_counter()
                 way(setup)
                 seconds.append(time.perf_counter() - start)
     except OutOfTimeError:
-        return replace(unknown, reason=f"ended after {PATIENCE * LONGEST:g} s")
+        return replace(unknown, reason=f"ended after {PATIENCE * MAX_TRIAL_SECONDS:g} s")
     except (RuntimeError, MemoryError) as error:
         return replace(unknown, reason=_first_line(error))
     timed = seconds[1:] or seconds
@@ -107,21 +107,25 @@ def trial(
         memory=memory,
         repeats=len(timed),
         shape=shape,
-        difference=difference,
+        max_abs_error=difference,
     )
 
 
-def truth_of(scenario: Scenario) -> Tensor:
+def float64_replay(scenario: Scenario) -> Tensor:
     """The float64 replay on the same noise, (T, N, D, D)."""
-    return WAYS["replay"](torchsde_setup(scenario.but(dtype="float64")))
+    return METHODS["replay"](torchsde_setup(scenario.replace(dtype="float64")))
 
 
-def blank(way: Way, scenario: Scenario, status: Status, reason: str) -> Result:
+def empty_result(
+    way: GradientMethod, scenario: Scenario, status: Status, reason: str
+) -> TrialResult:
     """A result with no numbers in it."""
-    return Result(way.name, scenario.steps, scenario.samples, status, reason=reason)
+    return TrialResult(way.name, scenario.steps, scenario.samples, status, reason=reason)
 
 
-def ending(way: Way, scenario: Scenario, results: Iterator[Result]) -> Iterator[Result]:
+def end_on_error(
+    way: GradientMethod, scenario: Scenario, results: Iterator[TrialResult]
+) -> Iterator[TrialResult]:
     """Pass the results of one method on; an exception ends them with a result that says so.
 
     A method may raise anything on an equation that someone typed. That ends its own measurement,
@@ -131,7 +135,7 @@ def ending(way: Way, scenario: Scenario, results: Iterator[Result]) -> Iterator[
         yield from results
     except Exception as error:  # noqa: BLE001  whatever a method raises
         _LOG.warning("%s failed", way.name, exc_info=error)
-        yield blank(way, scenario, "failed", _first_line(error))
+        yield empty_result(way, scenario, "failed", _first_line(error))
 
 
 def _first_line(error: Exception) -> str:
@@ -139,9 +143,9 @@ def _first_line(error: Exception) -> str:
     return lines[0][:200]
 
 
-def warm_up(way: Way, scenario: Scenario) -> None:
+def warm_up(way: GradientMethod, scenario: Scenario) -> None:
     """What happens once only: imports, the first backward pass, the first transform."""
-    way(torchsde_setup(scenario.but(steps=2, samples=2)))
+    way(torchsde_setup(scenario.replace(steps=2, samples=2)))
 
 
 def _difference(found: Tensor, truth: Tensor | None) -> float:
