@@ -133,7 +133,7 @@ def check_run(scenario: Scenario, *, jacobian: bool) -> None:
 
 
 def check_chunked_run(scenario: Scenario, within: float | None = None) -> None:
-    """The same for a survey, which keeps the displayed times only (:mod:`sde_lab.summaries.chunked_run`).
+    """Raise ScenarioError if a run in chunks, which keeps the displayed times only, does not fit.
 
     Args:
         scenario: what is to be run.

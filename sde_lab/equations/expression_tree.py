@@ -18,7 +18,8 @@ class Node:
     Two nodes that say the same are equal, wherever they stand in the text.
 
     Attributes:
-        op: "number", "name", one of ARITHMETIC, or a function of :mod:`sde_lab.equations.functions`.
+        op: "number", "name", one of ARITHMETIC, or a function of
+            :mod:`sde_lab.equations.functions`.
         operands: what it operates on.
         text: the name, or the number as it was written.
         location: where it stands.
@@ -46,10 +47,10 @@ class Node:
         own = {self.text} if self.op == "name" and self.text != "pi" else set()
         settle(self, "names", frozenset(own).union(*(part.names for part in self.operands)))
         settle(self, "value", None if self.names else self._constant_value())
-        steepness = max((part.nested_power for part in self.operands), default=1.0)
+        nesting = max((part.nested_power for part in self.operands), default=1.0)
         if self.op == "pow":
-            steepness *= max(1.0, abs(self.operands[1].value or 1.0))
-        settle(self, "steepness", steepness)
+            nesting *= max(1.0, abs(self.operands[1].value or 1.0))
+        settle(self, "nested_power", nesting)
         settle(self, "size", bool(self.operands) + sum(part.size for part in self.operands))
         settle(self, "_hash", hash((self.op, self.operands, self.text)))
 

@@ -16,7 +16,7 @@ MAX_COTANGENT_NUMBERS = 2**24
 
 
 def batched(paths: Paths) -> Tensor:
-    """All backward passes at once, by ``is_grads_batched``; see :func:`sde_lab.sensitivity.jacobian`."""
+    """Return the Jacobian by all backward passes at once, with ``is_grads_batched``."""
     values, leaves = _rerun_with_graph(paths)
     count, samples, size = values.shape
     chunk = max(1, MAX_COTANGENT_NUMBERS // values.numel())

@@ -1,1 +1,1 @@
-"""Processes, queue, caches and cluster of the application's server. Nothing here imports Streamlit."""
+"""Processes, queue, caches and cluster of the server. Nothing here imports Streamlit."""

@@ -16,7 +16,7 @@ PAIRS = [(name, preset) for name, model in lab.MODELS.items() for preset in mode
 IDS = [f"{name}: {preset.title}" for name, preset in PAIRS]
 
 
-@pytest.mark.parametrize("model", lab.MODELS.values(), ids=str)
+@pytest.mark.parametrize("model", lab.MODELS.values(), ids=lambda model: model.name)
 def test_every_model_has_presets_with_names_of_their_own(model: object) -> None:
     titles = [preset.title for preset in model.presets]
     assert len(titles) >= 3

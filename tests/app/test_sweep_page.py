@@ -126,10 +126,10 @@ def test_exploded_paths_are_said() -> None:
 
 
 def test_a_halted_sweep_keeps_its_points_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sde_lab.sweep.batching.POINTS", 2)
+    monkeypatch.setattr("sde_lab.sweep.batching.MAX_BLOCK_POINTS", 2)
     app = opened(samples=50)
-    for place in ("sweep", "sweeping"):
-        monkeypatch.setattr(f"sde_lab.app.{place}.halted", lambda: _some_done(app))
+    for place in ("pages.sweep", "jobs.sweep_job"):
+        monkeypatch.setattr(f"sde_lab.app.{place}.is_paused", lambda: _some_done(app))
     widget(app, "sweep.points").set_value(6).run()
     part = shown(app)
     assert 0 < part.done.sum() < 6
@@ -158,7 +158,7 @@ def _some_done(app: AppTest) -> bool:
 
 def test_a_cluster_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr("sde_lab.server.dask_cluster.PATIENCE", "0.2s")
+    monkeypatch.setattr("sde_lab.server.dask_cluster.CONNECT_TIMEOUT", "0.2s")
     monkeypatch.setenv("SDE_LAB_DASK", "tcp://127.0.0.1:9")
     app = opened(samples=50, seed=71)  # of a sweep that is known already, a cluster is not asked
     assert not app.exception

@@ -116,7 +116,7 @@ def test_an_unknown_engine_is_refused(engine: str) -> None:
 def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch, rows: int, name: str) -> None:
     paths = lab.simulate(scenario(name, "heun", steps=9, samples=6))
     whole = lab.jacobian(paths).values
-    monkeypatch.setattr("sde_lab.sensitivity.replay.ROWS", rows)
+    monkeypatch.setattr("sde_lab.sensitivity.replay.BLOCK_ROWS", rows)
     assert torch.equal(lab.jacobian(paths).values, whole)
 
 
@@ -125,7 +125,7 @@ def test_nor_do_chunks_of_the_comparison(monkeypatch: pytest.MonkeyPatch, engine
     paths = lab.simulate(scenario("lotka_volterra", "euler", steps=5, samples=3))
     whole = lab.jacobian(paths, engine).values
     for module in ("batched", "transforms"):
-        monkeypatch.setattr(f"sde_lab.sensitivity.{module}.ENTRIES", 100)
+        monkeypatch.setattr(f"sde_lab.sensitivity.{module}.MAX_COTANGENT_NUMBERS", 100)
     assert_same(lab.jacobian(paths, engine).values, whole, 1e-14)
 
 

@@ -310,7 +310,7 @@ def test_nor_do_blocks_of_samples_in_its_derivative(
         y0 = torch.tensor([[0.5], [1.0], [-0.3]], dtype=DOUBLE)
         whole = lab.sdeint_jacobian(kind(), y0, ts, "euler", motion(ts, 3, 1))
         with monkeypatch.context() as patch:
-            patch.setattr("sde_lab.sensitivity.replay.ROWS", rows)
+            patch.setattr("sde_lab.sensitivity.replay.BLOCK_ROWS", rows)
             blocks = lab.sdeint_jacobian(kind(), y0, ts, "euler", motion(ts, 3, 1))
         torch.testing.assert_close(blocks, whole, rtol=1e-14, atol=1e-14)
 
@@ -323,7 +323,7 @@ def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
         )
 
     ys, jacobian = go()
-    monkeypatch.setattr("sde_lab.sensitivity.replay.ROWS", rows)
+    monkeypatch.setattr("sde_lab.sensitivity.replay.BLOCK_ROWS", rows)
     again, same = go()
     assert torch.equal(ys, again)
     torch.testing.assert_close(same, jacobian, rtol=1e-13, atol=1e-13)

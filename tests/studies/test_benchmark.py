@@ -230,10 +230,10 @@ def test_a_study_of_any_equation_comes_to_its_end(
 ) -> None:
     """With the SIR example, for one, the race once stayed "running" for ever."""
     for constant, value in {
-        "race.PILOTS": ((2, 1), (2, 2), (4, 2)),
-        "growth.GROWING": (2,),
-        "growth.GROWTH_SAMPLES": (1,),
-        "growth.GROWTH_AT": (2, 1),
+        "benchmark.PILOT_SIZES": ((2, 1), (2, 2), (4, 2)),
+        "scaling.SCALED_METHODS": (2,),
+        "scaling.SCALING_SAMPLES": (1,),
+        "scaling.SCALING_STEPS": (2, 1),
     }.items():
         monkeypatch.setattr(f"sde_lab.studies.benchmark.{constant}", value)
     scheme = {"race": fitting_schemes(small(name, "euler").model_spec)[-1], "growth": "euler"}[
@@ -254,7 +254,7 @@ def test_a_method_that_raises_ends_its_own_measurement(monkeypatch: pytest.Monke
         raise ZeroDivisionError("no such number")
 
     ways = {**METHODS, "batched": replace(METHODS["batched"], run=broken)}
-    monkeypatch.setattr("sde_lab.studies.benchmark.benchmark.WAYS", ways)
+    monkeypatch.setattr("sde_lab.studies.benchmark.benchmark.METHODS", ways)
     results = _results("race", lab.Scenario(steps=4, samples=2))
     failed = {r.way: r.reason for r in results if r.status == "failed"}
     assert failed == {"batched": "no such number"}

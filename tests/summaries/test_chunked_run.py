@@ -29,7 +29,7 @@ def test_spans_change_nothing(monkeypatch: pytest.MonkeyPatch, model: str, steps
     scenario = lab.Scenario(model=model, samples=2 * STREAM_SAMPLES + 100, steps=steps)
     paths = lab.simulate(scenario)
     whole = lab.summarise(paths, lab.jacobian(paths))
-    monkeypatch.setattr("sde_lab.summaries.chunked_run.WIDEST", STREAM_SAMPLES)
+    monkeypatch.setattr("sde_lab.summaries.chunked_run.MAX_CHUNK_SAMPLES", STREAM_SAMPLES)
     run = ChunkedRun(scenario)
     spans = 0
     while not run.finished:
@@ -40,7 +40,7 @@ def test_spans_change_nothing(monkeypatch: pytest.MonkeyPatch, model: str, steps
 
 
 def test_a_survey_left_early_shows_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sde_lab.summaries.chunked_run.WIDEST", STREAM_SAMPLES)
+    monkeypatch.setattr("sde_lab.summaries.chunked_run.MAX_CHUNK_SAMPLES", STREAM_SAMPLES)
     scenario = lab.Scenario(samples=5 * STREAM_SAMPLES, steps=20)
     run = ChunkedRun(scenario)
     run.advance()

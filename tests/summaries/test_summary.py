@@ -196,7 +196,7 @@ def test_a_survey_in_spans_gives_the_numbers_of_one_run(
 ) -> None:
     scenario = lab.Scenario(model=name, steps=130, samples=2500)
     whole, _, _ = summary_and_tables(scenario)
-    monkeypatch.setattr("sde_lab.summaries.chunked_run.SPAN_BYTES", 1.0)
+    monkeypatch.setattr("sde_lab.summaries.chunked_run.CHUNK_BYTES", 1.0)
     run = ChunkedRun(scenario)
     spans = 0
     while not run.finished:

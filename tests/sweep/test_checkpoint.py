@@ -53,7 +53,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(place: Path, monkeypatch: pytest.M
     assert points_on_disk(place) == 6
     begun = []
     monkeypatch.setattr(
-        "sde_lab.sweep.executors.Work",
+        "sde_lab.sweep.executors.BlockRun",
         lambda block: begun.append(block.point_indices) or _work(block),
     )
     resumed = lab.sweep(BASE, OVER, **ASKED, checkpoint=place)

@@ -219,7 +219,7 @@ def test_the_page_uses_the_cluster_that_the_environment_names(
 ) -> None:
     """A worker computes every block: this process could not."""
     monkeypatch.setenv("SDE_LAB_DASK", cluster.scheduler.address)
-    monkeypatch.setattr("sde_lab.sweep.executors.Work", None)
+    monkeypatch.setattr("sde_lab.sweep.executors.BlockRun", None)
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     app.query_params["sweep.points"] = "6"
     app.run()

@@ -142,7 +142,12 @@ def test_a_fact_that_raises_is_left_out_of_the_page_and_logged(
         raise error("a fact")
 
     text = f"dx = (x - x**3)*dt + 0.{len(error.__name__)}*dW"  # no other test has cached it
-    for place in ("run.stationary", "run.reference", "says.fixed_points", "says.facts.noise"):
+    for place in (
+        "jobs.summary_job.stationary_density",
+        "jobs.summary_job.exact_laws",
+        "components.equation_facts.fixed_points",
+        "components.equation_facts.description.noise",
+    ):
         monkeypatch.setattr(f"sde_lab.app.{place}", fail)
     with caplog.at_level(logging.WARNING):
         app = opened(model=CUSTOM_MODEL_LABEL, equation=text, samples=50)

@@ -78,7 +78,8 @@ def _contrast(look: Theme) -> str:
 
     And a header that what is scrolled below it does not show through.
     """
-    header = f'[data-testid="stHeader"] {{background: {look.background}; height: 3.1rem; min-height: 0;}}'
+    header = f'[data-testid="stHeader"] {{background: {look.background}; height: 3.1rem;'
+    header += " min-height: 0;}"
     named = {
         "keyword, .function, .boolean": look.series_colour(0),
         "string": look.series_colour(2),

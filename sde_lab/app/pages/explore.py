@@ -56,7 +56,8 @@ def draw_board(
         height: of the charts, a CSS length.
         columns: the sensitivities on show; None for all.
         replacement_figure: gives another figure for their place, and what it shows in words.
-        extra_readout: draws what stands beside the row of figures; both are asked after the switches.
+        extra_readout: draws what stands beside the row of figures; both are called after the
+            switches.
     """
     model = summary.scenario.model_spec
     numbers = st.container(horizontal=True, vertical_alignment="center")
