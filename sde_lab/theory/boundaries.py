@@ -140,7 +140,10 @@ def _edge(fields: Fields, middle: float, side: float) -> float:
 
 
 def singular(fields: Fields, x: Array) -> list[float]:
-    """Return zeros of the noise, and poles of noise and drift, between places x (n,)."""
+    """Return the first zero of the noise, and the first poles of noise and drift, on the way x (n,).
+
+    At most one of each kind: an oscillating coefficient may have thousands.
+    """
 
     def noise(y: Array) -> Array:
         return fields(y)[1]
@@ -160,7 +163,8 @@ def singular(fields: Fields, x: Array) -> list[float]:
         low, high = values[places - 1], values[places + 1]
         least = smallest_between(measure, x[places - 1], x[places + 1])
         vanishing = measure(least) <= _VANISHING * np.minimum(low, high)
-        found += [rounded_to(measure, float(place)) for place in least[vanishing]]
+        nearest = sorted(least[vanishing], key=lambda place: abs(float(place) - float(x[0])))[:1]
+        found += [rounded_to(measure, float(place)) for place in nearest]
     return found
 
 

@@ -82,8 +82,8 @@ def _on_a_line(scenario: Scenario, most: int) -> tuple[FixedPoint, ...]:
     x = np.sinh(np.linspace(-far, far, _POINTS))
     x = np.unique(np.concatenate([x, start + x]))
     values = at(x)
-    found = [(value, True) for value in _crossings(at, x, values)]
-    found += [(value, True) for value in _touchings(at, x, values)]
+    found = [(value, True) for value in _crossings(at, x, values, start, most)]
+    found += [(value, True) for value in _touchings(at, x, values, start, most)]
     found += [(value, False) for value in _intervals(x, values, start)]
     nearest = sorted(dict(found).items(), key=lambda pair: abs(pair[0] - start))[:most]
     return tuple(
@@ -92,15 +92,24 @@ def _on_a_line(scenario: Scenario, most: int) -> tuple[FixedPoint, ...]:
     )
 
 
-def _crossings(at: Callable[[Array], Array], x: Array, values: Array) -> list[float]:
-    """Return where the drift changes its sign without a jump, and single zeros of the grid."""
+def _crossings(
+    at: Callable[[Array], Array], x: Array, values: Array, start: float, most: int
+) -> list[float]:
+    """Return where the drift changes its sign without a jump, and single zeros of the grid.
+
+    No more than ``most`` changes of sign, those nearest to the start: sin(x²) has thousands.
+    """
     zero = values == 0.0
     lonely = zero.copy()
     lonely[1:] &= ~zero[:-1]
     lonely[:-1] &= ~zero[1:]
     found = [float(value) for value in x[lonely]]
     sign = np.sign(values)
-    for k in np.flatnonzero((sign[:-1] * sign[1:] < 0.0) & np.isfinite(values[:-1] + values[1:])):
+    changes = np.flatnonzero((sign[:-1] * sign[1:] < 0.0) & np.isfinite(values[:-1] + values[1:]))
+    wanted = len(found) + most
+    for k in changes[np.argsort(np.abs(x[changes] - start), kind="stable")]:
+        if len(found) == wanted:
+            break
         low, high = float(x[k]), float(x[k + 1])
         # Bisection by signs: brentq gives up at a triple zero, whose values underflow.
         while low < (half := 0.5 * (low + high)) < high:
@@ -114,8 +123,10 @@ def _crossings(at: Callable[[Array], Array], x: Array, values: Array) -> list[fl
     return found
 
 
-def _touchings(at: Callable[[Array], Array], x: Array, values: Array) -> list[float]:
-    """Return where the drift touches zero without changing its sign."""
+def _touchings(
+    at: Callable[[Array], Array], x: Array, values: Array, start: float, most: int
+) -> list[float]:
+    """Return where the drift touches zero without changing its sign, nearest to the start."""
     size = np.abs(values)
     places = dips(np.where(np.isnan(size), np.inf, size))
     sign = np.sign(values)
@@ -125,7 +136,8 @@ def _touchings(at: Callable[[Array], Array], x: Array, values: Array) -> list[fl
         return []
     roots = smallest_between(lambda y: np.abs(at(y)), x[places - 1], x[places + 1])
     lowest = np.abs(at(roots)) < _ROUNDING * np.minimum(size[places - 1], size[places + 1])
-    return [rounded_to(lambda y: np.abs(at(y)), float(root)) for root in roots[lowest]]
+    nearest = sorted(map(float, roots[lowest]), key=lambda root: abs(root - start))[:most]
+    return [rounded_to(lambda y: np.abs(at(y)), root) for root in nearest]
 
 
 def _intervals(x: Array, values: Array, start: float) -> list[float]:

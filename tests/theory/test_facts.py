@@ -133,14 +133,16 @@ def test_the_page_opens_with_each_of_them_and_says_its_facts(
 
 
 @pytest.mark.parametrize(
-    "error", [ArithmeticError, OverflowError, ValueError, IndexError, np.linalg.LinAlgError]
+    "error",
+    [ArithmeticError, OverflowError, ValueError, IndexError, RuntimeError, np.linalg.LinAlgError],
 )
 def test_a_fact_that_raises_is_left_out_of_the_page_and_logged(
     error: type[Exception], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error("a fact")
 
+<<<<<<< ours
     text = f"dx = (x - x**3)*dt + 0.{len(error.__name__)}*dW"  # no other test has cached it
     for place in (
         "jobs.summary_job.stationary_density",
@@ -148,6 +150,10 @@ def test_a_fact_that_raises_is_left_out_of_the_page_and_logged(
         "components.equation_facts.fixed_points",
         "components.equation_facts.description.noise",
     ):
+=======
+    text = f"dx = (x - x**3)*dt + {error.__name__}*dW"  # no other test has cached it
+    for place in ("run.stationary", "run.reference", "says.fixed_points", "says.facts.noise"):
+>>>>>>> theirs
         monkeypatch.setattr(f"sde_lab.app.{place}", fail)
     with caplog.at_level(logging.WARNING):
         app = opened(model=CUSTOM_MODEL_LABEL, equation=text, samples=50)
@@ -182,7 +188,7 @@ U, R, A = "unattainable", "regular", "attracting"
         ("dx = (0.1249 - x)*dt + 0.5*sqrt(x)*dW", R, U, False),
         ("dx = (1 - x)*dt + 0.5*sqrt(x)*dW; x(0) = 0", U, U, True),
         ("dx = (x - x**3)*dt + 0.5*dW", U, U, True),
-        ("dx = x*(1-x)*dt + 1.4*x*dW", U, U, True),  # 2r > σ²
+        ("dx = x*(1-x)*dt + 1.2*x*dW", U, U, True),  # 2r > σ²
         ("dx = x*(1-x)*dt + 1.5*x*dW", A, U, False),
         ("dx = -x*dt + (1-x**2)*dW; x(0)=0", U, U, True),
         ("dx = -sin(x)*dt + cos(x)*dW; x(0)=0", U, U, True),
@@ -250,7 +256,8 @@ def test_the_density_beside_a_pole_is_that_of_theory() -> None:
         ("dx = dW", [(1.0, None, False)]),
         ("dx = max(x,0)*dt + dW; x(0) = -2", [(-2.0, None, False)]),
         ("dx = x*exp(-x**2)*dt + dW", [(0.0, False, True)]),
-        ("dx = -sign(x-2)*dt + dW", []),
+        ("dx = -sign(x-2)*dt + dW", [(2.0, True, True)]),
+        ("dx = -(x-2)/abs(x-2)*dt + dW", []),
     ],
 )
 def test_fixed_points_of_one_state(text: str, expected: list[Any]) -> None:
@@ -335,12 +342,12 @@ def test_roots_are_exact_for_every_normal_number(dtype: torch.dtype) -> None:
     (slope,) = torch.autograd.grad(value.sum(), x)
     assert slope.isfinite().all()
     assert slope[4:].tolist() == [0.0, 0.0]
-    torch.testing.assert_close(slope[:4], 0.5 / expected[:4], rtol=1e-6, atol=0.0)
+    torch.testing.assert_close(slope[1:4], 0.5 / expected[1:4], rtol=1e-6, atol=0.0)
 
 
 def test_a_small_variance_keeps_its_spread_in_paths_and_law() -> None:
     text = "dx = sqrt(a)*dW; a = 1e-13 in [0, 1e-10]; x(0) = 0"
-    scenario = lab.Scenario(model=text, samples=4000, steps=4, dtype=torch.float64)
+    scenario = lab.Scenario(model=text, samples=4000, steps=4, dtype="float64")
     exact = exact_laws(scenario)
     assert exact is not None
     np.testing.assert_allclose(exact.variance[-1, 0], 1e-13, rtol=1e-12)
