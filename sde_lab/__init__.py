@@ -12,6 +12,8 @@ from sde_lab.sensitivity.jacobian import JACOBIAN_METHODS, Jacobian, jacobian
 from sde_lab.sensitivity.sdeint_jacobian import sdeint_jacobian
 from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.simulate import Paths, simulate
+from sde_lab.studies.benchmark.torchsde_setup import TorchsdeSetup, torchsde_setup
+from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.summaries.summary import Bands, Summary, summarise
 from sde_lab.sweep import SweepInterruptedError, SweepResult, sweep
 from sde_lab.theory.exact_laws import ExactLaws, exact_laws, exact_solution
@@ -34,6 +36,7 @@ __all__ = [
     "Summary",
     "SweepInterruptedError",
     "SweepResult",
+    "TorchsdeSetup",
     "exact_laws",
     "exact_solution",
     "fixed_points",
@@ -41,7 +44,9 @@ __all__ = [
     "parse_sde",
     "sdeint_jacobian",
     "simulate",
+    "simulate_summary",
     "stationary_density",
     "summarise",
     "sweep",
+    "torchsde_setup",
 ]

@@ -191,7 +191,9 @@ class ExpressionParser:
             else:
                 if abs(found.value or 0.0) <= MAX_NUMBER and found.nested_power <= MAX_NESTED_POWER:
                     return found
-                hint = f"numbers up to {MAX_NUMBER:g} work, nested powers up to {MAX_NESTED_POWER:g}"
+                hint = (
+                    f"numbers up to {MAX_NUMBER:g} work, nested powers up to {MAX_NESTED_POWER:g}"
+                )
         raise EquationError(token.location, token.written, hint)
 
     def _push_depth(self, token: Token) -> None:

@@ -14,7 +14,7 @@ Needs the folder sde_lab beside this file or on the path.
 import math
 
 import sde_lab as lab
-{imports}
+
 scenario = lab.Scenario(
 {fields}
 )
@@ -27,7 +27,7 @@ summary = lab.summarise(paths, jacobian)
 """
 
 _IN_SPANS = """\
-summary = survey(scenario)  # too long to hold whole: simulated some samples at a time
+summary = lab.simulate_summary(scenario)  # too long to hold whole: simulated some samples at a time
 """
 
 _REPORT = """\
@@ -70,7 +70,6 @@ def summary_script(scenario: Scenario) -> str:
     fits = memory.peak_bytes(scenario, jacobian=True) <= allowed
     head = _HEAD.format(
         title=scenario.model_spec.title,
-        imports="" if fits else "from sde_lab.summaries.chunked_run import survey\n",
         fields="\n".join(f"    {name}={value!r}," for name, value in scenario.to_dict().items()),
     )
     return head + (_WHOLE if fits else _IN_SPANS) + _REPORT

@@ -21,8 +21,8 @@ def axis_range(
 
     Args:
         required: curves that must be seen, such as the edges of the 90 % band.
-        optional: curves that may widen the range, by half its width at most on each side: a mean that
-            outliers drag away, single paths.
+        optional: curves that may widen the range, by half its width at most on each side: a mean
+            that outliers drag away, single paths.
         least: smallest half-width, as a share of the largest number on the axis.
     """
     low, high = _ends(required)

@@ -27,7 +27,7 @@ LESSON = Lesson(
     figure=LessonFigure(
         study=summed_gradient,
         draw=summed_gradient_chart,
-        alt_text="The number that autograd returns, above the derivatives at each time that it sums",
+        alt_text="The number that autograd returns, above the derivatives by time that it sums",
         samples=1000,
     ),
 )

@@ -151,8 +151,9 @@ class JobPool:
     ) -> RemoteJob:
         """See :func:`begin`."""
         if reserve_bytes > self.capacity_bytes:
-            hint = f"this needs {reserve_bytes / 1e9:.1f} GB, all runs may hold {self.capacity_bytes / 1e9:.1f} GB"
-            raise ScenarioError("memory", f"{reserve_bytes / 1e9:.1f} GB", hint)
+            needed, allowed = f"{reserve_bytes / 1e9:.1f} GB", f"{self.capacity_bytes / 1e9:.1f} GB"
+            hint = f"this needs {needed}, all runs may hold {allowed}"
+            raise ScenarioError("memory", needed, hint)
         errand = RemoteJob(self, reserve_bytes)
         with self._admission.slot(on_wait):
             while not self._try_reserve(errand):

@@ -38,7 +38,7 @@ class BrownianIncrements:
 
     Attributes:
         increments: W over each step, (steps, samples, channels), standard normal.
-        levy_areas: space-time Lévy area H of each step, same shape, variance 1/12; None if not wanted.
+        levy_areas: space-time Lévy area H of each step, same shape, variance 1/12, or None.
     """
 
     increments: Tensor

@@ -82,7 +82,26 @@ def check_memory(scenario: Scenario) -> None:
 
 
 def simulate_summary(scenario: Scenario) -> Summary:
-    """The summary of the whole scenario: paths and every derivative."""
+    """Simulate and differentiate a scenario in bounded memory; return its summary.
+
+    The numbers are those of ``summarise(paths, jacobian(paths))`` with ``paths =
+    simulate(scenario)``: samples do not influence each other, and the noise of each does not depend
+    on how many there are. So spans of samples are run one after the other, and of each only the
+    displayed times are kept, at most 121. Whole paths of (time, sample, state) and derivatives of
+    (time, sample, state, parameter) are never held, which is what limits the number of steps and
+    samples otherwise.
+
+    Args:
+        scenario: what is run, in its own precision.
+
+    Returns:
+        Statistics of the states and of their derivatives by every initial value and parameter at
+        the displayed times, with Monte-Carlo errors, and some sample paths.
+
+    Raises:
+        ScenarioError: if even the displayed times of all samples, or one block of samples at all
+            times, do not fit the memory budget (:mod:`sde_lab.memory`).
+    """
     run = ChunkedRun(scenario)
     while not run.finished:
         run.advance()

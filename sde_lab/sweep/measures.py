@@ -55,8 +55,8 @@ class Measure(ABC):
     """One statistic. Leaf classes are frozen values that can be sent to another process.
 
     Attributes:
-        requires: the values of a state or of a sensitivity at a time; the least and greatest value of
-            a state up to a time; a sensitivity together with the state; or the whole path.
+        requires: the values of a state or of a sensitivity at a time; the least and greatest value
+            of a state up to a time; a sensitivity together with the state; or the whole path.
     """
 
     requires: ClassVar[Requirement] = "values"

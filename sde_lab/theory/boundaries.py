@@ -140,7 +140,7 @@ def _edge(fields: Fields, middle: float, side: float) -> float:
 
 
 def singular(fields: Fields, x: Array) -> list[float]:
-    """Return the first zero of the noise, and the first poles of noise and drift, on the way x (n,).
+    """Return the first zero of the noise and the first poles of noise and drift along x (n,).
 
     At most one of each kind: an oscillating coefficient may have thousands.
     """

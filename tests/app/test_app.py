@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
 from sde_lab.app.state.scenario_code import encode_scenario
+from sde_lab.app.state.url_state import scheme_key
 from sde_lab.schemes import fitting_schemes
 from sde_lab.summaries.chunked_run import simulate_summary
 
@@ -61,8 +62,8 @@ def test_every_model_opens_and_answers_every_slider(model: str) -> None:
 @pytest.mark.parametrize("model", lab.MODELS)
 def test_every_fitting_scheme_runs_and_others_are_not_offered(model: str) -> None:
     app = opened(model=lab.MODELS[model].title, samples=50, steps=25)
-    fitting, noise = fitting_schemes(lab.MODELS[model]), lab.MODELS[model].noise_type
-    key = "scheme" if len(fitting) == len(lab.SCHEMES) else f"{noise}.scheme"
+    fitting = fitting_schemes(lab.MODELS[model])
+    key = scheme_key(lab.MODELS[model])
     for name in fitting:
         widget(app, key).set_value(name).run()
         assert not app.error

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
+from sde_lab.app.components.equation_editor import CUSTOM_MODEL_LABEL
 from sde_lab.app.pages.gradients import SECTIONS
+from sde_lab.equations.examples import EXAMPLES, Example
 from sde_lab.studies.benchmark.listing import runnable_listing
 from sde_lab.studies.benchmark.registry import METHODS
 from tests.conftest import ROOT, settle
+from tests.support.brief_benchmark import make_brief
 
 PAGE = "sde_lab/app/routes/gradients.py"
 DRAWN = "() => document.querySelectorAll('.lab-chart .main-svg').length >= 1"
@@ -35,6 +39,97 @@ def test_every_part_opens_for_every_model(model: str) -> None:
         app = opened(model=lab.MODELS[model].title, part=part, samples="50", steps="25")
         assert not app.exception
         assert not app.error
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.title)
+def test_every_part_opens_for_every_example_of_the_gallery(example: Example) -> None:
+    for part in SECTIONS:
+        app = opened(
+            model=CUSTOM_MODEL_LABEL, equation=example.text, part=part, samples="10", steps="25"
+        )
+        assert not app.exception
+        assert not app.error
+
+
+class Here:
+    """An errand of this process and thread."""
+
+    def __init__(self, make: Callable[..., Any], *args: Any, **_: Any) -> None:
+        self.task = make(*args)
+
+    def call(self, method: str, **_: Any) -> Any:
+        return getattr(self.task, method)()
+
+    def close(self) -> None:
+        """Nothing is held elsewhere."""
+
+    def __enter__(self) -> Here:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to let go of."""
+
+
+PARTS = {"race": "The race", "growth": "How it grows"}
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:FutureWarning")
+@pytest.mark.parametrize("study", PARTS)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.title)
+def test_a_study_of_every_example_comes_to_its_end(
+    monkeypatch: pytest.MonkeyPatch, example: Example, study: str
+) -> None:
+    make_brief(monkeypatch)
+    monkeypatch.setattr("sde_lab.app.jobs.benchmark_job.start_job", Here)
+    app = opened(
+        PARTS[study], model=CUSTOM_MODEL_LABEL, equation=example.text, samples="2", steps="25"
+    )
+    app.button(key=f"{study}.begin").click().run()
+    job = app.session_state[f"heat.{study}"]
+    assert (job.finished, job.running, job.error_message) == (True, False, "")
+    assert {found.way for found in job.results} == set(METHODS)
+    assert {found.status for found in job.results} <= {"measured", "refused"}
+
+
+def test_a_study_that_raises_ends_with_a_message_and_can_begin_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Broken:
+        def __init__(self, *_: object) -> None:
+            self.turns = 0
+
+        def step(self) -> str | None:
+            self.turns += 1
+            if self.turns == 1:
+                return "replay"
+            raise ZeroDivisionError("no such luck")
+
+    monkeypatch.setattr("sde_lab.app.jobs.benchmark_job.start_job", Here)
+    monkeypatch.setattr("sde_lab.app.jobs.benchmark_job.BenchmarkStepper", Broken)
+    app = opened("The race", samples="2", steps="25")
+    for _ in range(2):
+        app.button(key="race.begin").click().run()
+        job = app.session_state["heat.race"]
+        assert not app.exception
+        assert (job.finished, job.running, job.remote) == (False, False, None)
+        assert "no such luck" in job.error_message
+        assert any("no such luck" in caption.value for caption in app.caption)
+
+
+@pytest.mark.parametrize("error", [lab.ScenarioError("x", 1, "no"), ZeroDivisionError("no")])
+def test_a_page_that_cannot_be_drawn_leaves_no_study_running(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def raises(*_: object) -> str:
+        raise error
+
+    monkeypatch.setattr("sde_lab.app.jobs.benchmark_job.start_job", Here)
+    app = opened("The race", samples="2", steps="25")
+    monkeypatch.setattr("sde_lab.app.pages.gradients.unsupported_pairs_table", raises)
+    app.button(key="race.begin").click().run()
+    job = app.session_state["heat.race"]
+    assert not job.running
+    assert str(error) in job.error_message
 
 
 @pytest.mark.parametrize("way", METHODS)

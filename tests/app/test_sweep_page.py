@@ -18,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
 from sde_lab import export
+from sde_lab.app.components.equation_editor import CUSTOM_MODEL_LABEL
 from sde_lab.equations.examples import EXAMPLES, Example
 from sde_lab.figures.serialize import figure_to_json
 from sde_lab.figures.sweep_animation import AnimationData, sweep_animation
@@ -59,22 +60,6 @@ def shown(app: AppTest) -> lab.SweepResult:
     return result
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.title)
-def test_a_sweep_over_the_scheme_of_any_equation_offers_those_that_fit(example: Example) -> None:
-    app = opened(
-        model="Write your own…",
-        equation=example.text,
-        steps=25,
-        samples=20,
-        own__sweep__turn="scheme",
-    )
-    assert not app.error
-    result = shown(app)
-    fitting = fitting_schemes(result.scenario.model_spec)
-    assert [scheme for (scheme,) in result.grid.points] == list(fitting)
-    assert result.done.all()
-
-
 def test_the_default_sweep_is_what_the_library_computes() -> None:
     result = shown(opened())
     values = np.linspace(0, 5, 21).tolist()
@@ -94,6 +79,21 @@ def test_every_model_turns_everything(model: str) -> None:
         assert not app.error
         assert shown(app).grid.names == (name,)
         assert shown(app).done.all()
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.title)
+def test_every_example_of_the_gallery_turns_everything(example: Example) -> None:
+    query = {"model": CUSTOM_MODEL_LABEL, "equation": example.text}
+    app = opened(**query, samples=5, steps=25, sweep__points=6)
+    model = lab.parse_sde(example.text)
+    key = f"{model.slug}.sweep.turn"
+    for name in (*model.jacobian_columns, "horizon", "steps", "samples", "scheme"):
+        widget(app, key).set_value(name).run()
+        assert not app.error
+        assert shown(app).grid.names == (name,)
+        assert shown(app).done.all()
+    turned = [point[0] for point in shown(app).grid.points]
+    assert turned == list(fitting_schemes(model))
 
 
 @pytest.mark.parametrize("model", ["ornstein_uhlenbeck", "heston", "double_well"])

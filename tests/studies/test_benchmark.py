@@ -8,7 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -28,13 +28,14 @@ from sde_lab.studies.benchmark.listing import runnable_listing
 from sde_lab.studies.benchmark.profiling import profile
 from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.report import comparison_sentences
-from sde_lab.studies.benchmark.stepper import BenchmarkStepper
+from sde_lab.studies.benchmark.stepper import STUDIES, BenchmarkStepper
 from sde_lab.studies.benchmark.torchsde_setup import TorchsdeSetup, torchsde_setup
 from sde_lab.studies.benchmark.trial import TrialResult
 from sde_lab.studies.gradient_kinds import compare_gradients
 from sde_lab.studies.step_maps import step_maps
 from sde_lab.studies.summed_gradient import summed_gradient
 from tests.conftest import ROOT
+from tests.support.brief_benchmark import make_brief
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`torch.jit.script` is deprecated:FutureWarning"  # torch's own, at its first jacfwd
@@ -42,27 +43,30 @@ pytestmark = pytest.mark.filterwarnings(
 RIGHT = [name for name, way in METHODS.items() if way.per_time]
 
 
-EQUATIONS = {name: name for name in lab.MODELS} | {one.title: one.text for one in EXAMPLES}
-"""The built-in models by name, the gallery by title."""
+def small(model: str, scheme: str) -> lab.Scenario:
+    """A few steps of a few samples, exactly."""
+    return lab.Scenario(model=model, scheme=scheme, steps=6, samples=3, seed=5, dtype="float64")
 
 
-def small(name: str, scheme: str, **changes: Any) -> lab.Scenario:
-    """A few short steps of a few samples, exactly."""
-    return lab.Scenario(
-        model=EQUATIONS[name],
-        scheme=scheme,
-        **{"horizon": 0.5, "steps": 6, "samples": 3, "seed": 5, "dtype": "float64", **changes},
-    )
-
-
+TITLES = {name: name for name in lab.MODELS} | {one.text: one.title for one in EXAMPLES}
+"""Every model, built in or typed, and what a test of it is called."""
 PAIRS = [
-    (name, scheme)
-    for name, text in EQUATIONS.items()
-    for scheme in fitting_schemes(lab.Scenario(model=text, scheme="euler").model_spec)
+    (model, scheme)
+    for model in TITLES
+    for scheme in fitting_schemes(lab.Scenario(model=model).model_spec)
 ]
+every_model = pytest.mark.parametrize("model", TITLES, ids=list(TITLES.values()))
 
 
-@pytest.mark.parametrize(("model", "scheme"), PAIRS)
+@pytest.fixture
+def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let studies run a few tiny sizes, once each: what they say of cost means nothing then."""
+    make_brief(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("model", "scheme"), PAIRS, ids=[f"{TITLES[model]}-{scheme}" for model, scheme in PAIRS]
+)
 def test_all_right_ways_agree_and_the_wrong_one_is_their_sum(model: str, scheme: str) -> None:
     scenario = small(model, scheme)
     setup = torchsde_setup(scenario)
@@ -136,9 +140,9 @@ def test_the_code_of_every_way_runs_by_itself_and_gives_its_numbers() -> None:
         assert float(total) == pytest.approx(float(expected.sum()), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", EQUATIONS)
-def test_the_trap_is_the_sum_of_the_bars(name: str) -> None:
-    found = summed_gradient(small(name, "euler", samples=20, steps=25, dtype="float32"))
+@every_model
+def test_the_trap_is_the_sum_of_the_bars(model: str) -> None:
+    found = summed_gradient(lab.Scenario(model=model, samples=20, steps=25, scheme="euler"))
     assert found.returned == pytest.approx(float(found.derivatives.sum()), rel=1e-10)
 
 
@@ -148,7 +152,7 @@ def test_the_trap_of_the_question_in_closed_form() -> None:
     assert found.returned == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("model", lab.MODELS)
+@every_model
 def test_the_running_product_of_the_steps_is_the_derivative_of_the_path(model: str) -> None:
     scenario = lab.Scenario(model=model, samples=4, steps=20, dtype="float64")
     truth = lab.jacobian(lab.simulate(scenario)).values
@@ -223,42 +227,49 @@ def test_a_race_says_what_it_refuses() -> None:
     assert "Milstein" in refused["jacfwd"]
 
 
-@pytest.mark.parametrize("study", ["race", "growth"])
-@pytest.mark.parametrize("name", EQUATIONS)
-def test_a_study_of_any_equation_comes_to_its_end(
-    name: str, study: str, monkeypatch: pytest.MonkeyPatch
+@every_model
+def test_three_gradients_agree_for_every_model(model: str) -> None:
+    found = compare_gradients(lab.Scenario(model=model, samples=5, steps=25))
+    np.testing.assert_allclose(found.from_autograd, found.from_jacobian, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.usefixtures("briefly")
+@pytest.mark.parametrize("study", STUDIES)
+@every_model
+def test_every_way_ends_measured_or_refused_for_every_model(model: str, study: str) -> None:
+    scenario = lab.Scenario(model=model, samples=3, steps=4, horizon=0.1)
+    results = [found for found in STUDIES[study](scenario) if isinstance(found, TrialResult)]
+    assert {found.way for found in results} == set(METHODS)
+    for found in results:
+        refusal = METHODS[found.way].why_unsupported(scenario)
+        assert found.status == ("measured" if refusal is None else "refused")
+        assert found.reason == (refusal or "")
+
+
+@pytest.mark.usefixtures("briefly")
+@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("largest", [0, 2])
+def test_whatever_a_way_raises_ends_its_own_trial_alone(
+    monkeypatch: pytest.MonkeyPatch, study: str, largest: int
 ) -> None:
-    """With the SIR example, for one, the race once stayed "running" for ever."""
-    for constant, value in {
-        "benchmark.PILOT_SIZES": ((2, 1), (2, 2), (4, 2)),
-        "scaling.SCALED_METHODS": (2,),
-        "scaling.SCALING_SAMPLES": (1,),
-        "scaling.SCALING_STEPS": (2, 1),
-    }.items():
-        monkeypatch.setattr(f"sde_lab.studies.benchmark.{constant}", value)
-    scheme = {"race": fitting_schemes(small(name, "euler").model_spec)[-1], "growth": "euler"}[
-        study
-    ]
-    results = _results(study, small(name, scheme))
-    assert {r.way for r in results} == set(METHODS)
-    assert not [r for r in results if r.status == "failed"], results
+    """At once, where its costs are forecast, or only at sizes over ``largest`` samples."""
 
-
-def _results(study: str, scenario: lab.Scenario) -> list[TrialResult]:
-    job = BenchmarkStepper(study, scenario)
-    return [step for step in iter(job.step, None) if isinstance(step, TrialResult)]
-
-
-def test_a_method_that_raises_ends_its_own_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(setup: TorchsdeSetup) -> torch.Tensor:
-        raise ZeroDivisionError("no such number")
+        if setup.samples > largest:
+            raise ZeroDivisionError
+        return METHODS["replay"](setup)
 
-    ways = {**METHODS, "batched": replace(METHODS["batched"], run=broken)}
-    monkeypatch.setattr("sde_lab.studies.benchmark.benchmark.METHODS", ways)
-    results = _results("race", lab.Scenario(steps=4, samples=2))
-    failed = {r.way: r.reason for r in results if r.status == "failed"}
-    assert failed == {"batched": "no such number"}
-    assert {r.way for r in results} == set(METHODS)
+    ways = {**METHODS, "loop": replace(METHODS["loop"], run=broken)}
+    for module in ("benchmark", "scaling"):
+        monkeypatch.setattr(f"sde_lab.studies.benchmark.{module}.METHODS", MappingProxyType(ways))
+    results = [
+        r for r in STUDIES[study](lab.Scenario(samples=3, steps=4)) if isinstance(r, TrialResult)
+    ]
+    status = {r.way: r.status for r in results}
+    assert status.pop("loop") == "failed"
+    assert set(status.values()) == {"measured"}
+    assert set(status) == set(METHODS) - {"loop"}
+    assert next(r for r in results if r.status == "failed").reason == "ZeroDivisionError"
 
 
 @pytest.mark.parametrize("noise", [1e-4, 1.0])

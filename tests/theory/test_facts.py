@@ -21,6 +21,7 @@ from sde_lab.equations import description
 from sde_lab.figures.axis_range import axis_range
 from sde_lab.models.base import safe_sqrt
 from sde_lab.theory.boundaries import state_interval
+from sde_lab.theory.coefficients import drift
 from sde_lab.theory.exact_laws import exact_laws
 from sde_lab.theory.fixed_points import MAX_POINTS, fixed_points
 from sde_lab.theory.stationary_density import stationary_density
@@ -142,18 +143,13 @@ def test_a_fact_that_raises_is_left_out_of_the_page_and_logged(
     def fail(*_: object, **__: object) -> None:
         raise error("a fact")
 
-<<<<<<< ours
-    text = f"dx = (x - x**3)*dt + 0.{len(error.__name__)}*dW"  # no other test has cached it
+    text = f"dx = (x - x**3)*dt + {error.__name__}*dW"  # no other test has cached it
     for place in (
         "jobs.summary_job.stationary_density",
         "jobs.summary_job.exact_laws",
         "components.equation_facts.fixed_points",
         "components.equation_facts.description.noise",
     ):
-=======
-    text = f"dx = (x - x**3)*dt + {error.__name__}*dW"  # no other test has cached it
-    for place in ("run.stationary", "run.reference", "says.fixed_points", "says.facts.noise"):
->>>>>>> theirs
         monkeypatch.setattr(f"sde_lab.app.{place}", fail)
     with caplog.at_level(logging.WARNING):
         app = opened(model=CUSTOM_MODEL_LABEL, equation=text, samples=50)
@@ -277,6 +273,27 @@ def test_of_many_fixed_points_those_nearest_to_the_start_are_listed() -> None:
     exactly = lab.Scenario(model=f"dx = {twelve}*dt + dW; x(0) = 0.5")
     assert len(fixed_points(exactly, MAX_POINTS + 1)) == MAX_POINTS
     assert "of more" not in _fixed_points_sentence(exactly)
+
+
+def test_a_drift_with_thousands_of_zeros_is_evaluated_for_those_that_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    evaluated = 0
+
+    def counted(scenario: lab.Scenario) -> Any:
+        f = drift(scenario)
+
+        def count(x: torch.Tensor) -> torch.Tensor:
+            nonlocal evaluated
+            evaluated += 1
+            return f(x)
+
+        return count
+
+    monkeypatch.setattr("sde_lab.theory.fixed_points.drift", counted)
+    scenario = lab.Scenario(model="dx = sin(x**2)*dt + dW; x(0) = 1e3")
+    assert len(fixed_points(scenario)) == MAX_POINTS
+    assert evaluated < 100 * MAX_POINTS  # about 60 bisections for each
 
 
 def test_an_isolated_double_zero_is_no_line_and_a_line_is_one() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import streamlit as st
@@ -18,8 +21,9 @@ from sde_lab.server.worker_process import WorkerDiedError
 from sde_lab.studies.benchmark.benchmark import ORDER
 from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.stepper import BenchmarkStepper
-from sde_lab.studies.benchmark.trial import TrialResult
+from sde_lab.studies.benchmark.trial import TrialResult, first_line
 
+_LOG = logging.getLogger(__name__)
 CACHE_SIZE = 64
 """Finished studies that are kept for whoever opens the same scenario."""
 
@@ -103,8 +107,28 @@ def draw_controls(job: BenchmarkJob, label: str) -> None:
             st.caption(job.error_message)
 
 
-def advance(job: BenchmarkJob) -> None:
-    """Do the next part of a running study, and draw the page again. Does not return then."""
+@contextmanager
+def shown(study: str, scenario: Scenario) -> Iterator[BenchmarkJob]:
+    """Give the session's study to the body, which draws it, and then do its next part.
+
+    What the body raises ends the study: it would never come to its next part, at this run of the
+    page or at any later one, and yet say that it is running.
+    """
+    job = get_job(study, scenario)
+    try:
+        yield job
+    except Exception as error:
+        if job.running:
+            _end(job, first_line(error))
+        raise
+    _advance(job)
+
+
+def _advance(job: BenchmarkJob) -> None:
+    """Do the next part of a running study, and draw the page again. Does not return then.
+
+    Whatever the part raises ends the study with a message.
+    """
     if not job.running:
         return
     note = st.empty()
@@ -117,16 +141,12 @@ def advance(job: BenchmarkJob) -> None:
     try:
         _step(job, waits)
     except WorkerDiedError:
-        job.running, job.remote = False, None
-        job.error_message = (
-            "The process that measures was ended to save memory; what is done is shown."
-        )
+        _end(job, "The process that measures was ended to save memory; what is done is shown.")
     except ScenarioError as error:
-        job.running, job.error_message = False, str(error)
-    except Exception as error:  # a fault must not leave the study "running" for ever
-        job.running = False
-        job.error_message = f"The measurement ended with an error ({type(error).__name__})."
-        raise
+        _end(job, str(error))
+    except Exception as error:  # noqa: BLE001  torch and torchsde raise of many kinds
+        _LOG.exception("a study of the gradients ended early")
+        _end(job, f"It ended early: {first_line(error)}")
     job.seconds += time.monotonic() - start
     st.rerun()
 
@@ -152,6 +172,13 @@ def _step(job: BenchmarkJob, on_wait: OnWait) -> None:
         job.remote.close()
         job.remote = None
         _cache().put((job.study, job.scenario), tuple(job.results))
+
+
+def _end(job: BenchmarkJob, trouble: str) -> None:
+    """Let go of the errand: a study that raised has nothing more to give, and begins anew."""
+    if job.remote is not None:
+        job.remote.close()
+    job.running, job.remote, job.error_message = False, None, trouble
 
 
 def _key(study: str) -> str:

@@ -14,7 +14,7 @@ from sde_lab.app.components.benchmark_tables import (
 from sde_lab.app.components.chart import draw_chart
 from sde_lab.app.components.sidebar import URL_BOUND, current_or_last_valid
 from sde_lab.app.components.style import current_theme
-from sde_lab.app.jobs.benchmark_job import advance, draw_controls, get_job
+from sde_lab.app.jobs.benchmark_job import draw_controls, shown
 from sde_lab.app.jobs.summary_job import limit_to_interactive, run_study
 from sde_lab.errors import ScenarioError
 from sde_lab.figures.benchmark_bars import benchmark_bars
@@ -27,7 +27,7 @@ from sde_lab.scenario import Scenario
 from sde_lab.studies.benchmark.listing import runnable_listing
 from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.report import comparison_sentences
-from sde_lab.studies.benchmark.scaling import MAX_POINT_SECONDS, SCALING_STEPS
+from sde_lab.studies.benchmark.scaling import FIXED_SIZE, MAX_POINT_SECONDS
 from sde_lab.studies.gradient_kinds import GradientComparison, compare_gradients
 from sde_lab.studies.step_maps import StepMaps, step_maps
 from sde_lab.studies.summed_gradient import SummedGradient, summed_gradient
@@ -74,51 +74,50 @@ def _trap(scenario: Scenario) -> None:
 
 
 def _race(scenario: Scenario) -> None:
-    job = get_job("race", scenario)
-    draw_controls(job, "Race")
-    left, right = st.columns([58, 42], gap="medium")
-    with left:
-        size = f"{scenario.steps} × {scenario.samples}"
-        text = f"Time of each way to the gradient at {size}, on a log axis"
-        _chart(
-            benchmark_bars(job.results, current_theme()),
-            "race",
-            text,
-            180 if job.results else 360,
-        )
-    with right:
-        for sentence in comparison_sentences(job.results):
-            st.markdown(sentence)
-    if job.results:
-        st.html(benchmark_table(job.results, scenario))
-        st.caption(
-            f"Seconds: median of the repeats after a first run, one thread, {scenario.dtype},"
-            " garbage collected before each. Memory: what the process held at its peak in the first"
-            " run, beyond what it held before. Difference: the largest from the float64 replay."
-        )
-    _code(scenario)
-    with st.expander("Which pairs of scheme and way cannot work, and why"):
-        st.html(unsupported_pairs_table(scenario))
-    advance(job)
+    with shown("race", scenario) as job:
+        draw_controls(job, "Race")
+        left, right = st.columns([58, 42], gap="medium")
+        with left:
+            size = f"{scenario.steps} × {scenario.samples}"
+            text = f"Time of each way to the gradient at {size}, on a log axis"
+            _chart(
+                benchmark_bars(job.results, current_theme()),
+                "race",
+                text,
+                180 if job.results else 360,
+            )
+        with right:
+            for sentence in comparison_sentences(job.results):
+                st.markdown(sentence)
+        if job.results:
+            st.html(benchmark_table(job.results, scenario))
+            st.caption(
+                f"Seconds: median of the repeats after a first run, one thread, {scenario.dtype},"
+                " garbage collected before each. Memory: what the process held at its peak in the"
+                " first run, beyond what it held before. Difference: the largest from the float64"
+                " replay."
+            )
+        _code(scenario)
+        with st.expander("Which pairs of scheme and way cannot work, and why"):
+            st.html(unsupported_pairs_table(scenario))
 
 
 def _growth(scenario: Scenario) -> None:
     one = scenario.replace(samples=1, steps=25, seed=0)
-    job = get_job("growth", one)
-    draw_controls(job, "Measure")
-    columns = st.columns(2, gap="medium")
-    for column, study in zip(columns, ("samples", "steps"), strict=True):
-        with column:
-            figure = scaling_chart(job.results, study, current_theme())
-            text = f"Time of each way against {study}, log-log"
-            _chart(figure, f"growth-{study}", text, 240)
-    st.caption(
-        "After each name: the slope of the dashed line through its last three points. 1 is in"
-        f" proportion, 2 is with the square. Samples grow at {SCALING_STEPS[0]} steps, steps at"
-        f" {SCALING_STEPS[1]} samples; a way ends where its next run would take over"
-        f" {MAX_POINT_SECONDS:g} s."
-    )
-    advance(job)
+    with shown("growth", one) as job:
+        draw_controls(job, "Measure")
+        columns = st.columns(2, gap="medium")
+        for column, study in zip(columns, ("samples", "steps"), strict=True):
+            with column:
+                figure = scaling_chart(job.results, study, current_theme())
+                text = f"Time of each way against {study}, log-log"
+                _chart(figure, f"growth-{study}", text, 240)
+        st.caption(
+            "After each name: the slope of the dashed line through its last three points. 1 is in"
+            f" proportion, 2 is with the square. Samples grow at {FIXED_SIZE[0]} steps, steps at"
+            f" {FIXED_SIZE[1]} samples; a way ends where its next run would take over"
+            f" {MAX_POINT_SECONDS:g} s."
+        )
 
 
 def _replay(scenario: Scenario) -> None:

@@ -6,8 +6,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from torch import Tensor
-
 from sde_lab.formatting import readable_bytes, readable_seconds
 from sde_lab.memory import check_run, run_limit_bytes
 from sde_lab.scenario import Scenario
@@ -19,7 +17,7 @@ from sde_lab.studies.benchmark.trial import (
     MAX_TRIAL_SECONDS,
     TrialResult,
     empty_result,
-    end_on_error,
+    failed,
     float64_replay,
     run_trial,
     warm_up,
@@ -60,25 +58,25 @@ def run_benchmark(scenario: Scenario) -> Iterator[str | TrialResult]:
     check_run(scenario.replace(dtype="float64"), jacobian=True)
     truth = float64_replay(scenario)
     for name in ORDER:
+        way = METHODS[name]
         yield name
-        yield from end_on_error(METHODS[name], scenario, _measured(METHODS[name], scenario, truth))
-
-
-def _measured(way: GradientMethod, scenario: Scenario, truth: Tensor) -> Iterator[TrialResult]:
-    """Measure one method, or predict it where it would not fit."""
-    refusal = way.why_unsupported(scenario)
-    if refusal is not None:
-        yield empty_result(way, scenario, "refused", refusal)
-        return
-    forecasts = _forecasts(way, scenario)
-    obstacle = _obstacle(*forecasts, scenario)
-    if obstacle is None:
-        yield run_trial(way, scenario, truth)
-        return
-    seconds, memory = (cost(scenario.steps, scenario.samples) for cost in forecasts)
-    unknown = empty_result(way, scenario, "predicted", obstacle)
-    yield replace(unknown, seconds=seconds, memory=memory)
-    yield from _where_it_fits(way, scenario, forecasts)
+        refusal = way.why_unsupported(scenario)
+        if refusal is not None:
+            yield empty_result(way, scenario, "refused", refusal)
+            continue
+        try:
+            forecasts = _forecasts(way, scenario)
+        except Exception as error:  # noqa: BLE001  torch and torchsde raise of many kinds
+            yield failed(way, scenario, error)
+            continue
+        obstacle = _obstacle(*forecasts, scenario)
+        if obstacle is None:
+            yield run_trial(way, scenario, truth)
+            continue
+        seconds, memory = (cost(scenario.steps, scenario.samples) for cost in forecasts)
+        unknown = empty_result(way, scenario, "predicted", obstacle)
+        yield replace(unknown, seconds=seconds, memory=memory)
+        yield from _where_it_fits(way, scenario, forecasts)
 
 
 def _forecasts(way: GradientMethod, scenario: Scenario) -> tuple[CostModel, CostModel]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 from sde_lab.scenario import Scenario
 from sde_lab.studies.benchmark.registry import GradientMethod
@@ -33,12 +34,12 @@ _IMPORTS = {
     "Any": "from typing import Any\n",
     "lab.": "import sde_lab as lab",
     "torch.": "import torch",
-    "jacobian(": "from sde_lab.sensitivity.jacobian import jacobian",
-    "simulate(": "from sde_lab.solver.simulate import simulate",
-    "torchsde_setup(": "from sde_lab.studies.benchmark.torchsde_setup import Setup, torchsde_setup",
+    "torchsde_setup(": "from sde_lab import {names}",
     "sdeint(": "from torchsde import sdeint",
 }
-"""What a program imports if these letters occur in it."""
+"""Imports of a program, by the letters in its text that ask for them."""
+_PUBLIC = ("TorchsdeSetup", "jacobian", "simulate", "torchsde_setup")
+"""Names of :mod:`sde_lab` that the code of a way may use."""
 
 
 def source_code(way: GradientMethod) -> str:
@@ -54,10 +55,11 @@ def runnable_listing(method: GradientMethod, scenario: Scenario) -> str:
     """
     fields = "\n".join(f"        {name}={value!r}," for name, value in scenario.to_dict().items())
     setup, own = _SETUP.format(fields=fields), source_code(method)
+    names = [name for name in _PUBLIC if re.search(rf"\b{name}\b", setup + own)]
     imports = [line for mark, line in _IMPORTS.items() if mark in setup + own]
     return _PROGRAM.format(
         idea=method.summary,
-        imports="\n".join(imports),
+        imports="\n".join(imports).format(names=", ".join(names)),
         setup=setup,
         code=own,
         call=method.run.__name__,

@@ -1,7 +1,8 @@
 """Seven ways to ∂X_t/∂x₀ at every time, one of them wrong, as one would write them.
 
-What stands here is what a page shows and what a race runs. Each takes a :class:`Setup` and returns
-the derivative of every state by the initial state, (T, N, D, D); the first returns its sum.
+What stands here is what a page shows and what a benchmark runs. Each takes a
+:class:`TorchsdeSetup` and returns the derivative of every state by the initial
+state, (T, N, D, D); the first returns its sum.
 """
 
 from __future__ import annotations

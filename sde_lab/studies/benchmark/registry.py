@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -113,8 +113,8 @@ def _diffusion_reads_state(scenario: Scenario) -> bool:
 def _no_general_noise(scenario: Scenario) -> str | None:
     size = _size(scenario)
     setup = torchsde_setup(scenario.replace(samples=1, steps=1))
-    noise: NoiseType = "additive" if setup.sde.noise_type == "additive" else "general"
-    size += size**2
+    noise = cast(NoiseType, methods.FirstVariation(setup.sde, size).noise_type)
+    size += size**2  # X and J are solved together
     if scenario.scheme_spec.why_unsupported(noise, size) is None:
         return None
     able = ", ".join(s.name for s in SCHEMES.values() if s.why_unsupported(noise, size) is None)

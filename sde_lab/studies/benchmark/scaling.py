@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sde_lab import memory
 from sde_lab.scenario import Scenario
 from sde_lab.studies.benchmark.benchmark import ORDER
 from sde_lab.studies.benchmark.registry import METHODS, GradientMethod
-from sde_lab.studies.benchmark.trial import (
-    TrialResult,
-    empty_result,
-    end_on_error,
-    run_trial,
-    warm_up,
-)
+from sde_lab.studies.benchmark.trial import TrialResult, empty_result, failed, run_trial, warm_up
 
-SCALED_METHODS = (12, 25, 50, 100, 200, 400, 800, 1600, 3200)
-SCALING_SAMPLES = (1, 4, 16, 64, 256, 1024, 4096, 16384)
-SCALING_STEPS = (50, 16)
+SCALED_STEPS = (12, 25, 50, 100, 200, 400, 800, 1600, 3200)
+SCALED_SAMPLES = (1, 4, 16, 64, 256, 1024, 4096, 16384)
+FIXED_SIZE = (50, 16)
 """Steps at which samples grow, and samples at which steps do."""
 MAX_POINT_SECONDS = 0.6
 """Seconds that one run may be expected to take."""
@@ -31,28 +25,26 @@ def run_scaling_study(scenario: Scenario) -> Iterator[str | TrialResult]:
     Yields:
         The name of each way as its turn comes, then its results, whose ``study`` says what grows.
     """
-    steps, samples = SCALING_STEPS
+    steps, samples = FIXED_SIZE
     grids = {
-        "samples": [(steps, n) for n in SCALING_SAMPLES],
-        "steps": [(k, samples) for k in SCALED_METHODS],
+        "samples": [(steps, n) for n in SCALED_SAMPLES],
+        "steps": [(k, samples) for k in SCALED_STEPS],
     }
     for name in ORDER:
+        way = METHODS[name]
         yield name
-        yield from end_on_error(METHODS[name], scenario, _grown(METHODS[name], scenario, grids))
-
-
-def _grown(
-    way: GradientMethod, scenario: Scenario, grids: Mapping[str, list[tuple[int, int]]]
-) -> Iterator[TrialResult]:
-    """Time one method along both grids."""
-    refusal = way.why_unsupported(scenario)
-    if refusal is not None:
-        yield empty_result(way, scenario, "refused", refusal)
-        return
-    warm_up(way, scenario)
-    for study, grid in grids.items():
-        for found in _growing_sizes(way, scenario, grid):
-            yield replace(found, study=study)
+        refusal = way.why_unsupported(scenario)
+        if refusal is not None:
+            yield empty_result(way, scenario, "refused", refusal)
+            continue
+        try:
+            warm_up(way, scenario)
+        except Exception as error:  # noqa: BLE001  torch and torchsde raise of many kinds
+            yield failed(way, scenario, error)
+            continue
+        for study, grid in grids.items():
+            for found in _growing_sizes(way, scenario, grid):
+                yield replace(found, study=study)
 
 
 def _growing_sizes(

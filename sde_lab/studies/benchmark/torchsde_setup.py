@@ -50,7 +50,7 @@ def torchsde_setup(scenario: Scenario) -> TorchsdeSetup:
         scenario: what to repeat.
 
     Returns:
-        A :class:`Setup`; its ``sde`` may be differentiated through by its state.
+        A :class:`TorchsdeSetup`; its ``sde`` may be differentiated through by its state.
     """
     scheme, step = scenario.scheme_spec, scenario.step
     noise = brownian_increments(scenario)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import statistics
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -28,7 +26,8 @@ PATIENCE = 2.5
 ENOUGH_SECONDS = 1.0
 """Seconds after which no further repeat is begun."""
 REPEATS = 7
-_LOG = logging.getLogger(__name__)
+LONGEST_REASON = 200
+"""Characters of an error's message that are shown."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ class TrialResult:
         memory: peak extra memory of the first run, or the forecast, in bytes.
         repeats: number of runs timed.
         shape: shape of the output.
-        max_abs_error: largest absolute difference from the float64 replay (from its sum, for the way
-            that sums), over numbers that are finite.
+        max_abs_error: largest absolute difference from the float64 replay (from its sum, for the
+            method that sums), over numbers that are finite.
         reason: why it was refused, predicted or failed.
         study: "race", "steps" or "samples": what grows.
     """
@@ -97,8 +96,8 @@ def run_trial(
                 seconds.append(time.perf_counter() - start)
     except OutOfTimeError:
         return replace(unknown, reason=f"ended after {PATIENCE * MAX_TRIAL_SECONDS:g} s")
-    except (RuntimeError, MemoryError) as error:
-        return replace(unknown, reason=_first_line(error))
+    except Exception as error:  # noqa: BLE001  torch and torchsde raise of many kinds
+        return failed(way, scenario, error)
     timed = seconds[1:] or seconds
     return replace(
         unknown,
@@ -123,24 +122,19 @@ def empty_result(
     return TrialResult(way.name, scenario.steps, scenario.samples, status, reason=reason)
 
 
-def end_on_error(
-    way: GradientMethod, scenario: Scenario, results: Iterator[TrialResult]
-) -> Iterator[TrialResult]:
-    """Pass the results of one method on; an exception ends them with a result that says so.
+def failed(way: GradientMethod, scenario: Scenario, error: Exception) -> TrialResult:
+    """Return the result of a way that raised: the trial ends with its message, the study goes on.
 
-    A method may raise anything on an equation that someone typed. That ends its own measurement,
-    not the benchmark, which would leave the page waiting for results that never come.
+    Whatever a way raises belongs to its own trial. Were it let through, it would end the generator
+    of the whole study, and the ways that come after it would never run.
     """
-    try:
-        yield from results
-    except Exception as error:  # noqa: BLE001  whatever a method raises
-        _LOG.warning("%s failed", way.name, exc_info=error)
-        yield empty_result(way, scenario, "failed", _first_line(error))
+    return empty_result(way, scenario, "failed", first_line(error))
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or its kind where it has none."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:LONGEST_REASON] if lines else type(error).__name__
 
 
 def warm_up(way: GradientMethod, scenario: Scenario) -> None:
