@@ -15,7 +15,7 @@ from sde_lab.solver.simulate import Paths, simulate
 from sde_lab.studies.benchmark.torchsde_setup import TorchsdeSetup, torchsde_setup
 from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.summaries.summary import Bands, Summary, summarise
-from sde_lab.sweep import SweepInterruptedError, SweepResult, sweep
+from sde_lab.sweeps import SweepInterruptedError, SweepResult, sweep
 from sde_lab.theory.exact_laws import ExactLaws, exact_laws, exact_solution
 from sde_lab.theory.fixed_points import fixed_points
 from sde_lab.theory.stationary_density import stationary_density

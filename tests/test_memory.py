@@ -56,7 +56,7 @@ def test_the_number_it_names_fits_and_one_more_does_not(
 def test_where_no_sample_fits_it_says_so(monkeypatch: pytest.MonkeyPatch, gigabytes: str) -> None:
     monkeypatch.setenv(VARIABLE, gigabytes)
     scenario = lab.Scenario(model="heston", steps=1_000_000, samples=10_000_000, dtype="float64")
-    monkeypatch.setattr(memory, "per_sample", lambda scenario, jacobian: 1e12)
+    monkeypatch.setattr(memory, "bytes_per_sample", lambda scenario, jacobian: 1e12)
     error = refused(scenario, jacobian=True)
     assert error is not None
     assert "fewer than 1000000 steps" in error.hint
@@ -76,7 +76,7 @@ def test_refusal_comes_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("work was started")
 
     module = sys.modules["sde_lab.solver.simulate"]
-    for place in ("draw", "flow", "initial_state"):
+    for place in ("sample_increments", "solve", "initial_state"):
         monkeypatch.setattr(module, place, never)
     monkeypatch.setenv(VARIABLE, "2")
     scenario = lab.Scenario(steps=3200, samples=10_000_000)

@@ -9,9 +9,9 @@ from sde_lab.server.fair_queue import OnWait
 from sde_lab.server.interactive import run_interactive
 from sde_lab.server.job_pool import RemoteJob, start_job
 from sde_lab.server.worker_process import WorkerDiedError
-from sde_lab.sweep.batch import BlockResult, compute_block
-from sde_lab.sweep.executors import MAX_ATTEMPTS, BlockExecutor, ExecutorError, SerialExecutor
-from sde_lab.sweep.plan import SweepBlock
+from sde_lab.sweeps.batch import BlockResult, compute_block
+from sde_lab.sweeps.executors import MAX_ATTEMPTS, BlockExecutor, ExecutorError, SerialExecutor
+from sde_lab.sweeps.plan import SweepBlock
 
 
 class InteractiveExecutor(SerialExecutor):
@@ -69,7 +69,7 @@ class BackgroundExecutor(BlockExecutor):
                     on_wait=self._on_wait,
                 )
             with self._job as errand:
-                found, self._share = errand.call("piece", on_wait=self._on_wait)
+                found, self._share = errand.call("run_slice", on_wait=self._on_wait)
         except WorkerDiedError as error:
             self._failures += 1
             self.cancel()

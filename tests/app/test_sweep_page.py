@@ -27,7 +27,7 @@ from sde_lab.figures.sweep_curve import SweepCurveData, sweep_curve
 from sde_lab.figures.sweep_heatmaps import sweep_heatmaps
 from sde_lab.figures.theme import Theme
 from sde_lab.schemes import fitting_schemes
-from sde_lab.sweep import SweepRun
+from sde_lab.sweeps import SweepRun
 
 ROOT = Path(__file__).parents[2]
 APP = str(ROOT / "app.py")
@@ -126,7 +126,7 @@ def test_exploded_paths_are_said() -> None:
 
 
 def test_a_halted_sweep_keeps_its_points_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sde_lab.sweep.batching.MAX_BLOCK_POINTS", 2)
+    monkeypatch.setattr("sde_lab.sweeps.batching.MAX_BLOCK_POINTS", 2)
     app = opened(samples=50)
     for place in ("pages.sweep", "jobs.sweep_job"):
         monkeypatch.setattr(f"sde_lab.app.{place}.is_paused", lambda: _some_done(app))

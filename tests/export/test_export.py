@@ -127,8 +127,10 @@ def test_a_machine_with_more_memory_hands_out_what_others_can_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(memory.RUN_LIMIT_VARIABLE, "64")
-    assert "survey(scenario)" in export.summary_script(lab.Scenario(steps=3200, samples=100_000))
-    assert "survey" not in export.summary_script(lab.Scenario())
+    assert "simulate_summary(scenario)" in export.summary_script(
+        lab.Scenario(steps=3200, samples=100_000)
+    )
+    assert "simulate_summary" not in export.summary_script(lab.Scenario())
 
 
 @pytest.mark.parametrize("name", lab.MODELS)
@@ -375,7 +377,7 @@ def test_hostile_words_of_a_model_stay_text(monkeypatch: pytest.MonkeyPatch) -> 
     model = lab.MODELS["brownian_motion"]
     parameter = replace(model.parameters[0], symbol=HOSTILE)
     monkeypatch.setattr(type(model), "title", HOSTILE)
-    monkeypatch.setattr(type(model), "meaning", HOSTILE)
+    monkeypatch.setattr(type(model), "description", HOSTILE)
     monkeypatch.setattr(type(model), "parameters", (parameter, *model.parameters[1:]))
     monkeypatch.setattr(lab.Scenario, "to_dict", lambda _: {"model": HOSTILE})
     page = Elements(export.to_html([], lab.Scenario("brownian_motion")))

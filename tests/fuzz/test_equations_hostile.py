@@ -427,7 +427,8 @@ def test_an_equation_that_is_slow_for_any_samples_takes_turns(
 ) -> None:
     done = []
     monkeypatch.setattr(
-        "sde_lab.app.jobs.summary_job.at_desk", lambda study, scenario: done.append(scenario)
+        "sde_lab.app.jobs.summary_job.run_interactive",
+        lambda study, scenario: done.append(scenario),
     )
     quick = lab.Scenario(model=HEAVY["sums"], samples=2, steps=2)
     long = lab.Scenario(model=HEAVY["sums"], samples=2, scheme="heun")

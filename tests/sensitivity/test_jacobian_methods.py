@@ -124,7 +124,7 @@ def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch, rows: int, name: st
 def test_nor_do_chunks_of_the_comparison(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
     paths = lab.simulate(scenario("lotka_volterra", "euler", steps=5, samples=3))
     whole = lab.jacobian(paths, engine).values
-    for module in ("batched", "transforms"):
+    for module in ("backward", "torch_func"):
         monkeypatch.setattr(f"sde_lab.sensitivity.{module}.MAX_COTANGENT_NUMBERS", 100)
     assert_same(lab.jacobian(paths, engine).values, whole, 1e-14)
 

@@ -13,20 +13,20 @@ from sde_lab.server import job_pool
 from sde_lab.server.job_pool import JobPool
 from sde_lab.server.sweep_executors import BackgroundExecutor
 from sde_lab.server.worker_process import WorkerProcess
-from sde_lab.sweep import SweepInterruptedError, SweepRun
-from sde_lab.sweep.plan import Plan, make_plan
+from sde_lab.sweeps import SweepInterruptedError, SweepRun
+from sde_lab.sweeps.plan import Plan, make_plan
 
 
 @pytest.fixture
 def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[JobPool]:
     """A second process of the test's own."""
     own = JobPool(WorkerProcess(), 8e9)
-    monkeypatch.setattr(job_pool, "_office", lambda: own)
+    monkeypatch.setattr(job_pool, "_job_pool", lambda: own)
     yield own
     own.worker.close()
 
 
-hire = partial(BackgroundExecutor, say=lambda ahead: None)
+hire = partial(BackgroundExecutor, on_wait=lambda ahead: None)
 
 
 def plan() -> Plan:
@@ -66,7 +66,7 @@ def test_a_process_that_is_lost_again_and_again_ends_the_sweep(
         office.worker.close()
         return task
 
-    monkeypatch.setattr(office.worker, "begin", doomed)
+    monkeypatch.setattr(office.worker, "create", doomed)
     with pytest.raises(SweepInterruptedError, match="to save its memory"):
         finish(run)
 

@@ -39,7 +39,7 @@ def worker() -> Iterator[WorkerProcess]:
 @pytest.fixture
 def office(worker: WorkerProcess, monkeypatch: pytest.MonkeyPatch) -> JobPool:
     """An office with room for 100 bytes."""
-    monkeypatch.setattr(FairQueue, "INTERVAL", 0.01)
+    monkeypatch.setattr(FairQueue, "POLL_SECONDS", 0.01)
     return JobPool(worker, 100.0)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import sde_lab as lab
-from sde_lab.sweep import batching
+from sde_lab.sweeps import batching
 
 BASE = lab.Scenario(x0=1.0, steps=8, samples=40)
 OVER = {"kappa": np.linspace(0.1, 2.0, 7).tolist(), "scheme": ["euler", "heun"]}
@@ -23,7 +23,7 @@ class EnoughError(Exception):
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "POINTS", 3)
+    monkeypatch.setattr(batching, "MAX_BLOCK_POINTS", 3)
 
 
 @pytest.fixture(params=["points.parquet", "points"])
@@ -53,7 +53,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(place: Path, monkeypatch: pytest.M
     assert points_on_disk(place) == 6
     begun = []
     monkeypatch.setattr(
-        "sde_lab.sweep.executors.BlockRun",
+        "sde_lab.sweeps.executors.BlockRun",
         lambda block: begun.append(block.point_indices) or _work(block),
     )
     resumed = lab.sweep(BASE, OVER, **ASKED, checkpoint=place)
@@ -67,7 +67,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(place: Path, monkeypatch: pytest.M
 
 
 def _work(block: Any) -> Any:
-    from sde_lab.sweep.batch import BlockRun
+    from sde_lab.sweeps.batch import BlockRun
 
     return BlockRun(block)
 
@@ -162,7 +162,7 @@ def test_other_block_sizes_go_on_in_the_same_file(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted(place, 6)
-    monkeypatch.setattr(batching, "POINTS", 2)
+    monkeypatch.setattr(batching, "MAX_BLOCK_POINTS", 2)
     resumed = lab.sweep(BASE, OVER, **ASKED, checkpoint=place)
     pd.testing.assert_frame_equal(
         resumed.table(), lab.sweep(BASE, OVER, **ASKED).table(), check_exact=True

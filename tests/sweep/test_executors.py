@@ -18,7 +18,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
-from sde_lab.sweep import batching
+from sde_lab.sweeps import batching
 
 ROOT = Path(__file__).parents[2]
 BASE = lab.Scenario("heston", steps=40, samples=500)
@@ -32,14 +32,14 @@ ASKED: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "POINTS", 2)
+    monkeypatch.setattr(batching, "MAX_BLOCK_POINTS", 2)
 
 
 @pytest.fixture(scope="module")
 def alone() -> pd.DataFrame:
     """The table of one process, in blocks of the same size."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batching, "POINTS", 2)
+        patch.setattr(batching, "MAX_BLOCK_POINTS", 2)
         return lab.sweep(BASE, OVER, **ASKED).table()
 
 
@@ -219,7 +219,7 @@ def test_the_page_uses_the_cluster_that_the_environment_names(
 ) -> None:
     """A worker computes every block: this process could not."""
     monkeypatch.setenv("SDE_LAB_DASK", cluster.scheduler.address)
-    monkeypatch.setattr("sde_lab.sweep.executors.BlockRun", None)
+    monkeypatch.setattr("sde_lab.sweeps.executors.BlockRun", None)
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     app.query_params["sweep.points"] = "6"
     app.run()

@@ -11,7 +11,7 @@ import torch
 
 import sde_lab as lab
 from sde_lab.solver.brownian import STREAM_SAMPLES
-from sde_lab.sweep import SweepRun, batching, make_plan
+from sde_lab.sweeps import SweepRun, batching, make_plan
 
 BASE = lab.Scenario(x0=1.5, steps=20, samples=300, dtype="float64")
 MEASURES = ("mean", "std", "q05", "q50", "q97.5")
@@ -131,9 +131,9 @@ def test_blocks_and_spans_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     over = {"kappa": np.linspace(0.2, 3.0, 7), "seed": [3, 4]}
     arguments = (scenario, over, ("mean", "std", "q05", "crosses 1", largest), ("x0", "sigma"), 3)
     whole = lab.sweep(*arguments)
-    monkeypatch.setattr(batching, "POINTS", 3)
-    monkeypatch.setattr(batching, "ROWS", STREAM_SAMPLES)
-    monkeypatch.setattr(batching, "ROOM", 1.0)
+    monkeypatch.setattr(batching, "MAX_BLOCK_POINTS", 3)
+    monkeypatch.setattr(batching, "MAX_BLOCK_ROWS", STREAM_SAMPLES)
+    monkeypatch.setattr(batching, "BLOCK_BYTES", 1.0)
     plan = make_plan(*arguments)
     assert len(plan.blocks) == 14
     assert plan.blocks[0].span == STREAM_SAMPLES
@@ -374,7 +374,7 @@ def test_more_than_the_budget_holds_is_refused_with_what_fits(
 
 
 def test_a_run_tells_how_far_it_is_and_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "POINTS", 2)
+    monkeypatch.setattr(batching, "MAX_BLOCK_POINTS", 2)
     over = {"kappa": [0.5, 1.0, 1.5, 2.0, 2.5]}
     whole = lab.sweep(BASE, over)
     run = SweepRun(make_plan(BASE, over, ("mean", "std")))

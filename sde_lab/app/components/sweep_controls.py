@@ -11,8 +11,8 @@ from sde_lab.app.components.sidebar import URL_BOUND
 from sde_lab.app.components.sweep_axis_controls import draw_axis_range, sweepable_labels
 from sde_lab.figures.sweep_axis import SweepAxis
 from sde_lab.scenario import Scenario
-from sde_lab.sweep import Plan, make_plan
-from sde_lab.sweep.grid import with_values
+from sde_lab.sweeps import Plan, make_plan
+from sde_lab.sweeps.grid import with_values
 
 NO_SECOND_AXIS = "nothing else"
 GRID_POINTS = (6, 11, 21, 31, 51, 101)

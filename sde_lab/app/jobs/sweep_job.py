@@ -17,9 +17,9 @@ from sde_lab.server.dask_cluster import ADDRESS_VARIABLE, dask_executor
 from sde_lab.server.result_cache import LRUCache
 from sde_lab.server.singleton import process_singleton
 from sde_lab.server.sweep_executors import BackgroundExecutor, InteractiveExecutor
-from sde_lab.sweep import SweepInterruptedError, SweepRun
-from sde_lab.sweep.executors import BlockExecutor, PoolExecutor
-from sde_lab.sweep.plan import Plan, SweepBlock
+from sde_lab.sweeps import SweepInterruptedError, SweepRun
+from sde_lab.sweeps.executors import BlockExecutor, PoolExecutor
+from sde_lab.sweeps.plan import Plan, SweepBlock
 
 MAX_INTERACTIVE_WORK = 12_000_000
 """Derivatives (points × samples × steps × components × columns) of a sweep that is done at once:

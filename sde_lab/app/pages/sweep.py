@@ -24,7 +24,7 @@ from sde_lab.errors import ScenarioError
 from sde_lab.figures.sweep_animation import AnimationData, sweep_animation
 from sde_lab.figures.sweep_curve import SweepCurveData, sweep_curve
 from sde_lab.figures.sweep_heatmaps import sweep_heatmaps
-from sde_lab.sweep import SweepResult, SweepRun, get_value
+from sde_lab.sweeps import SweepResult, SweepRun, get_value
 
 HEIGHT = "clamp(390px, calc(100vh - 250px), 900px)"
 MAP = "sweep.map"

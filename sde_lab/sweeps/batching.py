@@ -8,7 +8,7 @@ from sde_lab import memory
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 from sde_lab.solver.brownian import STREAM_SAMPLES
-from sde_lab.sweep.measures import Measure
+from sde_lab.sweeps.measures import Measure
 
 MAX_BLOCK_ROWS = 2**16
 """Rows (points × samples) that are stepped together: many enough to hide Python, few for caches."""

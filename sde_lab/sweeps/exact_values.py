@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sde_lab.models.laws.base import Law
 from sde_lab.scenario import Scenario
 from sde_lab.summaries.estimators import Array
-from sde_lab.sweep.measures import SENSITIVITY_INPUTS, STATE_INPUTS
-from sde_lab.sweep.plan import SweepBlock
+from sde_lab.sweeps.measures import SENSITIVITY_INPUTS, STATE_INPUTS
+from sde_lab.sweeps.plan import SweepBlock
 from sde_lab.theory.exact_laws import exact_laws
 
 

@@ -14,10 +14,10 @@ import numpy as np
 
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
-from sde_lab.sweep.checkpoint import Checkpoint
-from sde_lab.sweep.executors import BlockExecutor, ExecutorError, PoolExecutor, SerialExecutor
-from sde_lab.sweep.plan import Plan, SweepBlock, make_plan
-from sde_lab.sweep.result import SweepResult, _ResultBuilder
+from sde_lab.sweeps.checkpoint import Checkpoint
+from sde_lab.sweeps.executors import BlockExecutor, ExecutorError, PoolExecutor, SerialExecutor
+from sde_lab.sweeps.plan import Plan, SweepBlock, make_plan
+from sde_lab.sweeps.result import SweepResult, _ResultBuilder
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sde_lab.errors import ScenarioError
-from sde_lab.sweep.batch import BlockResult
-from sde_lab.sweep.plan import Plan
-from sde_lab.sweep.result import _ResultBuilder, tidy_rows
+from sde_lab.sweeps.batch import BlockResult
+from sde_lab.sweeps.plan import Plan
+from sde_lab.sweeps.result import _ResultBuilder, tidy_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,9 +14,9 @@ from torch import Tensor
 from sde_lab.sensitivity.tangents import STEPS_PER_SOLVE, TangentBatch, propagate_tangents
 from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.simulate import brownian_increments
-from sde_lab.sweep.accumulator import BlockAccumulator
-from sde_lab.sweep.exact_values import exact_values
-from sde_lab.sweep.plan import SweepBlock
+from sde_lab.sweeps.accumulator import BlockAccumulator
+from sde_lab.sweeps.exact_values import exact_values
+from sde_lab.sweeps.plan import SweepBlock
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 
 from sde_lab.errors import ScenarioError
-from sde_lab.sweep.batch import BlockResult, BlockRun, compute_block, one_thread
-from sde_lab.sweep.plan import SweepBlock
+from sde_lab.sweeps.batch import BlockResult, BlockRun, compute_block, one_thread
+from sde_lab.sweeps.plan import SweepBlock
 
 PIECE_SECONDS = 0.1
 """How long one turn of work takes, or one look at what an executor has done."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sde_lab.summaries.estimators import Array
-from sde_lab.sweep.measures import (
+from sde_lab.sweeps.measures import (
     SENSITIVITY_INPUTS,
     STATE_INPUTS,
     Crossing,
@@ -19,7 +19,7 @@ from sde_lab.sweep.measures import (
     SampleStatistics,
     StdSlope,
 )
-from sde_lab.sweep.plan import SweepBlock
+from sde_lab.sweeps.plan import SweepBlock
 
 
 class BlockAccumulator:

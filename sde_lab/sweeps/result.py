@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
-from sde_lab.sweep.batch import BlockResult
-from sde_lab.sweep.grid import SweepGrid
-from sde_lab.sweep.plan import Column, Plan
+from sde_lab.sweeps.batch import BlockResult
+from sde_lab.sweeps.grid import SweepGrid
+from sde_lab.sweeps.plan import Column, Plan
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
-from sde_lab.sweep.batching import require_table, split_into_blocks
-from sde_lab.sweep.grid import SweepGrid, make_grid, with_values
-from sde_lab.sweep.measures import SENSITIVITY_INPUTS, STATE_INPUTS, Measure, make_measures
+from sde_lab.sweeps.batching import require_table, split_into_blocks
+from sde_lab.sweeps.grid import SweepGrid, make_grid, with_values
+from sde_lab.sweeps.measures import SENSITIVITY_INPUTS, STATE_INPUTS, Measure, make_measures
 
 
 @dataclass(frozen=True)

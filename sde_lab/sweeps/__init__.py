@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sde_lab.sweep.grid import get_value, sweepable_names
-from sde_lab.sweep.plan import Plan, make_plan
-from sde_lab.sweep.result import Curve, SweepResult
-from sde_lab.sweep.run import SweepInterruptedError, SweepProgress, SweepRun, sweep
+from sde_lab.sweeps.grid import get_value, sweepable_names
+from sde_lab.sweeps.plan import Plan, make_plan
+from sde_lab.sweeps.result import Curve, SweepResult
+from sde_lab.sweeps.run import SweepInterruptedError, SweepProgress, SweepRun, sweep
 
 __all__ = [
     "Curve",
