@@ -3,7 +3,8 @@
 Replay (:mod:`sde_lab.sensitivity.replay`) gathers the steps of a path that is already there,
 because few rows would not fill a solver step. Where a step already has many rows, as in a sweep,
 gathering only moves memory: here the graph of one step is alive at a time, its A_k = ∂Φ/∂x and
-B_k = ∂Φ/∂θ are taken as soon as the next state is known, and J_{k+1} = A_k J_k + B_k follows in the caches.
+B_k = ∂Φ/∂θ are taken as soon as the next state is known, and J_{k+1} = A_k J_k + B_k follows in
+the caches.
 """
 
 from __future__ import annotations
