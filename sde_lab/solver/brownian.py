@@ -90,13 +90,28 @@ def sample_increments(
     levy = empty_tensor(shape, dtype) if levy_areas else None
     for channel in range(brownian_size):
         for block, start in enumerate(range(0, samples, STREAM_SAMPLES)):
-            stream = _stream(seed, channel, first_sample // STREAM_SAMPLES + block)
             span = slice(start, min(start + STREAM_SAMPLES, samples))
             target = None if levy is None else levy[:, span, channel]
-            _fill(increments[:, span, channel], target, stream)
-    if levy is not None:
-        levy.mul_(1.0 / math.sqrt(12.0))
+            number = first_sample // STREAM_SAMPLES + block
+            fill_stream(increments[:, span, channel], target, seed, channel, number)
     return BrownianIncrements(increments.to(device), None if levy is None else levy.to(device))
+
+
+def fill_stream(
+    increments: Tensor, levy_areas: Tensor | None, seed: int, channel: int, block: int
+) -> None:
+    """Write increments (and Lévy areas) of one Brownian motion of one block of samples, in place.
+
+    Args:
+        increments: (steps, n), n at most STREAM_SAMPLES.
+        levy_areas: the same shape, or None where the scheme reads none.
+        seed: names the sheet.
+        channel: number of the Brownian motion.
+        block: number of the block of STREAM_SAMPLES samples.
+    """
+    _fill(increments, levy_areas, _stream(seed, channel, block))
+    if levy_areas is not None:
+        levy_areas.mul_(1.0 / math.sqrt(12.0))
 
 
 def _stream(seed: int, channel: int, block: int) -> torch.Generator:
