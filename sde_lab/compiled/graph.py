@@ -73,22 +73,24 @@ class Graph:
         return Scalar(self, self._node(Node(op, tuple(operand.index for operand in operands))))
 
     def _simplified(self, op: str, operands: Sequence[Scalar]) -> Scalar | None:
+        """Return the same number with fewer operations, where there is one."""
         first, last = operands[0], operands[-1]
-        if op == "add":
-            return last if first.is_(0.0) else first if last.is_(0.0) else None
-        if op == "sub":
-            return -last if first.is_(0.0) else first if last.is_(0.0) else None
-        if op == "mul":
-            if first.is_(0.0) or last.is_(0.0):
-                return self.const(0.0)
-            return last if first.is_(1.0) else first if last.is_(1.0) else None
-        if op == "div":
-            return first if last.is_(1.0) or first.is_(0.0) else None
-        if op == "neg" and first.constant is not None:
-            return self.const(-first.constant)
-        if op in COMPARISONS and operands[2].index == last.index:
-            return last
-        return None
+        simple: Scalar | None = None
+        if op in ("add", "sub") and last.is_(0.0):
+            simple = first
+        elif op == "add" and first.is_(0.0):
+            simple = last
+        elif op == "sub" and first.is_(0.0):
+            simple = -last
+        elif op in ("mul", "div") and (first.is_(0.0) or last.is_(1.0)):
+            simple = first
+        elif op == "mul" and (last.is_(0.0) or first.is_(1.0)):
+            simple = last
+        elif op == "neg" and first.constant is not None:
+            simple = self.const(-first.constant)
+        elif op in COMPARISONS and operands[2].index == last.index:
+            simple = last
+        return simple
 
     def reachable(self, outputs: Iterable[Scalar]) -> list[int]:
         """Return the nodes that the outputs are made of, each after its operands."""
@@ -203,7 +205,7 @@ def maximum(a: Scalar, b: Scalar) -> Scalar:
     """Return the larger of two; NaN if either is.
 
     Beside a number, a tie counts as the variable. Of two variables a tie is their mean, whose value
-    is the same and whose slope is half of each: both as torch differentiates ``clamp``, ``maximum``.
+    is the same and whose slope is half of each. So torch differentiates ``clamp`` and ``maximum``.
     """
     if a.constant is not None:
         a, b = b, a
@@ -247,20 +249,10 @@ def power(x: Scalar, y: Scalar) -> Scalar:
 
 def _tangent(op: str, out: Scalar, x: Sequence[Scalar], dx: Sequence[Scalar]) -> Scalar:
     """Return the derivative of one operation from those of its operands."""
-    if op == "add":
-        return dx[0] + dx[1]
-    if op == "sub":
-        return dx[0] - dx[1]
-    if op == "neg":
-        return -dx[0]
-    if op == "mul":
-        return dx[0] * x[1] + x[0] * dx[1]
-    if op == "div":
-        return (dx[0] - out * dx[1]) / x[1]
-    if op == "pow":
-        return _power_tangent(out, x, dx)
     if op in COMPARISONS:
         return x[0].where(op, x[1], dx[2], dx[3])
+    if op in _ARITHMETIC:
+        return _ARITHMETIC[op](out, x, dx)
     return _SLOPES[op](x[0], out) * dx[0]
 
 
@@ -271,16 +263,24 @@ def _power_tangent(out: Scalar, x: Sequence[Scalar], dx: Sequence[Scalar]) -> Sc
     return x[0].where("where_eq", 0.0, 0.0, by_base + by_exponent)
 
 
+_ARITHMETIC: Mapping[str, Callable[[Scalar, Sequence[Scalar], Sequence[Scalar]], Scalar]] = {
+    "add": lambda _, __, dx: dx[0] + dx[1],
+    "sub": lambda _, __, dx: dx[0] - dx[1],
+    "neg": lambda _, __, dx: -dx[0],
+    "mul": lambda _, x, dx: dx[0] * x[1] + x[0] * dx[1],
+    "div": lambda out, x, dx: (dx[0] - out * dx[1]) / x[1],
+    "pow": _power_tangent,
+}
 _SLOPES: Mapping[str, Callable[[Scalar, Scalar], Scalar]] = {
     # zero at and below zero, where the root has no finite slope
     "sqrt": lambda x, out: x.where("where_le", 0.0, 0.0, 0.5 / out),
-    "exp": lambda x, out: out,
-    "log": lambda x, out: 1.0 / x,
-    "sin": lambda x, out: x.function("cos"),
-    "cos": lambda x, out: -x.function("sin"),
-    "tan": lambda x, out: 1.0 + out * out,
-    "atan": lambda x, out: 1.0 / (1.0 + x * x),
-    "sinh": lambda x, out: x.function("cosh"),
-    "cosh": lambda x, out: x.function("sinh"),
-    "tanh": lambda x, out: 1.0 - out * out,
+    "exp": lambda _, out: out,
+    "log": lambda x, _: 1.0 / x,
+    "sin": lambda x, _: x.function("cos"),
+    "cos": lambda x, _: -x.function("sin"),
+    "tan": lambda _, out: 1.0 + out * out,
+    "atan": lambda x, _: 1.0 / (1.0 + x * x),
+    "sinh": lambda x, _: x.function("cosh"),
+    "cosh": lambda x, _: x.function("sinh"),
+    "tanh": lambda _, out: 1.0 - out * out,
 }

@@ -87,8 +87,10 @@ def compile_kernel(
     array = numba.from_dtype(np.dtype(dtype))[::1]
     scalar = numba.from_dtype(np.dtype(dtype))
     signature = numba.void(array, array, array, array, scalar, numba.int64, numba.int64[::1], array)
-    options = {"nogil": True, "error_model": "numpy", "fastmath": FASTMATH}
-    return Kernel(source, numba.njit(signature, **options)(names["kernel"]), dtype)
+    compiled: Callable[..., None] = numba.njit(
+        signature, nogil=True, error_model="numpy", fastmath=FASTMATH
+    )(names["kernel"])
+    return Kernel(source, compiled, dtype)
 
 
 _FUNCTIONS = ("sqrt", "exp", "log", "sin", "cos", "tan", "atan", "sinh", "cosh", "tanh")
@@ -144,7 +146,7 @@ class KernelCache:
             kernel = made if self._accept(key, made) else None
         except TooLongError:
             pass  # replay serves it
-        except Exception:  # a compiler's own faults must not reach a reader
+        except Exception:  # noqa: BLE001  a compiler's own faults must not reach a reader
             _LOG.warning("no kernel for %.200r with %s", key.model, key.scheme, exc_info=True)
         with self._lock:
             self._pending.discard(key)

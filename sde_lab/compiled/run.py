@@ -17,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 
 from sde_lab.compiled.kernel import Kernel, stored_rows
-from sde_lab.compiled.source import WIDTH
+from sde_lab.compiled.source import STRIDE, WIDTH
 from sde_lab.scenario import Scenario
-from sde_lab.solver.brownian import STREAM_SAMPLES, fill_stream
+from sde_lab.solver.brownian import STREAM_SAMPLES, BrownianIncrements, fill_stream
 
 assert WIDTH == STREAM_SAMPLES
 MAX_NOISE_BYTES = 512e6
@@ -51,6 +51,7 @@ def run_kernel(
     indices: NDArray[np.intp],
     first_sample: int = 0,
     threads: int | None = None,
+    noise: BrownianIncrements | None = None,
 ) -> Tables:
     """Simulate the scenario's samples and differentiate them by the kernel's columns.
 
@@ -60,6 +61,7 @@ def run_kernel(
         indices: numbers of the steps whose states are stored, increasing.
         first_sample: number of the first sample on the sheet, a multiple of STREAM_SAMPLES.
         threads: blocks at once; None takes the processor's cores.
+        noise: increments to use instead of those that the seed names.
 
     Returns:
         Tables of the stored times; a path that diverges holds Inf or NaN from there on.
@@ -70,7 +72,7 @@ def run_kernel(
         np.empty(shape, dtype=kernel.dtype),
         np.empty((len(kernel.source.columns), *shape), dtype=kernel.dtype),
     )
-    task = _Task(kernel, scenario, indices, first_sample, tables)
+    task = _Task(kernel, scenario, indices, first_sample, tables, noise)
     blocks = range(-(-count // WIDTH))
     workers = min(len(blocks), threads or os.cpu_count() or 1)
     if workers == 1:
@@ -92,11 +94,14 @@ class _Task:
         indices: NDArray[np.intp],
         first_sample: int,
         tables: Tables,
+        noise: BrownianIncrements | None,
     ) -> None:
+        self._given = noise
         self._kernel, self._scenario, self._tables = kernel, scenario, tables
         self._first_block = first_sample // WIDTH
         self._number = np.dtype(kernel.dtype).type
-        self._parameters = np.array(list(scenario.parameters.values()), dtype=kernel.dtype)
+        values = [scenario.parameters[name] for name in kernel.source.parameters]
+        self._parameters = np.array(values, dtype=kernel.dtype)
         self._rows = stored_rows(scenario.steps, indices)
         self._stores_start = bool(len(indices)) and indices[0] == 0
 
@@ -108,7 +113,7 @@ class _Task:
         state = self._start(rows)
         stored = np.empty((self._tables.states.shape[0], rows, WIDTH), dtype=self._kernel.dtype)
         if self._stores_start:
-            stored[0] = state
+            stored[0] = state[:, :WIDTH]
         self._kernel.run(
             noise,
             areas,
@@ -122,10 +127,10 @@ class _Task:
         self._copy(block, stored)
 
     def _start(self, rows: int) -> NDArray[np.floating]:
-        """Return initial states and tangents, (rows, WIDTH): ∂x₀/∂x₀ is the unit matrix."""
+        """Return initial states and tangents, (rows, STRIDE): ∂x₀/∂x₀ is the unit matrix."""
         source = self._kernel.source
-        state = np.zeros((rows, WIDTH), dtype=self._kernel.dtype)
-        initial = [parameter.name for parameter in self._scenario.model_spec.initial]
+        state = np.zeros((rows, STRIDE), dtype=self._kernel.dtype)
+        initial = source.initial
         state[: source.size] = np.array(self._scenario.initial, dtype=self._kernel.dtype)[:, None]
         for c, name in enumerate(source.columns):
             if name in initial:
@@ -140,10 +145,26 @@ class _Task:
         increments = torch.empty(shape, dtype=dtype, device="cpu")
         areas = torch.empty(shape, dtype=dtype, device="cpu") if source.levy_area else None
         for m in range(source.brownian_size):
+            if self._given is not None:
+                self._take(block, m, increments[m], None if areas is None else areas[m])
+                continue
             target = None if areas is None else areas[m]
             fill_stream(increments[m], target, scenario.seed, m, self._first_block + block)
         flat = increments.view(-1).numpy()
         return flat, flat if areas is None else areas.view(-1).numpy()
+
+    def _take(
+        self, block: int, m: int, increments: torch.Tensor, areas: torch.Tensor | None
+    ) -> None:
+        """Copy given increments, (steps, N, M), into a block; what is over the samples is zero."""
+        assert self._given is not None
+        span = slice(block * WIDTH, min((block + 1) * WIDTH, self._scenario.samples))
+        width = span.stop - span.start
+        given = self._given
+        for target, table in ((increments, given.increments), (areas, given.levy_areas)):
+            if target is not None and table is not None:
+                target.zero_()
+                target[:, :width] = table[:, span, m]
 
     def _copy(self, block: int, stored: NDArray[np.floating]) -> None:
         size = self._kernel.source.size

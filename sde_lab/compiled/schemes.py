@@ -94,7 +94,9 @@ BETA3, BETA4 = (2.0, -4 / 3, -2 / 3, 0.0), (-2.0, 5 / 3, -2 / 3, 1.0)
 
 
 def _srid2(sde: StepTimeSDE) -> Vector:
-    y, drifts, diffusions = list(sde.state), [], []
+    y = list(sde.state)
+    drifts: list[Vector] = []
+    diffusions: list[Vector] = []
     weights = [_srid2_weights(w, h) for w, h in zip(sde.noise, sde.areas, strict=True)]
     for s in range(4):
         first, second = list(sde.state), list(sde.state)

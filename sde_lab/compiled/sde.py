@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sde_lab.compiled import graph as operations
 from sde_lab.compiled.graph import Graph, Scalar
@@ -11,7 +11,7 @@ from sde_lab.equations.expression_tree import Node
 from sde_lab.equations.model import EquationModel
 from sde_lab.models.base import Interpretation
 
-_OPERATIONS = {
+_OPERATIONS: Mapping[str, Callable[..., Scalar]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
     "mul": lambda a, b: a * b,
@@ -99,5 +99,5 @@ def evaluate(graph: Graph, node: Node, values: Mapping[str, Scalar]) -> Scalar:
         return values[node.text]
     operands = [evaluate(graph, operand, values) for operand in node.operands]
     if node.op in _OPERATIONS:
-        return _OPERATIONS[node.op](*operands)  # type: ignore[no-untyped-call, no-any-return]
+        return _OPERATIONS[node.op](*operands)
     return operands[0].function(node.op)

@@ -21,6 +21,9 @@ from sde_lab.schemes import Scheme
 WIDTH = 1024
 """Samples that a kernel steps together. Their states and tangents stay in the processor's cache;
 being a constant, it lets the compiler see that rows do not overlap, and vectorise over samples."""
+STRIDE = WIDTH + 16
+"""Distance of the rows of states and tangents. Rows 4 KB apart would fall into one set of the L1
+cache and evict each other: of Heston's step that took seven times as long."""
 MAX_LINES = 3000
 """Operations of a step, at most: beyond, compiling takes more than some seconds."""
 _BINARY = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
@@ -31,6 +34,10 @@ class TooLongError(ValueError):
     """The step has more operations than are compiled."""
 
 
+class SourceError(ValueError):
+    """The generated source holds something that is not generated."""
+
+
 @dataclass(frozen=True)
 class StepSource:
     """The generated code of one equation, scheme and choice of columns.
@@ -38,7 +45,9 @@ class StepSource:
     Attributes:
         text: Python source of a function ``kernel``.
         lines: operations of one step of one sample.
-        columns: what is differentiated by, names of the model's Jacobian columns.
+        columns: what is differentiated by, names of the equation's Jacobian columns.
+        initial: names of its initial values, in the order of its components.
+        parameters: names of its parameters, in the order in which the kernel takes them.
         size: number of state components.
         brownian_size: number of Brownian motions.
         levy_area: whether the scheme reads the space-time Lévy area.
@@ -47,6 +56,8 @@ class StepSource:
     text: str
     lines: int
     columns: tuple[str, ...]
+    initial: tuple[str, ...]
+    parameters: tuple[str, ...]
     size: int
     brownian_size: int
     levy_area: bool
@@ -56,7 +67,7 @@ def write(model: EquationModel, scheme: Scheme, columns: Sequence[str]) -> StepS
     """Write the loop over steps and samples.
 
     The kernel's arguments: ``w`` increments and ``h`` Lévy areas, flat (M, K, WIDTH); ``s`` the
-    states and tangents, flat (D + D·C, WIDTH), where they begin and where they end; ``p`` the
+    states and tangents, flat (D + D·C, STRIDE), where they begin and where they end; ``p`` the
     parameters; ``step``; ``first`` number of the first step; ``rows`` where each of the K states
     reached goes in the output, or −1; ``out``, flat (stored times, D + D·C, WIDTH).
 
@@ -85,7 +96,16 @@ def write(model: EquationModel, scheme: Scheme, columns: Sequence[str]) -> StepS
         raise TooLongError(f"{len(body.lines)} operations, more than {MAX_LINES}")
     text = body.function(size, len(columns), len(sde.noise), levy_area=scheme.levy_area)
     check(text)
-    return StepSource(text, len(body.lines), tuple(columns), size, len(sde.noise), scheme.levy_area)
+    return StepSource(
+        text=text,
+        lines=len(body.lines),
+        columns=tuple(columns),
+        initial=tuple(initial),
+        parameters=tuple(sde.parameters),
+        size=size,
+        brownian_size=len(sde.noise),
+        levy_area=scheme.levy_area,
+    )
 
 
 class _Body:
@@ -120,36 +140,37 @@ class _Body:
         """Return the whole kernel."""
         rows = size * (1 + columns)
         used = set(self._names.values())
-        loads = [f"x{d} = s[{d * WIDTH} + i]" for d in range(size)]
+        loads = [f"x{d} = s[{d * STRIDE} + i]" for d in range(size)]
         loads += [f"w{m} = w[{m} * noise_rows + k * {WIDTH} + i]" for m in range(noises)]
         if levy_area:
             loads += [f"h{m} = h[{m} * noise_rows + k * {WIDTH} + i]" for m in range(noises)]
         loads += [
-            f"j{d}_{c} = s[{(size * (1 + c) + d) * WIDTH} + i]"
+            f"j{d}_{c} = s[{(size * (1 + c) + d) * STRIDE} + i]"
             for c in range(columns)
             for d in range(size)
         ]
         loads = [load for load in loads if load.split(" ", 1)[0] in used]
-        stores = [f"s[{row * WIDTH} + i] = {name}" for row, name in enumerate(self._outputs)]
+        stores = [f"s[{row * STRIDE} + i] = {name}" for row, name in enumerate(self._outputs)]
         parameters = sorted({n for n in used if n[0] == "p"}, key=lambda n: int(n[1:]))
         return "\n".join(
             [
                 "def kernel(w, h, s, p, step, first, rows, out):",
                 " root_step = number(sqrt(step))",
-                " noise_rows = rows.shape[0] * 1024",
+                f" noise_rows = rows.shape[0] * {WIDTH}",
                 *(f" {name} = p[{name[1:]}]" for name in parameters),
                 *self._at(_FIXED, 1),
                 " for k in range(rows.shape[0]):",
                 "  t = number(first + k) * step",
                 *self._at(_STEP, 2),
-                "  for i in range(1024):",
+                f"  for i in range({WIDTH}):",
                 *("   " + load for load in loads),
                 *self._at(_SAMPLE, 3),
                 *("   " + store for store in stores),
                 "  row = rows[k]",
                 "  if row >= 0:",
-                f"   for i in range({rows * WIDTH}):",
-                f"    out[row * {rows * WIDTH} + i] = s[i]",
+                f"   for r in range({rows}):",
+                f"    for i in range({WIDTH}):",
+                f"     out[row * {rows * WIDTH} + r * {WIDTH} + i] = s[r * {STRIDE} + i]",
                 "",
             ]
         )
@@ -187,29 +208,49 @@ _ALLOWED = (
     ast.Constant, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.USub, ast.Gt, ast.GtE, ast.Lt,
     ast.LtE, ast.Eq, ast.Attribute,
 )  # fmt: skip
+_FIXED_NAMES = frozenset(
+    [
+        "kernel",
+        "w",
+        "h",
+        "s",
+        "p",
+        "t",
+        "k",
+        "i",
+        "r",
+        "step",
+        "root_step",
+        "first",
+        "rows",
+        "out",
+        "row",
+        "noise_rows",
+        "nan",
+        "inf",
+    ]
+)
 _CALLED = {*FUNCTIONS, "number", "range"}
 
 
 def check(text: str) -> None:
-    """Raise ValueError if the source holds anything but the arithmetic that is generated here."""
+    """Raise SourceError if the source holds anything but the arithmetic that is generated here."""
     for node in ast.walk(ast.parse(text)):
         if not isinstance(node, _ALLOWED):
-            raise ValueError(f"{type(node).__name__} in generated source")
+            raise SourceError(type(node).__name__)
         if isinstance(node, ast.Call) and not (
             isinstance(node.func, ast.Name) and node.func.id in _CALLED and not node.keywords
         ):
-            raise ValueError("a call in generated source")
+            raise SourceError("a call")
         if isinstance(node, ast.Attribute) and ast.unparse(node) != "rows.shape":
-            raise ValueError("an attribute in generated source")
+            raise SourceError("an attribute")
         if isinstance(node, ast.Constant) and not isinstance(node.value, int | float):
-            raise ValueError("a text in generated source")
+            raise SourceError("a text")
         if isinstance(node, ast.Name) and not _is_generated(node.id):
-            raise ValueError("a name in generated source")
+            raise SourceError("a name")
 
 
 def _is_generated(name: str) -> bool:
-    if name in {"w", "h", "s", "p", "t", "k", "i", "step", "root_step", "first", "rows", "out"}:
-        return True
-    if name in {"row", "noise_rows", "kernel", "nan", "inf", *_CALLED}:
+    if name in _FIXED_NAMES or name in _CALLED:
         return True
     return name[0] in "vxwhpj" and name[1:].replace("_", "").isdigit()

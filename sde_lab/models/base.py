@@ -70,6 +70,9 @@ class Model(ABC):
     description: str
     equation: str
     """LaTeX, without dollar signs; one equation per state component, joined by ``\\\\``."""
+    text: str = ""
+    """The equation as a reader would type it (:func:`sde_lab.parse_sde`), with the names of
+    ``parameters``; the compiled step derives from it. Empty where there is none."""
     components: tuple[str, ...]
     """Name of each state component, in the order of the state's last axis."""
     symbols: tuple[str, ...]

@@ -18,6 +18,7 @@ class BrownianMotion(Model):
     title = "Brownian motion with drift"
     description = "Noise adds up while the state is carried along at a steady rate."
     equation = r"dX = \mu\,dt + \sigma\,dW"
+    text = "dX = mu*dt + sigma*dW"
     components = ("x",)
     symbols = ("X",)
     initial = (Parameter("x0", "x₀", "x_0", 0.0, -3.0, 3.0, 0.1, "initial value"),)

@@ -20,6 +20,7 @@ class CoxIngersollRoss(Model):
     title = "Cox–Ingersoll–Ross"
     description = "Mean reversion with noise that fades near zero: an interest rate."
     equation = r"dX = \kappa(\theta - X)\,dt + \sigma\sqrt{X}\,dW"
+    text = "dX = kappa*(theta - max(X, 0))*dt + sigma*sqrt(max(X, 0))*dW"
     components = ("x",)
     symbols = ("X",)
     initial = (Parameter("x0", "x₀", "x_0", 1.0, 0.0, 3.0, 0.1, "initial value", minimum=0.0),)

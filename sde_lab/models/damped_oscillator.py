@@ -17,6 +17,7 @@ class DampedOscillator(Model):
     title = "Damped noisy oscillator"
     description = "A mass on a spring, slowed by friction and kicked by noise."
     equation = r"dx = v\,dt \\ dv = -(\omega^2 x + \gamma v)\,dt + \sigma\,dW"
+    text = "dx = v*dt\ndv = -(omega**2*x + gamma*v)*dt + sigma*dW"
     components = ("position", "velocity")
     symbols = ("x", "v")
     initial = (

@@ -14,6 +14,7 @@ class DoubleWell(Model):
     title = "Double well"
     description = "Two valleys with a ridge at zero: noise now and then carries the state across."
     equation = r"dX = (a X - b X^3)\,dt + \sigma\,dW"
+    text = "dX = X*(a - b*X*X)*dt + sigma*dW"
     components = ("x",)
     symbols = ("X",)
     initial = (Parameter("x0", "x₀", "x_0", 0.5, -2.0, 2.0, 0.1, "initial value"),)

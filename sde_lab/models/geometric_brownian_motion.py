@@ -18,6 +18,7 @@ class GeometricBrownianMotion(Model):
     title = "Geometric Brownian motion"
     description = "Growth and noise are both in proportion to the state: a share price."
     equation = r"dX = \mu X\,dt + \sigma X\,dW"
+    text = "dX = mu*X*dt + sigma*X*dW"
     components = ("x",)
     symbols = ("X",)
     initial = (Parameter("x0", "x₀", "x_0", 1.0, 0.1, 3.0, 0.1, "initial value", minimum=1e-6),)

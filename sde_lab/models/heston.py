@@ -29,6 +29,11 @@ class Heston(Model):
         r" \\ dV = \kappa(\theta - V)\,dt"
         r" + \xi\sqrt{V}\left(\rho\,dW_1 + \sqrt{1 - \rho^2}\,dW_2\right)"
     )
+    text = (
+        "dS = mu*S*dt + sqrt(max(V, 0))*S*dW1\n"
+        "dV = kappa*(theta - max(V, 0))*dt + xi*sqrt(max(V, 0))*dW2\n"
+        "corr(dW1, dW2) = rho"
+    )
     components = ("price", "variance")
     symbols = ("S", "V")
     initial = (

@@ -14,6 +14,7 @@ class LogisticGrowth(Model):
     title = "Stochastic logistic growth"
     description = "A population grows to what its surroundings can carry, in good years and bad."
     equation = r"dX = r X\left(1 - \frac{X}{K}\right)dt + \sigma X\,dW"
+    text = "dX = r*X*(1 - X/K)*dt + sigma*X*dW"
     components = ("x",)
     symbols = ("X",)
     initial = (Parameter("x0", "x₀", "x_0", 0.2, 0.0, 3.0, 0.1, "initial population", minimum=0.0),)

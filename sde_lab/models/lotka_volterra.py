@@ -17,6 +17,7 @@ class LotkaVolterra(Model):
         r"dx = x(\alpha - \beta y)\,dt + \sigma_1 x\,dW_1"
         r" \\ dy = y(\delta x - \gamma)\,dt + \sigma_2 y\,dW_2"
     )
+    text = "dx = x*(alpha - beta*y)*dt + sigma1*x*dW1\ndy = y*(delta*x - gamma)*dt + sigma2*y*dW2"
     components = ("prey", "predator")
     symbols = ("x", "y")
     initial = (

@@ -25,6 +25,7 @@ class OrnsteinUhlenbeck(Model):
     title = "Ornstein–Uhlenbeck"
     description = "A spring pulls the state back to its mean while noise pushes it about."
     equation = r"dX = \kappa(\theta - X)\,dt + \sigma\,dW"
+    text = "dX = kappa*(theta - X)*dt + sigma*dW"
     components = ("x",)
     symbols = ("X",)
     initial = (Parameter("x0", "x₀", "x_0", 0.0, -3.0, 3.0, 0.1, "initial value"),)

@@ -11,6 +11,7 @@ from torch import Tensor
 from sde_lab import memory
 from sde_lab.errors import ScenarioError
 from sde_lab.sensitivity.backward import batched, per_time_loop
+from sde_lab.sensitivity.compiled_engine import compiled_jacobian
 from sde_lab.sensitivity.replay import replay
 from sde_lab.sensitivity.torch_func import forward, reverse
 from sde_lab.solver.simulate import Paths
@@ -18,6 +19,7 @@ from sde_lab.solver.simulate import Paths
 JACOBIAN_METHODS: Mapping[str, Callable[[Paths], Tensor]] = MappingProxyType(
     {
         "replay": replay,
+        "compiled": compiled_jacobian,
         "reverse": reverse,
         "forward": forward,
         "batched": batched,
@@ -57,8 +59,10 @@ def jacobian(paths: Paths, engine: str = "replay") -> Jacobian:
 
     Args:
         paths: simulated paths.
-        engine: "replay" (fast), or for comparison "reverse" (``torch.func.jacrev``), "forward"
-            (``torch.func.jacfwd``, one at a time), "batched" (one leaf per sample, all times in one
+        engine: "replay" (fast, on torchsde), "compiled" (one loop for the equation and scheme,
+            compiled by numba at first use; much faster from then on), or for comparison
+            "reverse" (``torch.func.jacrev``), "forward" (``torch.func.jacfwd``, one at a time),
+            "batched" (one leaf per sample, all times in one
             vectorised backward pass) and "loop" (one backward pass per time).
 
     Returns:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import Executor
+from functools import lru_cache
 from importlib import import_module
-
-import streamlit as st
 
 from sde_lab.errors import ScenarioError
 
@@ -35,9 +34,9 @@ def dask_executor() -> Executor | None:
         raise ScenarioError(ADDRESS_VARIABLE, address, hint) from None
 
 
-@st.cache_resource(show_spinner=False)
+@lru_cache(maxsize=1)
 def _connected(address: str) -> Executor:
-    """One connection for all sessions."""
+    """Return one connection for all sessions; an exception is not kept, so the next asks anew."""
     client = import_module("distributed").Client(
         address, timeout=CONNECT_TIMEOUT, set_as_default=False
     )

@@ -8,7 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
-from sde_lab.app.components.equation_editor import CUSTOM_MODEL_LABEL, DEFAULT_TEXT
+from sde_lab.app.components.equation_editor import DEFAULT_TEXT
+from sde_lab.app.state.options import CUSTOM_MODEL_LABEL
 from sde_lab.app.state.widget_keys import parameter_key
 from sde_lab.equations.examples import EXAMPLES
 from tests.app.test_app import APP, opened, shown, widget

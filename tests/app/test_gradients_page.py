@@ -10,8 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
-from sde_lab.app.components.equation_editor import CUSTOM_MODEL_LABEL
 from sde_lab.app.pages.gradients import SECTIONS
+from sde_lab.app.state.options import CUSTOM_MODEL_LABEL
 from sde_lab.equations.examples import EXAMPLES, Example
 from sde_lab.studies.benchmark.listing import runnable_listing
 from sde_lab.studies.benchmark.registry import METHODS

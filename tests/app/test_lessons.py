@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
-from sde_lab.app.components.sidebar import HORIZONS, SAMPLES, STEPS
+from sde_lab.app.state.options import HORIZONS, SAMPLES, STEPS
 from sde_lab.figures.serialize import figure_to_json
 from sde_lab.figures.theme import Theme
 from sde_lab.lessons import LESSONS

@@ -6,7 +6,7 @@ import pytest
 
 import sde_lab as lab
 from sde_lab.app.components.presets import preset_scenario
-from sde_lab.app.components.sidebar import HORIZONS
+from sde_lab.app.state.options import HORIZONS
 from sde_lab.app.state.url_state import default_scenario
 from sde_lab.models.base import Preset
 from sde_lab.summaries.chunked_run import simulate_summary

@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
 from sde_lab import export
-from sde_lab.app.components.equation_editor import CUSTOM_MODEL_LABEL
+from sde_lab.app.state.options import CUSTOM_MODEL_LABEL
 from sde_lab.equations.examples import EXAMPLES, Example
 from sde_lab.figures.serialize import figure_to_json
 from sde_lab.figures.sweep_animation import AnimationData, sweep_animation

@@ -25,7 +25,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
-from sde_lab.app.components.sidebar import HORIZONS, SAMPLES, STEPS
+from sde_lab.app.state.options import HORIZONS, SAMPLES, STEPS
 from sde_lab.figures.fan_chart import fan_chart
 from sde_lab.figures.phase_portrait import phase_portrait
 from sde_lab.figures.sensitivity_panels import sensitivity_panels

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sde_lab as lab
-from sde_lab.app.components.equation_editor import CUSTOM_MODEL_LABEL
 from sde_lab.app.components.equation_facts import _fixed_points_sentence
 from sde_lab.app.jobs.optional_facts import fact_or_none
+from sde_lab.app.state.options import CUSTOM_MODEL_LABEL
 from sde_lab.equations import description
 from sde_lab.figures.axis_range import axis_range
 from sde_lab.models.base import safe_sqrt

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from sde_lab import export
-from sde_lab.app.components.sweep_controls import SweepRequest
+from sde_lab.app.state.sweep_request import SweepRequest
 from sde_lab.summaries.summary import Summary
 from sde_lab.sweeps import SweepResult
 from sde_lab.theory.exact_laws import ExactLaws

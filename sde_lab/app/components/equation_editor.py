@@ -8,17 +8,13 @@ from typing import Any
 
 import streamlit as st
 
+from sde_lab.app.state.options import TEXT_KEY
 from sde_lab.app.state.widget_keys import horizon_key, parameter_key
 from sde_lab.equations import EquationError, parse_sde
 from sde_lab.equations.examples import EXAMPLES
 from sde_lab.equations.lexer import MAX_TEXT_CHARS
-from sde_lab.equations.model import CUSTOM_KEY
 from sde_lab.models.base import Model
 
-CUSTOM_MODEL_KEY = CUSTOM_KEY
-"""The entry of the model picker."""
-CUSTOM_MODEL_LABEL = "Write your own…"
-TEXT_KEY = "equation"
 DEFAULT_TEXT = "dx = kappa*(theta - x)*dt + sigma*dW"
 HELP = """
 One line per state: `dx = …*dt + …*dW`. Noises by name: `dW1`, `dW2`; the same name is the same

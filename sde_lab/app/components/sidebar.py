@@ -7,14 +7,19 @@ from typing import Any
 
 import streamlit as st
 
-from sde_lab.app.components.equation_editor import (
-    CUSTOM_MODEL_KEY,
-    CUSTOM_MODEL_LABEL,
-    draw_equation_editor,
-)
+from sde_lab.app.components.equation_editor import draw_equation_editor
 from sde_lab.app.components.presets import draw_presets
 from sde_lab.app.components.share_dialog import draw_share_button
 from sde_lab.app.components.style import draw_projector_toggle
+from sde_lab.app.state.options import (
+    CUSTOM_MODEL_KEY,
+    CUSTOM_MODEL_LABEL,
+    HORIZONS,
+    MAX_SEED,
+    SAMPLES,
+    STEPS,
+    URL_BOUND,
+)
 from sde_lab.app.state.url_state import scheme_key, scheme_label
 from sde_lab.app.state.widget_keys import horizon_key, parameter_key
 from sde_lab.errors import ScenarioError
@@ -23,13 +28,7 @@ from sde_lab.models.base import Model, Parameter
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import fitting_schemes
 
-STEPS = (25, 50, 100, 200, 400, 800, 1600, 3200)
-SAMPLES = (1, 2, 5, *(m * 10**e for e in (1, 2, 3, 4) for m in (1, 2, 5)), 100_000)
-HORIZONS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
-MAX_SEED = 999_999.0
-"""A float: over an infinite whole number in the address bar Streamlit's own widget stumbles."""
 _ASKED, _WORKED = "asked", "asked.worked"
-URL_BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 
 
 def draw_sidebar() -> None:

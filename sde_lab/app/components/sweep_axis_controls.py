@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from sde_lab.app.components.sidebar import HORIZONS, SAMPLES, STEPS, URL_BOUND
+from sde_lab.app.state.options import HORIZONS, SAMPLES, STEPS, URL_BOUND
 from sde_lab.figures.sweep_axis import SweepAxis
 from sde_lab.models.base import Parameter
 from sde_lab.scenario import Scenario

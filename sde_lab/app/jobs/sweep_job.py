@@ -10,8 +10,8 @@ from functools import partial
 
 import streamlit as st
 
-from sde_lab.app.components.sweep_controls import SweepRequest
 from sde_lab.app.jobs.summary_job import cost_per_sample, is_slow
+from sde_lab.app.state.sweep_request import SweepRequest
 from sde_lab.errors import ScenarioError
 from sde_lab.server.dask_cluster import ADDRESS_VARIABLE, dask_executor
 from sde_lab.server.result_cache import LRUCache

@@ -12,10 +12,11 @@ from sde_lab.app.components.benchmark_tables import (
     unsupported_pairs_table,
 )
 from sde_lab.app.components.chart import draw_chart
-from sde_lab.app.components.sidebar import URL_BOUND, current_or_last_valid
+from sde_lab.app.components.sidebar import current_or_last_valid
 from sde_lab.app.components.style import current_theme
 from sde_lab.app.jobs.benchmark_job import draw_controls, shown
 from sde_lab.app.jobs.summary_job import limit_to_interactive, run_study
+from sde_lab.app.state.options import URL_BOUND
 from sde_lab.errors import ScenarioError
 from sde_lab.figures.benchmark_bars import benchmark_bars
 from sde_lab.figures.gradient_kinds import gradient_kinds_chart

@@ -9,9 +9,9 @@ import streamlit as st
 
 from sde_lab.app.components.chart import draw_chart
 from sde_lab.app.components.download_menu import draw_sweep_download_menu
-from sde_lab.app.components.sidebar import URL_BOUND, current_or_last_valid
+from sde_lab.app.components.sidebar import current_or_last_valid
 from sde_lab.app.components.style import current_theme
-from sde_lab.app.components.sweep_controls import SweepRequest, draw_sweep_controls
+from sde_lab.app.components.sweep_controls import draw_sweep_controls
 from sde_lab.app.jobs.sweep_job import (
     advance_for_a_moment,
     draw_progress,
@@ -19,6 +19,8 @@ from sde_lab.app.jobs.sweep_job import (
     get_sweep_run,
     is_paused,
 )
+from sde_lab.app.state.options import URL_BOUND
+from sde_lab.app.state.sweep_request import SweepRequest
 from sde_lab.app.state.url_state import widget_key
 from sde_lab.errors import ScenarioError
 from sde_lab.figures.sweep_animation import AnimationData, sweep_animation

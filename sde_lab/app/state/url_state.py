@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from sde_lab.app.components.equation_editor import CUSTOM_MODEL_KEY, TEXT_KEY
+from sde_lab.app.state.options import CUSTOM_MODEL_KEY, TEXT_KEY
 from sde_lab.app.state.widget_keys import horizon_key, parameter_key
 from sde_lab.equations import EquationModel
 from sde_lab.models.base import Model
