@@ -2,46 +2,51 @@
 
 from __future__ import annotations
 
-from sde_lab.custom import sdeint_jacobian
+from sde_lab.equations import EquationError, parse_sde
 from sde_lab.errors import ScenarioError
-from sde_lab.fixed_points import fixed_points
-from sde_lab.jacobian import ENGINES, Jacobian, jacobian
 from sde_lab.models import MODELS
-from sde_lab.models.exact import Law
-from sde_lab.noise import Noise
-from sde_lab.reference import Reference, exact_solution, reference
+from sde_lab.models.laws.base import Law
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import SCHEMES
-from sde_lab.simulate import Paths, simulate
-from sde_lab.stationary import stationary
-from sde_lab.studies.sweep import SweepInterruptedError, SweepResult, sweep
-from sde_lab.summary import Bands, Summary, summarise
-from sde_lab.typed import EquationError, parse_sde
+from sde_lab.sensitivity.jacobian import JACOBIAN_METHODS, Jacobian, jacobian
+from sde_lab.sensitivity.sdeint_jacobian import sdeint_jacobian
+from sde_lab.solver.brownian import BrownianIncrements
+from sde_lab.solver.simulate import Paths, simulate
+from sde_lab.studies.benchmark.torchsde_setup import TorchsdeSetup, torchsde_setup
+from sde_lab.summaries.chunked_run import simulate_summary
+from sde_lab.summaries.summary import Bands, Summary, summarise
+from sde_lab.sweeps import SweepInterruptedError, SweepResult, sweep
+from sde_lab.theory.exact_laws import ExactLaws, exact_laws, exact_solution
+from sde_lab.theory.fixed_points import fixed_points
+from sde_lab.theory.stationary_density import stationary_density
 
 __all__ = [
-    "ENGINES",
+    "JACOBIAN_METHODS",
     "MODELS",
     "SCHEMES",
     "Bands",
+    "BrownianIncrements",
     "EquationError",
+    "ExactLaws",
     "Jacobian",
     "Law",
-    "Noise",
     "Paths",
-    "Reference",
     "Scenario",
     "ScenarioError",
     "Summary",
     "SweepInterruptedError",
     "SweepResult",
+    "TorchsdeSetup",
+    "exact_laws",
     "exact_solution",
     "fixed_points",
     "jacobian",
     "parse_sde",
-    "reference",
     "sdeint_jacobian",
     "simulate",
-    "stationary",
+    "simulate_summary",
+    "stationary_density",
     "summarise",
     "sweep",
+    "torchsde_setup",
 ]

@@ -18,7 +18,7 @@ class ScenarioError(ValueError):
         self.field = _line(field)
         self.value = value
         self.hint = hint
-        super().__init__(f"{self.field} = {shown(value)}: {hint}")
+        super().__init__(f"{self.field} = {short_repr(value)}: {hint}")
 
     def __reduce__(self) -> tuple[type[ScenarioError], tuple[str, object, str]]:
         return type(self), (self.field, self.value, self.hint)
@@ -30,7 +30,7 @@ def _line(name: str, longest: int = 60) -> str:
     return safe if len(name) <= longest else safe + "…"
 
 
-def shown(value: object, longest: int = 60) -> str:
+def short_repr(value: object, longest: int = 60) -> str:
     """The value as text, shortened: what arrives in a link may be a megabyte."""
     try:
         text = repr(value[:longest]) if isinstance(value, str) else repr(value)

@@ -10,22 +10,22 @@ from typing import Any, Literal, cast
 
 import torch
 
-from sde_lab.errors import ScenarioError, shown
+from sde_lab.equations import normalise_text, parse_sde
+from sde_lab.errors import ScenarioError, short_repr
 from sde_lab.models import MODELS
 from sde_lab.models.base import Model, Parameter
 from sde_lab.schemes import SCHEMES, Scheme
-from sde_lab.typed import normal, parse_sde
 
 DType = Literal["float32", "float64"]
 DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "float64": torch.float64}
 DEVICES = ("cpu", "cuda")
-LARGEST_STEPS = 1_000_000
-LARGEST_SAMPLES = 10_000_000
-LARGEST_HORIZON = 1e6
-LARGEST_SEED = 2**63 - 1
+MAX_STEPS = 1_000_000
+MAX_SAMPLES = 10_000_000
+MAX_HORIZON = 1e6
+MAX_SEED = 2**63 - 1
 
 
-class Settings(Mapping[str, float]):
+class FrozenDict(Mapping[str, float]):
     """An immutable, hashable mapping from parameter names to numbers."""
 
     __slots__ = ("_items",)
@@ -83,26 +83,25 @@ class Scenario:
 
     def __post_init__(self) -> None:
         settle = object.__setattr__
-        settle(self, "model", _named(self.model))
-        model = self.sde
+        settle(self, "model", _model_name_or_text(self.model))
+        model = self.model_spec
         dtype = DTYPES[_choice("dtype", self.dtype, DTYPES)]
         settle(self, "parameters", _parameters(model, self.parameters, dtype))
         settle(self, "x0", _initial(model, self.x0, dtype))
-        settle(self, "horizon", _number("horizon", self.horizon, 0.0, LARGEST_HORIZON, strict=True))
-        settle(self, "steps", _integer("steps", self.steps, 1, LARGEST_STEPS))
-        settle(self, "samples", _integer("samples", self.samples, 1, LARGEST_SAMPLES))
-        settle(self, "seed", _integer("seed", self.seed, 0, LARGEST_SEED))
+        settle(self, "horizon", _number("horizon", self.horizon, 0.0, MAX_HORIZON, strict=True))
+        settle(self, "steps", _integer("steps", self.steps, 1, MAX_STEPS))
+        settle(self, "samples", _integer("samples", self.samples, 1, MAX_SAMPLES))
+        settle(self, "seed", _integer("seed", self.seed, 0, MAX_SEED))
         _device(self.device)
-        scheme = SCHEMES[_choice("scheme", self.scheme, SCHEMES)]
-        scheme.require_noise(model.noise_type, model.key, len(model.components))
+        SCHEMES[_choice("scheme", self.scheme, SCHEMES)].check_supports(model)
 
     @property
-    def sde(self) -> Model:
+    def model_spec(self) -> Model:
         """The model itself."""
         return MODELS[self.model] if self.model in MODELS else parse_sde(self.model)
 
     @property
-    def solver(self) -> Scheme:
+    def scheme_spec(self) -> Scheme:
         """The scheme itself."""
         return SCHEMES[self.scheme]
 
@@ -121,7 +120,7 @@ class Scenario:
         """The precision as torch names it."""
         return DTYPES[self.dtype]
 
-    def but(self, **changes: Any) -> Scenario:
+    def replace(self, **changes: Any) -> Scenario:
         """The same scenario with some fields changed.
 
         Parameters given are merged in; another model takes its own defaults instead.
@@ -130,7 +129,7 @@ class Scenario:
             ScenarioError: for a field that does not exist, or cannot work.
         """
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
-        if "model" in changes and _named(changes["model"]) != self.model:
+        if "model" in changes and _model_name_or_text(changes["model"]) != self.model:
             plain.update(parameters={}, x0=None)
         elif isinstance(changes.get("parameters"), Mapping):
             changes["parameters"] = {**self.parameters, **changes["parameters"]}
@@ -161,10 +160,10 @@ class Scenario:
         return cls(**plain)
 
 
-def _named(model: object) -> str:
+def _model_name_or_text(model: object) -> str:
     """A name in MODELS, or the text of an SDE as it is kept."""
     if isinstance(model, str) and "=" in model:
-        return normal(model)
+        return normalise_text(model)
     if not isinstance(model, str) or model not in MODELS:
         known = ", ".join(MODELS)
         hint = f"must be one of {known}, or the text of an SDE such as dx = -x*dt + dW"
@@ -178,7 +177,7 @@ def _listed(names: object) -> str:
 
 def _label(name: object) -> str:
     """A key that came from outside, as the name of a field."""
-    return name[:40] if isinstance(name, str) else shown(name, 40)
+    return name[:40] if isinstance(name, str) else short_repr(name, 40)
 
 
 def _choice(name: str, value: object, choices: Collection[str]) -> str:
@@ -230,49 +229,51 @@ def _integer(name: str, value: object, low: int, high: int) -> int:
     return int(value)
 
 
-def _within(name: str, value: object, knob: Parameter, dtype: torch.dtype) -> float:
-    number = _number(name, value, knob.minimum, knob.maximum)
+def _within(name: str, value: object, parameter: Parameter, dtype: torch.dtype) -> float:
+    number = _number(name, value, parameter.minimum, parameter.maximum)
     if abs(number) > torch.finfo(dtype).max:
         raise ScenarioError(name, value, f"is too large for {str(dtype).removeprefix('torch.')}")
     return number
 
 
-def _parameters(model: Model, given: object, dtype: torch.dtype) -> Settings:
+def _parameters(model: Model, given: object, dtype: torch.dtype) -> FrozenDict:
     if not isinstance(given, Mapping):
         raise ScenarioError("parameters", given, "must be a mapping from names to numbers")
-    known = [knob.name for knob in model.parameters]
+    known = [parameter.name for parameter in model.parameters]
     for name in given:
         if name not in known:
-            hint = f"no such parameter of {model.key}; it has {', '.join(known)}"
+            hint = f"no such parameter of {model.slug}; it has {', '.join(known)}"
             raise ScenarioError(f"parameters.{_label(name)}", given[name], hint)
-    chosen = {knob: given.get(knob.name, knob.default) for knob in model.parameters}
-    return Settings(
+    chosen = {
+        parameter: given.get(parameter.name, parameter.default) for parameter in model.parameters
+    }
+    return FrozenDict(
         {
-            knob.name: _within(f"parameters.{knob.name}", value, knob, dtype)
-            for knob, value in chosen.items()
+            parameter.name: _within(f"parameters.{parameter.name}", value, parameter, dtype)
+            for parameter, value in chosen.items()
         }
     )
 
 
 def _initial(model: Model, given: object, dtype: torch.dtype) -> tuple[float, ...]:
-    knobs = model.initial
+    parameters = model.initial
     if given is None:
-        return tuple(knob.default for knob in knobs)
+        return tuple(parameter.default for parameter in parameters)
     if isinstance(given, Real):
         given = (given,)
     if (
         not isinstance(given, Sequence)
         or isinstance(given, str | bytes)
-        or len(given) != len(knobs)
+        or len(given) != len(parameters)
     ):
-        names = ", ".join(knob.name for knob in knobs)
-        count = "one number" if len(knobs) == 1 else f"{len(knobs)} numbers"
+        names = ", ".join(parameter.name for parameter in parameters)
+        count = "one number" if len(parameters) == 1 else f"{len(parameters)} numbers"
         raise ScenarioError("x0", given, f"must be {count}: {names}")
-    if len(knobs) == 1:
-        return (_within("x0", given[0], knobs[0], dtype),)
+    if len(parameters) == 1:
+        return (_within("x0", given[0], parameters[0], dtype),)
     return tuple(
-        _within(f"x0[{i}]", value, knob, dtype)
-        for i, (value, knob) in enumerate(zip(given, knobs, strict=True))
+        _within(f"x0[{i}]", value, parameter, dtype)
+        for i, (value, parameter) in enumerate(zip(given, parameters, strict=True))
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from sde_lab.errors import ScenarioError
-from sde_lab.models.base import NoiseType, Reading
+from sde_lab.models.base import Interpretation, Model, NoiseType
 
 ANY_NOISE: tuple[NoiseType, ...] = ("diagonal", "additive", "scalar", "general")
 COMMUTATIVE: tuple[NoiseType, ...] = ("diagonal", "additive", "scalar")
@@ -20,12 +20,12 @@ class Scheme:
     Attributes:
         name: as it stands in a scenario.
         title: as people read it.
-        reading: the stochastic integral whose solution it converges to.
+        interpretation: the stochastic integral whose solution it converges to.
         method: the name torchsde knows it by.
         noise_types: the noise structures it can be used with.
         strong_order: strong order of convergence for each noise type.
         levy_area: whether it asks for the space-time Lévy area of each step.
-        differentiates: whether torchsde takes derivatives inside the step (forward-mode automatic
+        uses_autograd: whether torchsde takes derivatives inside the step (forward-mode automatic
             differentiation cannot pass through those).
         options: passed on to the solver.
 
@@ -34,37 +34,73 @@ class Scheme:
 
     name: str
     title: str
-    reading: Reading
+    interpretation: Interpretation
     method: str
     noise_types: tuple[NoiseType, ...]
     strong_order: Mapping[NoiseType, float]
     levy_area: bool = False
-    differentiates: bool = False
+    uses_autograd: bool = False
     options: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
-    def reading_title(self) -> str:
+    def interpretation_title(self) -> str:
         """The stochastic integral as people write it."""
-        return "Itô" if self.reading == "ito" else "Stratonovich"
+        return "Itô" if self.interpretation == "ito" else "Stratonovich"
 
-    def fits(self, noise_type: NoiseType, size: int) -> bool:
-        """Whether the scheme can drive this noise of an equation of ``size`` states.
+    def why_unsupported(self, noise_type: NoiseType, size: int) -> str | None:
+        """Return why the scheme cannot drive a noise structure; None if it can.
 
-        Where it differentiates, torchsde multiplies by the transpose of the Jacobian of a scalar
-        diffusion, which is another equation in more than one dimension.
+        This is the one rule of which scheme fits which noise. :meth:`fits`,
+        :meth:`require_noise` and :func:`fitting_schemes` ask it of a model; whoever has no model,
+        such as :func:`sde_lab.sdeint_jacobian`, asks it here.
+
+        Args:
+            noise_type: of the equation.
+            size: number of its state components.
+
+        Returns:
+            The kind of noise with what stands in the way, or None.
         """
-        transposed = self.differentiates and noise_type == "scalar" and size > 1
-        return noise_type in self.noise_types and not transposed
-
-    def require_noise(self, noise_type: NoiseType, model: str, size: int = 1) -> None:
-        """Raise ScenarioError, naming the pair, if the scheme cannot drive this noise."""
-        if not self.fits(noise_type, size):
-            works = ", ".join(s.name for s in SCHEMES.values() if s.fits(noise_type, size))
-            raise ScenarioError(
-                "scheme",
-                self.name,
-                f"cannot be used with {model}, whose noise is {noise_type}; {works} can",
+        if noise_type not in self.noise_types:
+            return noise_type
+        if self.uses_autograd and noise_type == "scalar" and size > 1:
+            # torchsde's Milstein multiplies by (∂g/∂x)ᵀ g where (∂g/∂x) g is meant. For diagonal
+            # noise the Jacobian is diagonal, for one state it is a number: the same there.
+            return (
+                f"scalar over {size} states: there torchsde multiplies by the transpose of the"
+                " diffusion's Jacobian, and so solves another equation"
             )
+        return None
+
+    def supports(self, model: Model) -> bool:
+        """Return whether the scheme can drive the model's noise."""
+        return self.why_unsupported(model.noise_type, len(model.components)) is None
+
+    def check_supports(self, model: Model) -> None:
+        """Raise ScenarioError, naming the pair, if the scheme cannot drive the model's noise."""
+        self.check_structure(model.noise_type, len(model.components), model.slug)
+
+    def check_structure(self, noise_type: NoiseType, size: int, equation: str) -> None:
+        """Raise ScenarioError if the scheme cannot drive the noise of an equation.
+
+        Args:
+            noise_type: of the equation.
+            size: number of its state components.
+            equation: its name, for the message.
+        """
+        reason = self.why_unsupported(noise_type, size)
+        if reason is None:
+            return
+        works = ", ".join(
+            s.name for s in SCHEMES.values() if s.why_unsupported(noise_type, size) is None
+        )
+        hint = f"cannot be used with {equation}, whose noise is {reason}; {works} can"
+        raise ScenarioError("scheme", self.name, hint)
+
+
+def fitting_schemes(model: Model) -> tuple[str, ...]:
+    """Return the names of the schemes that can drive the model's noise, in the order of SCHEMES."""
+    return tuple(scheme.name for scheme in SCHEMES.values() if scheme.supports(model))
 
 
 def _orders(commutative: float, additive: float, general: float | None) -> dict[NoiseType, float]:
@@ -83,7 +119,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             Scheme(
                 name="euler",
                 title="Euler–Maruyama",
-                reading="ito",
+                interpretation="ito",
                 method="euler",
                 noise_types=ANY_NOISE,
                 strong_order=_orders(0.5, 1.0, 0.5),
@@ -91,16 +127,16 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             Scheme(
                 name="milstein",
                 title="Milstein",
-                reading="ito",
+                interpretation="ito",
                 method="milstein",
                 noise_types=COMMUTATIVE,
                 strong_order=_orders(1.0, 1.0, None),
-                differentiates=True,
+                uses_autograd=True,
             ),
             Scheme(
                 name="milstein_grad_free",
                 title="Milstein, derivative-free",
-                reading="ito",
+                interpretation="ito",
                 method="milstein",
                 noise_types=COMMUTATIVE,
                 strong_order=_orders(1.0, 1.0, None),
@@ -109,7 +145,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             Scheme(
                 name="srk",
                 title="Stochastic Runge–Kutta (Rößler)",
-                reading="ito",
+                interpretation="ito",
                 method="srk",
                 noise_types=COMMUTATIVE,
                 strong_order=_orders(1.5, 1.5, None),
@@ -118,7 +154,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             Scheme(
                 name="heun",
                 title="Heun",
-                reading="stratonovich",
+                interpretation="stratonovich",
                 method="heun",
                 noise_types=ANY_NOISE,
                 strong_order=_orders(1.0, 1.0, 0.5),
@@ -126,7 +162,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             Scheme(
                 name="midpoint",
                 title="Midpoint",
-                reading="stratonovich",
+                interpretation="stratonovich",
                 method="midpoint",
                 noise_types=ANY_NOISE,
                 strong_order=_orders(1.0, 1.0, 0.5),
@@ -134,7 +170,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             Scheme(
                 name="euler_heun",
                 title="Euler–Heun",
-                reading="stratonovich",
+                interpretation="stratonovich",
                 method="euler_heun",
                 noise_types=ANY_NOISE,
                 strong_order=_orders(1.0, 1.0, 0.5),

@@ -32,16 +32,18 @@ def refusal(**given: Any) -> lab.ScenarioError:
 def test_it_is_complete_with_the_defaults_of_its_model(name: str) -> None:
     scenario = lab.Scenario(model=name)
     model = lab.MODELS[name]
-    assert dict(scenario.parameters) == {knob.name: knob.default for knob in model.parameters}
-    assert scenario.initial == tuple(knob.default for knob in model.initial)
-    assert scenario.sde is model
+    assert dict(scenario.parameters) == {
+        parameter.name: parameter.default for parameter in model.parameters
+    }
+    assert scenario.initial == tuple(parameter.default for parameter in model.initial)
+    assert scenario.model_spec is model
 
 
 @pytest.mark.parametrize("name", lab.MODELS)
 def test_given_parameters_are_merged_with_the_defaults(name: str) -> None:
-    knob, *others = lab.MODELS[name].parameters
-    scenario = lab.Scenario(model=name, parameters={knob.name: knob.high})
-    assert scenario.parameters[knob.name] == knob.high
+    parameter, *others = lab.MODELS[name].parameters
+    scenario = lab.Scenario(model=name, parameters={parameter.name: parameter.high})
+    assert scenario.parameters[parameter.name] == parameter.high
     assert all(scenario.parameters[other.name] == other.default for other in others)
 
 
@@ -51,8 +53,8 @@ def test_every_slider_stays_inside_the_domain_of_its_equation(name: str, end: st
     model = lab.MODELS[name]
     lab.Scenario(
         model=name,
-        parameters={knob.name: getattr(knob, end) for knob in model.parameters},
-        x0=[getattr(knob, end) for knob in model.initial],
+        parameters={parameter.name: getattr(parameter, end) for parameter in model.parameters},
+        x0=[getattr(parameter, end) for parameter in model.initial],
         horizon=model.horizon,
     )
 
@@ -82,7 +84,7 @@ def test_equal_scenarios_have_equal_hashes_however_they_were_written() -> None:
     )
     assert plain == other
     assert hash(plain) == hash(other)
-    assert len({plain, other, plain.but(seed=1)}) == 2
+    assert len({plain, other, plain.replace(seed=1)}) == 2
 
 
 @pytest.mark.parametrize("name", lab.MODELS)
@@ -104,7 +106,7 @@ def test_a_dict_may_leave_fields_out() -> None:
 
 def test_but_merges_parameters_and_keeps_the_rest() -> None:
     scenario = lab.Scenario(parameters={"kappa": 2.0}, seed=5)
-    changed = scenario.but(parameters={"sigma": 0.5}, steps=50)
+    changed = scenario.replace(parameters={"sigma": 0.5}, steps=50)
     assert changed == lab.Scenario(parameters={"kappa": 2.0, "sigma": 0.5}, seed=5, steps=50)
     assert scenario.steps == 100
 
@@ -154,13 +156,13 @@ def test_a_bad_value_is_refused_by_the_name_of_its_field(field: str, given: dict
 
 @pytest.mark.parametrize("name", lab.MODELS)
 def test_no_parameter_accepts_what_no_equation_can_use(name: str) -> None:
-    for knob in lab.MODELS[name].parameters:
+    for parameter in lab.MODELS[name].parameters:
         for value in (math.nan, math.inf, -math.inf, False, "0"):
-            error = refusal(model=name, parameters={knob.name: value})
-            assert error.field == f"parameters.{knob.name}"
-        if knob.minimum > -math.inf:
-            error = refusal(model=name, parameters={knob.name: knob.minimum - 1.0})
-            assert error.field == f"parameters.{knob.name}"
+            error = refusal(model=name, parameters={parameter.name: value})
+            assert error.field == f"parameters.{parameter.name}"
+        if parameter.minimum > -math.inf:
+            error = refusal(model=name, parameters={parameter.name: parameter.minimum - 1.0})
+            assert error.field == f"parameters.{parameter.name}"
 
 
 @pytest.mark.parametrize("name", TWO_DIMENSIONAL)
@@ -182,7 +184,7 @@ def test_a_scheme_is_refused_exactly_where_it_does_not_fit_the_noise(
     name: str, scheme: str
 ) -> None:
     noise = lab.MODELS[name].noise_type
-    if noise in lab.SCHEMES[scheme].noise_types:
+    if lab.SCHEMES[scheme].supports(lab.MODELS[name]):
         assert lab.Scenario(model=name, scheme=scheme).scheme == scheme
         return
     error = refusal(model=name, scheme=scheme)
@@ -235,7 +237,7 @@ SCALARS = st.one_of(
     st.binary(max_size=4),
     st.sampled_from([*lab.MODELS, *lab.SCHEMES, "float32", "float64", "cpu", "cuda"]),
 )
-NAMES = sorted({knob.name for model in lab.MODELS.values() for knob in model.parameters})
+NAMES = sorted({parameter.name for model in lab.MODELS.values() for parameter in model.parameters})
 KEYS = st.one_of(st.sampled_from(NAMES), SCALARS)
 ANYTHING = st.recursive(
     SCALARS,
@@ -292,11 +294,11 @@ def assert_sound(scenario: lab.Scenario) -> None:
     """All of it is finite, of the right type, and comes back from JSON."""
     assert all(math.isfinite(value) for value in scenario.parameters.values())
     assert all(math.isfinite(value) for value in scenario.initial)
-    assert len(scenario.initial) == len(scenario.sde.components)
+    assert len(scenario.initial) == len(scenario.model_spec.components)
     assert scenario.horizon > 0.0
     assert type(scenario.steps) is int
     assert type(scenario.samples) is int
-    assert scenario.sde.noise_type in scenario.solver.noise_types
+    assert scenario.scheme_spec.supports(scenario.model_spec)
     text = json.dumps(scenario.to_dict(), allow_nan=False)
     again = lab.Scenario.from_dict(json.loads(text))
     assert again == scenario

@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 import zlib
 
-from sde_lab.export.page import to_html
-from sde_lab.export.program import script
-from sde_lab.export.sweeping import sweep_script
-from sde_lab.export.tables import paths_table, read_scenario, table, to_csv, to_parquet
+from sde_lab.export.html_page import to_html
+from sde_lab.export.scripts import summary_script
+from sde_lab.export.sweep_scripts import sweep_script
+from sde_lab.export.tables import paths_table, read_scenario, summary_table, to_csv, to_parquet
 from sde_lab.scenario import Scenario
 
 __all__ = [
     "filename",
     "paths_table",
     "read_scenario",
-    "script",
+    "summary_script",
+    "summary_table",
     "sweep_script",
-    "table",
     "to_csv",
     "to_html",
     "to_parquet",
@@ -37,7 +37,7 @@ def filename(scenario: Scenario, suffix: str) -> str:
         model is called ``own`` and a number that its text has.
     """
     size = f"{scenario.steps}x{scenario.samples}"
-    name = scenario.sde.key
+    name = scenario.model_spec.slug
     if name != scenario.model:
         name = f"{name}{zlib.crc32(scenario.model.encode()):08x}"
     stem = f"{name}-{size}-seed{scenario.seed}"

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sde_lab.errors import ScenarioError
-from sde_lab.reference import Reference
 from sde_lab.scenario import Scenario
-from sde_lab.summary import LEVELS, Bands, Summary
+from sde_lab.summaries.summary import BAND_LEVELS, Bands, Summary
+from sde_lab.theory.exact_laws import ExactLaws
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sde_lab.models.exact import Law
+    from sde_lab.models.laws.base import Law
 
 METADATA = b"sde_lab.scenario"
-QUANTILES = tuple(f"q{round(100 * level):02d}" for level in LEVELS)
+QUANTILES = tuple(f"q{round(100 * level):02d}" for level in BAND_LEVELS)
 
 
-def table(summary: Summary, exact: Reference | None = None) -> pd.DataFrame:
+def summary_table(summary: Summary, exact: ExactLaws | None = None) -> pd.DataFrame:
     """Statistics of every quantity at every displayed time, one row each.
 
     Args:
@@ -42,7 +42,7 @@ def table(summary: Summary, exact: Reference | None = None) -> pd.DataFrame:
     if exact is not None and not np.array_equal(exact.times, summary.times):
         raise ValueError("exact: must be at summary.times, as reference(scenario, times=…) gives")
     parts = []
-    for d, component in enumerate(summary.scenario.sde.components):
+    for d, component in enumerate(summary.scenario.model_spec.components):
         law = None if exact is None else exact.state
         parts.append(_rows(summary, component, summary.states[d], law, d))
         for name, bands in summary.sensitivities.items():
@@ -71,7 +71,7 @@ def _rows(summary: Summary, quantity: str, bands: Bands, law: Law | None, d: int
 def _theory(law: Law | None, d: int, times: int) -> dict[str, Any]:
     """What theory says of one component, (T,) each."""
     unknown = np.full(times, np.nan)
-    quantiles = [None if law is None else law.quantile(level) for level in LEVELS]
+    quantiles = [None if law is None else law.quantile(level) for level in BAND_LEVELS]
     found = {
         f"exact_{name}": unknown if values is None else values[:, d]
         for name, values in zip(QUANTILES, quantiles, strict=True)
@@ -92,7 +92,7 @@ def paths_table(summary: Summary) -> pd.DataFrame:
     import pandas as pd
 
     times, count, _ = summary.paths.shape
-    names = np.array(summary.scenario.sde.components, dtype=object)
+    names = np.array(summary.scenario.model_spec.components, dtype=object)
     return pd.DataFrame(
         {
             "path": np.repeat(np.arange(count), len(names) * times),

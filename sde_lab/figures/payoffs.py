@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from sde_lab.figures.ranges import span
+from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.theme import Theme
-from sde_lab.figures.traces import Array, Trace, band, line, single
-from sde_lab.studies.payoffs import Deltas, PayoffStudy
+from sde_lab.figures.traces import Array, Trace, as_float32, band, line
+from sde_lab.studies.payoffs import PayoffDeltas, PayoffStudy
 
 GAP = 0.16
 """Share of the height between the panels."""
 
 
-def payoffs(study: PayoffStudy, hidden: bool, theme: Theme) -> dict[str, Any]:
+def payoff_deltas_chart(study: PayoffStudy, hidden: bool, theme: Theme) -> dict[str, Any]:
     """Path by path (solid), by moving the start (dots), and exactly (dashed) unless hidden.
 
     Returns:
@@ -27,7 +27,7 @@ def payoffs(study: PayoffStudy, hidden: bool, theme: Theme) -> dict[str, Any]:
         ("jump", study.digital, "2", "∂/∂x₀ of P[X > K]", [0.0, half]),
     ]
     layout = theme.layout(
-        annotations=[], meta={"time": [], "ground": theme.ground}, uirevision="payoffs"
+        annotations=[], meta={"time": [], "ground": theme.background}, uirevision="payoffs"
     )
     layout["legend"] |= {"yref": "container", "y": 1, "yanchor": "top"}
     layout["margin"] |= {"t": 3.6 * theme.font_size + 10}
@@ -40,7 +40,9 @@ def payoffs(study: PayoffStudy, hidden: bool, theme: Theme) -> dict[str, Any]:
     return {"data": traces, "layout": layout}
 
 
-def _panel(name: str, strikes: Array, deltas: Deltas, hidden: bool, theme: Theme) -> list[Trace]:
+def _panel(
+    name: str, strikes: Array, deltas: PayoffDeltas, hidden: bool, theme: Theme
+) -> list[Trace]:
     colour, first = theme.parameter_colour("x0"), name == "kink"
     path, bump = deltas.pathwise, deltas.bumped
     named: dict[str, Any] = {"legendgroup": "path", "uid": f"{name}-path"}
@@ -49,7 +51,7 @@ def _panel(name: str, strikes: Array, deltas: Deltas, hidden: bool, theme: Theme
             strikes,
             path.mean - 2 * path.error,
             path.mean + 2 * path.error,
-            theme.faded(colour, 0.2),
+            theme.with_alpha(colour, 0.2),
             legendgroup="path",
             uid=f"{name}-error",
         ),
@@ -60,11 +62,11 @@ def _panel(name: str, strikes: Array, deltas: Deltas, hidden: bool, theme: Theme
         {
             "type": "scatter",
             "mode": "markers",
-            "x": single(strikes[::2]),
-            "y": single(bump.mean[::2]),
+            "x": as_float32(strikes[::2]),
+            "y": as_float32(bump.mean[::2]),
             "error_y": {
                 "type": "data",
-                "array": single(2 * bump.error[::2]),
+                "array": as_float32(2 * bump.error[::2]),
                 "width": 0,
                 "thickness": theme.line * 0.5,
             },
@@ -92,7 +94,7 @@ def _panel(name: str, strikes: Array, deltas: Deltas, hidden: bool, theme: Theme
 
 
 def _axes(
-    axis: str, strikes: Array, deltas: Deltas, domain: list[float], theme: Theme
+    axis: str, strikes: Array, deltas: PayoffDeltas, domain: list[float], theme: Theme
 ) -> dict[str, Any]:
     lowest = axis == "2"
     bulk = [np.zeros(1), deltas.pathwise.mean, deltas.bumped.mean]
@@ -105,7 +107,7 @@ def _axes(
             **({"matches": "x"} if axis else {}),
         ),
         f"yaxis{axis}": theme.axis(
-            anchor=f"x{axis}", domain=domain, range=span(bulk, []), nticks=5
+            anchor=f"x{axis}", domain=domain, range=axis_range(bulk, []), nticks=5
         ),
     }
 

@@ -54,12 +54,12 @@ class Theme:
         return "#a5b0bb" if self.dark else "#5c6670"
 
     @property
-    def rule(self) -> str:
+    def grid_color(self) -> str:
         """Grid lines."""
         return "rgba(230,234,238,0.10)" if self.dark else "rgba(31,41,51,0.08)"
 
     @property
-    def ground(self) -> str:
+    def background(self) -> str:
         """The page behind the figures, and the ground of a picture taken from one."""
         return "#11161c" if self.dark else "#ffffff"
 
@@ -94,7 +94,7 @@ class Theme:
         return "3px,4px" if self.projector else "1.5px,3px"
 
     @property
-    def settled(self) -> str:
+    def stationary_dash(self) -> str:
         """Pattern of a stationary density, in pixels."""
         return "12px,4px,3px,4px" if self.projector else "8px,3px,2px,3px"
 
@@ -111,7 +111,7 @@ class Theme:
         """The colour of one of several things that are no parameters: ``#rrggbb``."""
         return self._palette[place % len(self._palette)]
 
-    def faded(self, colour: str, share: float) -> str:
+    def with_alpha(self, colour: str, share: float) -> str:
         """A colour ``#rrggbb`` with this opacity, 0 to 1."""
         red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
         return f"rgba({red},{green},{blue},{share:g})"
@@ -121,10 +121,10 @@ class Theme:
         size = self.font_size
         return {
             "title": {"text": title, "standoff": 5, "font": {"size": size, "color": self.text}},
-            "gridcolor": self.rule,
+            "gridcolor": self.grid_color,
             "showline": True,
-            "linecolor": self.faded(self.muted, 0.55),
-            "zerolinecolor": self.faded(self.muted, 0.35),
+            "linecolor": self.with_alpha(self.muted, 0.55),
+            "zerolinecolor": self.with_alpha(self.muted, 0.35),
             "zerolinewidth": 1,
             "tickfont": {"size": size - 1, "color": self.muted},
             "separatethousands": True,
@@ -146,7 +146,7 @@ class Theme:
             "separators": ".\u202f",
             "hovermode": "x",
             "hoverlabel": {
-                "bgcolor": self.ground,
+                "bgcolor": self.background,
                 "bordercolor": self.muted,
                 "font": {"family": _FONT, "size": size, "color": self.text},
                 "align": "left",
@@ -162,7 +162,7 @@ class Theme:
                 "tracegroupgap": 0,
             },
             "modebar": {
-                "bgcolor": self.ground,
+                "bgcolor": self.background,
                 "color": self.muted,
                 "activecolor": self.text,
             },

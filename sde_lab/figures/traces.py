@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sde_lab.figures.theme import Theme
-from sde_lab.models.exact import Law
-from sde_lab.summary import Bands
+from sde_lab.models.laws.base import Law
+from sde_lab.summaries.summary import Bands
 
 Array = NDArray[np.floating]
 Trace = dict[str, Any]
@@ -20,8 +20,8 @@ def line(x: Array, y: Array, colour: str, width: float, **own: Any) -> Trace:
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": single(x),
-        "y": single(y),
+        "x": as_float32(x),
+        "y": as_float32(y),
         "line": {"color": colour, "width": width, **_stroke(own)},
         "hoverinfo": "skip",
         "showlegend": "name" in own,
@@ -41,8 +41,8 @@ def band(x: Array, low: Array, high: Array, fill: str, **own: Any) -> Trace:
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": single(np.concatenate([x, x[::-1], x[:1]])),
-        "y": single(np.concatenate([high, low[::-1], high[:1]])),
+        "x": as_float32(np.concatenate([x, x[::-1], x[:1]])),
+        "y": as_float32(np.concatenate([high, low[::-1], high[:1]])),
         "fill": "toself",
         "fillcolor": fill,
         "line": {"width": 0},
@@ -52,12 +52,12 @@ def band(x: Array, low: Array, high: Array, fill: str, **own: Any) -> Trace:
     }
 
 
-def simulated(times: Array, bands: Bands, colour: str, theme: Theme, prefix: str) -> list[Trace]:
+def band_traces(times: Array, bands: Bands, colour: str, theme: Theme, prefix: str) -> list[Trace]:
     """The 90 % and the 50 % band of one quantity; ``prefix`` tells its traces from others."""
     q05, q25, _, q75, q95 = bands.quantiles
     return [
-        band(times, q05, q95, theme.faded(colour, 0.15), uid=f"{prefix}-90"),
-        band(times, q25, q75, theme.faded(colour, 0.24), uid=f"{prefix}-50"),
+        band(times, q05, q95, theme.with_alpha(colour, 0.15), uid=f"{prefix}-90"),
+        band(times, q25, q75, theme.with_alpha(colour, 0.24), uid=f"{prefix}-50"),
     ]
 
 
@@ -86,11 +86,11 @@ def mean_line(
         simplify=False,
         hoverinfo="text",
         hovertemplate=text + "<extra></extra>",
-        **({"customdata": single(np.stack(columns, axis=1))} if columns else {}),
+        **({"customdata": as_float32(np.stack(columns, axis=1))} if columns else {}),
     )
 
 
-def theory(
+def exact_law_traces(
     times: Array,
     law: Law | None,
     component: int,
@@ -116,12 +116,12 @@ def theory(
         values = curve[:, component]
         if np.isfinite(values).any() and np.nanmax(np.abs(values - middle)) > 0:
             curves.append(values)
-    x, y = joined(times, np.stack(curves, axis=1))
+    x, y = join_with_gaps(times, np.stack(curves, axis=1))
     colour = theme.muted if dash == theme.dotted else theme.exact
     return [line(x, y, colour, theme.line * 0.6, dash=dash, uid=prefix, legendgroup=prefix, **own)]
 
 
-def where_apart(
+def visible_scheme_law(
     scheme: Law | None, exact: Law | None, component: int, extent: list[float]
 ) -> Law | None:
     """The scheme's law where it departs from the exact one by a line's width; else None.
@@ -136,7 +136,7 @@ def where_apart(
     return scheme if np.nanmax(np.maximum(apart, 1.64 * spread)) > thin else None
 
 
-def edges(bands: Bands, law: Law | None, component: int) -> list[Array]:
+def range_curves(bands: Bands, law: Law | None, component: int) -> list[Array]:
     """The curves that an axis must show: the 90 % band, simulated and exact."""
     curves = [] if law is None else [law.quantile(q) for q in (0.05, 0.95)]
     exact = [curve[:, component] for curve in curves if curve is not None]
@@ -145,7 +145,7 @@ def edges(bands: Bands, law: Law | None, component: int) -> list[Array]:
 
 def pinned(times: Array, bands: Bands, theme: Theme, prefix: str, **own: Any) -> list[Trace]:
     """Mean and 90 % outline of earlier curves, in grey."""
-    faint = theme.faded(theme.muted, 0.75)
+    faint = theme.with_alpha(theme.muted, 0.75)
     edges = [
         line(
             times,
@@ -169,7 +169,7 @@ def pinned(times: Array, bands: Bands, theme: Theme, prefix: str, **own: Any) ->
     return [*edges, mean]
 
 
-def joined(x: Array, y: Array) -> tuple[Array, Array]:
+def join_with_gaps(x: Array, y: Array) -> tuple[Array, Array]:
     """Many curves y (T, S) over x (T,) or (T, S) as one (S·(T + 1),), a NaN after each."""
     count = y.shape[1]
     if x.ndim == 1:
@@ -188,12 +188,12 @@ def cursor_line(time: float, axis: str, theme: Theme) -> dict[str, Any]:
         "x1": time,
         "y0": 0,
         "y1": 1,
-        "line": {"color": theme.faded(theme.text, 0.6), "width": theme.line * 0.5},
+        "line": {"color": theme.with_alpha(theme.text, 0.6), "width": theme.line * 0.5},
         "layer": "above",
     }
 
 
-def note(text: str, theme: Theme) -> dict[str, Any]:
+def corner_note(text: str, theme: Theme) -> dict[str, Any]:
     """A remark below the right end of the chart, beside the axis title."""
     return {
         "xref": "paper",
@@ -208,7 +208,7 @@ def note(text: str, theme: Theme) -> dict[str, Any]:
     }
 
 
-def single(values: Array) -> Array:
+def as_float32(values: Array) -> Array:
     """Float32: half the bytes, and finer than a screen. What is too large for it becomes a gap."""
     with np.errstate(over="ignore"):
         return np.asarray(values, dtype=np.float32)

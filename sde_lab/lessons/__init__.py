@@ -7,15 +7,15 @@ from types import MappingProxyType
 
 from sde_lab.lessons import (
     additive_noise,
-    eulers_bias,
-    fading_start,
-    gradient_sum,
+    double_well_ridge,
+    euler_bias,
+    forgetting_the_start,
     half_life,
-    kinked_payoff,
-    multiplied_noise,
-    ridge,
-    root_n,
-    two_readings,
+    ito_vs_stratonovich,
+    monte_carlo_error,
+    multiplicative_noise,
+    payoff_kink_and_jump,
+    summed_gradient,
 )
 from sde_lab.lessons.base import Lesson
 
@@ -23,16 +23,16 @@ LESSONS: Mapping[str, Lesson] = MappingProxyType(
     {
         module.LESSON.title: module.LESSON
         for module in (
-            fading_start,
+            forgetting_the_start,
             half_life,
             additive_noise,
-            multiplied_noise,
-            ridge,
-            root_n,
-            eulers_bias,
-            two_readings,
-            gradient_sum,
-            kinked_payoff,
+            multiplicative_noise,
+            double_well_ridge,
+            monte_carlo_error,
+            euler_bias,
+            ito_vs_stratonovich,
+            summed_gradient,
+            payoff_kink_and_jump,
         )
     }
 )

@@ -11,19 +11,19 @@ from sde_lab.scenario import Scenario
 
 
 @dataclass(frozen=True)
-class Aside:
+class LessonFigure:
     """A figure of the lesson's own, in the place of the sensitivities.
 
     Attributes:
         study: scenario → what the figure shows; asked once per scenario.
         draw: what was found, whether the answer is hidden → ``data`` and ``layout``.
-        text: what the figure shows, in words.
+        alt_text: what the figure shows, in words.
         samples: as many of the scenario's samples as the study takes.
     """
 
     study: Callable[[Scenario], Any]
     draw: Callable[[Any, bool, Theme], dict[str, Any]]
-    text: str
+    alt_text: str
     samples: int
 
 
@@ -41,7 +41,7 @@ class Lesson:
         scenario: what the page opens with, in values that its sliders offer.
         columns: the sensitivities on show, by name.
         cursor: time cursor, in percent of the horizon.
-        aside: a figure in the place of the sensitivities.
+        figure: a figure in the place of the sensitivities.
     """
 
     title: str
@@ -53,4 +53,4 @@ class Lesson:
     scenario: Scenario
     columns: tuple[str, ...]
     cursor: int = 100
-    aside: Aside | None = None
+    figure: LessonFigure | None = None

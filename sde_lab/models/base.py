@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from sde_lab.models.exact import Exact, ExactPaths, Grid
+    from sde_lab.models.laws.base import ExactPaths, LawInputs, ModelLaws
 
 NoiseType = Literal["diagonal", "additive", "scalar", "general"]
-Reading = Literal["ito", "stratonovich"]
-Values = Mapping[str, Tensor]
+Interpretation = Literal["ito", "stratonovich"]
+ParameterTensors = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Parameter:
     low: float
     high: float
     step: float
-    meaning: str
+    description: str
     minimum: float = -math.inf
     maximum: float = math.inf
 
@@ -67,9 +67,12 @@ class Model(ABC):
     name: str
     """What ``Scenario.model`` calls it; of a typed model, its text."""
     title: str
-    meaning: str
+    description: str
     equation: str
     """LaTeX, without dollar signs; one equation per state component, joined by ``\\\\``."""
+    text: str = ""
+    """The equation as a reader would type it (:func:`sde_lab.parse_sde`), with the names of
+    ``parameters``; the compiled step derives from it. Empty where there is none."""
     components: tuple[str, ...]
     """Name of each state component, in the order of the state's last axis."""
     symbols: tuple[str, ...]
@@ -78,9 +81,9 @@ class Model(ABC):
     """Initial value of each component; its name (``x0``) heads the Jacobian's columns."""
     parameters: tuple[Parameter, ...]
     noise_type: NoiseType
-    channels: int
-    reading: Reading = "ito"
-    residuals: int = 0
+    brownian_size: int
+    interpretation: Interpretation = "ito"
+    extra_normals: int = 0
     """Further normals per step that the exact solution needs, beside W and its area."""
     time_dependent: bool = False
     """Whether drift or diffusion read ``t``."""
@@ -91,46 +94,54 @@ class Model(ABC):
     """Settings that show its different faces."""
 
     @property
-    def key(self) -> str:
+    def slug(self) -> str:
         """A short name for widgets and files."""
         return self.name
 
     @property
-    def labels(self) -> tuple[str, ...]:
+    def axis_labels(self) -> tuple[str, ...]:
         """What each component is called on an axis: its name, or its letter if it has no other."""
         pairs = zip(self.components, self.symbols, strict=True)
         return tuple(name if len(name) > 1 else letter for name, letter in pairs)
 
     @property
-    def columns(self) -> tuple[str, ...]:
+    def jacobian_columns(self) -> tuple[str, ...]:
         """Names of the Jacobian's columns: the initial state first, then the parameters."""
-        return tuple(knob.name for knob in (*self.initial, *self.parameters))
+        return tuple(parameter.name for parameter in (*self.initial, *self.parameters))
+
+    @property
+    def drift_time_dependent(self) -> bool:
+        """Whether the drift reads ``t``; a fixed point of the drift exists only where it does not.
+
+        Where a model does not tell drift and noise apart, both are taken to.
+        """
+        return self.time_dependent
 
     @abstractmethod
-    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         """Drift at time ``t`` (0-dimensional or (rows, 1)) and state ``x`` (rows, D): (rows, D)."""
 
     @abstractmethod
-    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def diffusion(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         """Diffusion, broadcastable to (rows, D) for diagonal noise, to (rows, D, M) otherwise."""
 
     @abstractmethod
-    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         """½ Σ_jk g_jk ∂g_ik/∂x_j, broadcastable to (rows, D).
 
         The Itô drift is the Stratonovich drift plus this term (Kloeden and Platen 1992, §4.9).
         """
 
-    def weight(self, reading: Reading) -> float:
+    def evaluation_cost(self, interpretation: Interpretation) -> float:
         """What it takes to evaluate drift and diffusion so read, in those of a built-in model."""
         return 1.0
 
-    def exact(self, grid: Grid) -> Exact | None:
+    def exact(self, grid: LawInputs) -> ModelLaws | None:
         """The exact law of the state and of its sensitivities, or None where none is known."""
         return None
 
     def exact_paths(
-        self, grid: Grid, increments: Tensor, areas: Tensor, residual: Tensor
+        self, grid: LawInputs, increments: Tensor, areas: Tensor, residual: Tensor
     ) -> ExactPaths | None:
         """The exact solution on the Brownian path that drives the scheme, or None.
 
@@ -143,12 +154,16 @@ class Model(ABC):
         return None
 
 
-def root(x: Tensor) -> Tensor:
-    """√max(x, 0), with a derivative that is finite everywhere, and 0 below zero."""
-    return x.clamp(min=1e-12).sqrt() * (x > 0)
+def safe_sqrt(x: Tensor) -> Tensor:
+    """√max(x, 0), with a derivative that is finite everywhere, and 0 at and below zero.
+
+    The value is exact from the smallest normal number on, since x may carry any unit; clamping
+    cuts the derivative off where √ has none.
+    """
+    return x.clamp(min=torch.finfo(x.dtype).tiny).sqrt() * (x > 0)
 
 
-def columns(*parts: Tensor) -> Tensor:
+def hstack_rows(*parts: Tensor) -> Tensor:
     """Place (rows, 1) or (1, 1) parts side by side as (rows, D), broadcasting the short ones."""
     rows = max(len(part) for part in parts)
     return torch.cat([part.expand(rows, 1) for part in parts], dim=1)

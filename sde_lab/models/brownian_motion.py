@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Preset, Values
-from sde_lab.models.exact import Exact, ExactPaths, Grid
-from sde_lab.models.laws import Gaussian
+from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset
+from sde_lab.models.laws.base import ExactPaths, LawInputs, ModelLaws
+from sde_lab.models.laws.distributions import Gaussian
 
 
 class BrownianMotion(Model):
@@ -16,8 +16,9 @@ class BrownianMotion(Model):
 
     name = "brownian_motion"
     title = "Brownian motion with drift"
-    meaning = "Noise adds up while the state is carried along at a steady rate."
+    description = "Noise adds up while the state is carried along at a steady rate."
     equation = r"dX = \mu\,dt + \sigma\,dW"
+    text = "dX = mu*dt + sigma*dW"
     components = ("x",)
     symbols = ("X",)
     initial = (Parameter("x0", "x₀", "x_0", 0.0, -3.0, 3.0, 0.1, "initial value"),)
@@ -26,27 +27,27 @@ class BrownianMotion(Model):
         Parameter("sigma", "σ", r"\sigma", 1.0, 0.0, 3.0, 0.05, "volatility", minimum=0.0),
     )
     noise_type = "diagonal"
-    channels = 1
+    brownian_size = 1
     presets = (
         Preset("No drift", {"mu": 0.0}),
         Preset("Drift wins", {"mu": 1.0, "sigma": 0.5}, 10.0),
         Preset("Noise wins", {"mu": 0.2, "sigma": 2.0}, 2.0),
     )
 
-    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return p["mu"]
 
-    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def diffusion(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return p["sigma"]
 
-    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return x.new_zeros(1, 1)
 
-    def exact(self, grid: Grid) -> Exact:
+    def exact(self, grid: LawInputs) -> ModelLaws:
         t = grid.times[:, None]
         mu, sigma = grid.parameters["mu"], grid.parameters["sigma"]
         nothing = np.zeros_like(t)
-        return Exact(
+        return ModelLaws(
             state=Gaussian(grid.initial[0] + mu * t, sigma**2 * t),
             sensitivities={
                 "x0": Gaussian(nothing + 1.0, nothing),
@@ -56,7 +57,7 @@ class BrownianMotion(Model):
         )
 
     def exact_paths(
-        self, grid: Grid, increments: Tensor, areas: Tensor, residual: Tensor
+        self, grid: LawInputs, increments: Tensor, areas: Tensor, residual: Tensor
     ) -> ExactPaths:
         w = torch.zeros_like(increments[:1]).repeat(len(increments) + 1, 1, 1)
         w[1:] = increments.cumsum(0) * grid.step**0.5

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Preset, Values, root
-from sde_lab.models.exact import Exact, Grid
-from sde_lab.models.laws import Gaussian, MomentsOnly, NoncentralChiSquare
+from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset, safe_sqrt
+from sde_lab.models.laws.base import LawInputs, ModelLaws
+from sde_lab.models.laws.distributions import Gaussian, MomentsOnly, NoncentralChiSquare
 
 
 class CoxIngersollRoss(Model):
@@ -18,8 +18,9 @@ class CoxIngersollRoss(Model):
 
     name = "cox_ingersoll_ross"
     title = "Cox–Ingersoll–Ross"
-    meaning = "Mean reversion with noise that fades near zero: an interest rate."
+    description = "Mean reversion with noise that fades near zero: an interest rate."
     equation = r"dX = \kappa(\theta - X)\,dt + \sigma\sqrt{X}\,dW"
+    text = "dX = kappa*(theta - max(X, 0))*dt + sigma*sqrt(max(X, 0))*dW"
     components = ("x",)
     symbols = ("X",)
     initial = (Parameter("x0", "x₀", "x_0", 1.0, 0.0, 3.0, 0.1, "initial value", minimum=0.0),)
@@ -29,7 +30,7 @@ class CoxIngersollRoss(Model):
         Parameter("sigma", "σ", r"\sigma", 0.6, 0.0, 2.0, 0.05, "volatility", minimum=0.0),
     )
     noise_type = "diagonal"
-    channels = 1
+    brownian_size = 1
     horizon = 3.0
     presets = (
         Preset("Away from zero", {"sigma": 0.3}),
@@ -37,23 +38,23 @@ class CoxIngersollRoss(Model):
         Preset("Starts at zero", {"x0": 0.0}),
     )
 
-    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return p["kappa"] * (p["theta"] - x.clamp(min=0.0))
 
-    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
-        return p["sigma"] * root(x)
+    def diffusion(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
+        return p["sigma"] * safe_sqrt(x)
 
-    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return 0.25 * p["sigma"] ** 2 * (x > 0)
 
-    def exact(self, grid: Grid) -> Exact:
+    def exact(self, grid: LawInputs) -> ModelLaws:
         t = grid.times[:, None]
         kappa, theta, sigma = (grid.parameters[name] for name in ("kappa", "theta", "sigma"))
         x0 = grid.initial[0]
         decay = np.exp(-kappa * t)
         nothing = np.zeros_like(t)
-        return Exact(
-            state=NoncentralChiSquare.of_square_root(t, kappa, theta, sigma, x0),
+        return ModelLaws(
+            state=NoncentralChiSquare.of_cir_process(t, kappa, theta, sigma, x0),
             sensitivities={
                 "x0": MomentsOnly.of_mean(decay),
                 "kappa": MomentsOnly.of_mean((theta - x0) * t * decay),

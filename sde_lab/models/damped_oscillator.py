@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Preset, Values, columns
-from sde_lab.models.exact import Exact, Grid
-from sde_lab.models.linear import Linear, linear_laws
+from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset, hstack_rows
+from sde_lab.models.laws.base import LawInputs, ModelLaws
+from sde_lab.models.laws.linear_gaussian import LinearSDE, gaussian_laws
 
 
 class DampedOscillator(Model):
@@ -15,8 +15,9 @@ class DampedOscillator(Model):
 
     name = "damped_oscillator"
     title = "Damped noisy oscillator"
-    meaning = "A mass on a spring, slowed by friction and kicked by noise."
+    description = "A mass on a spring, slowed by friction and kicked by noise."
     equation = r"dx = v\,dt \\ dv = -(\omega^2 x + \gamma v)\,dt + \sigma\,dW"
+    text = "dx = v*dt\ndv = -(omega**2*x + gamma*v)*dt + sigma*dW"
     components = ("position", "velocity")
     symbols = ("x", "v")
     initial = (
@@ -29,7 +30,7 @@ class DampedOscillator(Model):
         Parameter("sigma", "σ", r"\sigma", 0.5, 0.0, 3.0, 0.05, "kicks", minimum=0.0),
     )
     noise_type = "additive"
-    channels = 1
+    brownian_size = 1
     horizon = 5.0
     presets = (
         Preset("Rings for long", {"gamma": 0.1, "omega": 3.0}, 10.0),
@@ -37,28 +38,28 @@ class DampedOscillator(Model):
         Preset("Driven by noise alone", {"x0": 0.0, "sigma": 1.5}, 20.0),
     )
 
-    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         position, velocity = x[:, :1], x[:, 1:]
-        return columns(velocity, -(p["omega"] ** 2 * position + p["gamma"] * velocity))
+        return hstack_rows(velocity, -(p["omega"] ** 2 * position + p["gamma"] * velocity))
 
-    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def diffusion(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         sigma = p["sigma"]
-        return columns(sigma.new_zeros(1, 1), sigma).unsqueeze(-1)
+        return hstack_rows(sigma.new_zeros(1, 1), sigma).unsqueeze(-1)
 
-    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return x.new_zeros(1, 2)
 
-    def exact(self, grid: Grid) -> Exact:
+    def exact(self, grid: LawInputs) -> ModelLaws:
         omega, gamma, sigma = (grid.parameters[name] for name in ("omega", "gamma", "sigma"))
 
         def linear(
             spring: float, friction: float, kicks: float, start: tuple[float, ...], link: float
-        ) -> Linear:
+        ) -> LinearSDE:
             matrix = np.array([[0.0, link], [-spring, -friction]])
-            return Linear(matrix, np.zeros(2), np.array([[0.0], [kicks]]), np.array(start))
+            return LinearSDE(matrix, np.zeros(2), np.array([[0.0], [kicks]]), np.array(start))
 
         still = (0.0, 0.0)
-        return linear_laws(
+        return gaussian_laws(
             grid.times,
             linear(omega**2, gamma, sigma, grid.initial, 1.0),
             {

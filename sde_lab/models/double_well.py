@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Preset, Values
+from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset
 
 
 class DoubleWell(Model):
@@ -12,8 +12,9 @@ class DoubleWell(Model):
 
     name = "double_well"
     title = "Double well"
-    meaning = "Two valleys with a ridge at zero: noise now and then carries the state across."
+    description = "Two valleys with a ridge at zero: noise now and then carries the state across."
     equation = r"dX = (a X - b X^3)\,dt + \sigma\,dW"
+    text = "dX = X*(a - b*X*X)*dt + sigma*dW"
     components = ("x",)
     symbols = ("X",)
     initial = (Parameter("x0", "x₀", "x_0", 0.5, -2.0, 2.0, 0.1, "initial value"),)
@@ -23,7 +24,7 @@ class DoubleWell(Model):
         Parameter("sigma", "σ", r"\sigma", 0.5, 0.0, 2.0, 0.05, "volatility", minimum=0.0),
     )
     noise_type = "diagonal"
-    channels = 1
+    brownian_size = 1
     horizon = 10.0
     presets = (
         Preset("On the ridge", {"x0": 0.0, "sigma": 0.3}),
@@ -32,11 +33,11 @@ class DoubleWell(Model):
         Preset("One valley only", {"a": -1.0}),
     )
 
-    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return x * (p["a"] - p["b"] * x * x)
 
-    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def diffusion(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return p["sigma"]
 
-    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return x.new_zeros(1, 1)

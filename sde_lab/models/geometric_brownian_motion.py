@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Preset, Values
-from sde_lab.models.exact import Array, Exact, ExactPaths, Grid
-from sde_lab.models.laws import LogNormal, Transformed
+from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset
+from sde_lab.models.laws.base import Array, ExactPaths, LawInputs, ModelLaws
+from sde_lab.models.laws.distributions import GaussianTransform, LogNormal
 
 
 class GeometricBrownianMotion(Model):
@@ -16,8 +16,9 @@ class GeometricBrownianMotion(Model):
 
     name = "geometric_brownian_motion"
     title = "Geometric Brownian motion"
-    meaning = "Growth and noise are both in proportion to the state: a share price."
+    description = "Growth and noise are both in proportion to the state: a share price."
     equation = r"dX = \mu X\,dt + \sigma X\,dW"
+    text = "dX = mu*X*dt + sigma*X*dW"
     components = ("x",)
     symbols = ("X",)
     initial = (Parameter("x0", "x₀", "x_0", 1.0, 0.1, 3.0, 0.1, "initial value", minimum=1e-6),)
@@ -26,23 +27,23 @@ class GeometricBrownianMotion(Model):
         Parameter("sigma", "σ", r"\sigma", 0.4, 0.0, 2.0, 0.05, "volatility", minimum=0.0),
     )
     noise_type = "diagonal"
-    channels = 1
+    brownian_size = 1
     presets = (
         Preset("Calm share", {"mu": 0.05, "sigma": 0.15}, 5.0),
         Preset("Fair game", {"mu": 0.0, "sigma": 0.6}, 2.0),
         Preset("The mean grows, paths die", {"mu": 0.1, "sigma": 1.0}, 10.0),
     )
 
-    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return p["mu"] * x
 
-    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def diffusion(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return p["sigma"] * x
 
-    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return 0.5 * p["sigma"] ** 2 * x
 
-    def exact(self, grid: Grid) -> Exact:
+    def exact(self, grid: LawInputs) -> ModelLaws:
         t = grid.times[:, None]
         mu, sigma, x0 = grid.parameters["mu"], grid.parameters["sigma"], grid.initial[0]
         centre, spread = (mu - 0.5 * sigma**2) * t, sigma * np.sqrt(t)
@@ -52,17 +53,17 @@ class GeometricBrownianMotion(Model):
             return x0 * np.exp(centre[..., None] + sigma * w) * (w - sigma * t[..., None])
 
         variance = x0**2 * np.exp((2 * mu + sigma**2) * t) * (t + sigma**2 * t**2)
-        return Exact(
+        return ModelLaws(
             state=LogNormal(np.full_like(t, x0), centre, spread),
             sensitivities={
                 "x0": LogNormal(np.ones_like(t), centre, spread),
                 "mu": LogNormal(x0 * t, centre, spread),
-                "sigma": Transformed(np.zeros_like(t), variance, by_sigma),
+                "sigma": GaussianTransform(np.zeros_like(t), variance, by_sigma),
             },
         )
 
     def exact_paths(
-        self, grid: Grid, increments: Tensor, areas: Tensor, residual: Tensor
+        self, grid: LawInputs, increments: Tensor, areas: Tensor, residual: Tensor
     ) -> ExactPaths:
         w = torch.zeros_like(increments[:1]).repeat(len(increments) + 1, 1, 1)
         w[1:] = increments.cumsum(0) * grid.step**0.5

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Preset, Values, columns, root
-from sde_lab.models.exact import Exact, Grid
-from sde_lab.models.laws import MomentsOnly
+from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset, hstack_rows, safe_sqrt
+from sde_lab.models.laws.base import LawInputs, ModelLaws
+from sde_lab.models.laws.distributions import MomentsOnly
 
 
 class Heston(Model):
@@ -21,11 +21,18 @@ class Heston(Model):
 
     name = "heston"
     title = "Heston"
-    meaning = "A share price whose variance reverts to a mean, and tends to rise as prices fall."
+    description = (
+        "A share price whose variance reverts to a mean, and tends to rise as prices fall."
+    )
     equation = (
         r"dS = \mu S\,dt + \sqrt{V}\,S\,dW_1"
         r" \\ dV = \kappa(\theta - V)\,dt"
         r" + \xi\sqrt{V}\left(\rho\,dW_1 + \sqrt{1 - \rho^2}\,dW_2\right)"
+    )
+    text = (
+        "dS = mu*S*dt + sqrt(max(V, 0))*S*dW1\n"
+        "dV = kappa*(theta - max(V, 0))*dt + xi*sqrt(max(V, 0))*dW2\n"
+        "corr(dW1, dW2) = rho"
     )
     components = ("price", "variance")
     symbols = ("S", "V")
@@ -44,34 +51,34 @@ class Heston(Model):
         ),
     )  # fmt: skip
     noise_type = "general"
-    channels = 2
+    brownian_size = 2
     presets = (
         Preset("Calm", {"v0": 0.02, "theta": 0.02, "xi": 0.2}),
         Preset("Leverage", {"rho": -0.95, "xi": 1.0}, 2.0),
         Preset("No leverage", {"rho": 0.0, "xi": 1.0}, 2.0),
     )
 
-    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         price, variance = x[:, :1], x[:, 1:]
-        return columns(p["mu"] * price, p["kappa"] * (p["theta"] - variance.clamp(min=0.0)))
+        return hstack_rows(p["mu"] * price, p["kappa"] * (p["theta"] - variance.clamp(min=0.0)))
 
-    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def diffusion(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         price, variance = x[:, :1], x[:, 1:]
-        volatility = root(variance)
+        volatility = safe_sqrt(variance)
         rest = torch.sqrt(1.0 - p["rho"] ** 2)
-        first = columns(volatility * price, p["xi"] * p["rho"] * volatility)
-        second = columns(torch.zeros_like(price), p["xi"] * rest * volatility)
+        first = hstack_rows(volatility * price, p["xi"] * p["rho"] * volatility)
+        second = hstack_rows(torch.zeros_like(price), p["xi"] * rest * volatility)
         return torch.stack([first, second], dim=-1)
 
-    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         price, variance = x[:, :1], x[:, 1:]
         alive = variance > 0
-        return columns(
+        return hstack_rows(
             alive * (0.5 * variance + 0.25 * p["xi"] * p["rho"]) * price,
             0.25 * p["xi"] ** 2 * alive,
         )
 
-    def exact(self, grid: Grid) -> Exact:
+    def exact(self, grid: LawInputs) -> ModelLaws:
         """Means: those of the price and of the variance, and of their derivatives."""
         t = grid.times
         mu, kappa, theta = (grid.parameters[name] for name in ("mu", "kappa", "theta"))
@@ -81,7 +88,7 @@ class Heston(Model):
         def means(price: np.ndarray, variance: np.ndarray) -> MomentsOnly:
             return MomentsOnly.of_mean(np.stack([price, variance], axis=1))
 
-        return Exact(
+        return ModelLaws(
             state=means(s0 * growth, theta + (v0 - theta) * decay),
             sensitivities={
                 "s0": means(growth, nothing),

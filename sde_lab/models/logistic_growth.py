@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Preset, Values
+from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset
 
 
 class LogisticGrowth(Model):
@@ -12,8 +12,9 @@ class LogisticGrowth(Model):
 
     name = "logistic_growth"
     title = "Stochastic logistic growth"
-    meaning = "A population grows to what its surroundings can carry, in good years and bad."
+    description = "A population grows to what its surroundings can carry, in good years and bad."
     equation = r"dX = r X\left(1 - \frac{X}{K}\right)dt + \sigma X\,dW"
+    text = "dX = r*X*(1 - X/K)*dt + sigma*X*dW"
     components = ("x",)
     symbols = ("X",)
     initial = (Parameter("x0", "x₀", "x_0", 0.2, 0.0, 3.0, 0.1, "initial population", minimum=0.0),)
@@ -23,7 +24,7 @@ class LogisticGrowth(Model):
         Parameter("sigma", "σ", r"\sigma", 0.25, 0.0, 1.5, 0.05, "volatility", minimum=0.0),
     )
     noise_type = "diagonal"
-    channels = 1
+    brownian_size = 1
     horizon = 10.0
     presets = (
         Preset("Good and bad years", {"sigma": 0.5}, 20.0),
@@ -31,11 +32,11 @@ class LogisticGrowth(Model):
         Preset("On the way out", {"r": 0.3, "sigma": 0.9}),
     )
 
-    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return p["r"] * x * (1.0 - x / p["K"])
 
-    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def diffusion(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return p["sigma"] * x
 
-    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return 0.5 * p["sigma"] ** 2 * x

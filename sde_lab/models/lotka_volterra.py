@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Preset, Values, columns
+from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset, hstack_rows
 
 
 class LotkaVolterra(Model):
@@ -12,11 +12,12 @@ class LotkaVolterra(Model):
 
     name = "lotka_volterra"
     title = "Lotka–Volterra"
-    meaning = "Prey feed predators and predators thin out prey: cycles, worn by noise."
+    description = "Prey feed predators and predators thin out prey: cycles, worn by noise."
     equation = (
         r"dx = x(\alpha - \beta y)\,dt + \sigma_1 x\,dW_1"
         r" \\ dy = y(\delta x - \gamma)\,dt + \sigma_2 y\,dW_2"
     )
+    text = "dx = x*(alpha - beta*y)*dt + sigma1*x*dW1\ndy = y*(delta*x - gamma)*dt + sigma2*y*dW2"
     components = ("prey", "predator")
     symbols = ("x", "y")
     initial = (
@@ -34,7 +35,7 @@ class LotkaVolterra(Model):
         ),
     )
     noise_type = "diagonal"
-    channels = 2
+    brownian_size = 2
     horizon = 10.0
     presets = (
         Preset("No noise", {"sigma1": 0.0, "sigma2": 0.0}, 20.0),
@@ -42,14 +43,14 @@ class LotkaVolterra(Model):
         Preset("At rest", {"prey0": 1.0, "predator0": 1.0}, 20.0),
     )
 
-    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         prey, predator = x[:, :1], x[:, 1:]
-        return columns(
+        return hstack_rows(
             prey * (p["alpha"] - p["beta"] * predator), predator * (p["delta"] * prey - p["gamma"])
         )
 
-    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
-        return columns(p["sigma1"], p["sigma2"]) * x
+    def diffusion(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
+        return hstack_rows(p["sigma1"], p["sigma2"]) * x
 
-    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
-        return 0.5 * columns(p["sigma1"], p["sigma2"]) ** 2 * x
+    def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
+        return 0.5 * hstack_rows(p["sigma1"], p["sigma2"]) ** 2 * x

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, Preset, Values
-from sde_lab.models.exact import Array, Exact, ExactPaths, Grid
-from sde_lab.models.laws import Gaussian
+from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset
+from sde_lab.models.laws.base import Array, ExactPaths, LawInputs, ModelLaws
+from sde_lab.models.laws.distributions import Gaussian
 
 
 class OrnsteinUhlenbeck(Model):
@@ -23,8 +23,9 @@ class OrnsteinUhlenbeck(Model):
 
     name = "ornstein_uhlenbeck"
     title = "Ornstein–Uhlenbeck"
-    meaning = "A spring pulls the state back to its mean while noise pushes it about."
+    description = "A spring pulls the state back to its mean while noise pushes it about."
     equation = r"dX = \kappa(\theta - X)\,dt + \sigma\,dW"
+    text = "dX = kappa*(theta - X)*dt + sigma*dW"
     components = ("x",)
     symbols = ("X",)
     initial = (Parameter("x0", "x₀", "x_0", 0.0, -3.0, 3.0, 0.1, "initial value"),)
@@ -34,8 +35,8 @@ class OrnsteinUhlenbeck(Model):
         Parameter("sigma", "σ", r"\sigma", 1.0, 0.0, 3.0, 0.05, "volatility", minimum=0.0),
     )
     noise_type = "diagonal"
-    channels = 1
-    residuals = 2
+    brownian_size = 1
+    extra_normals = 2
     presets = (
         Preset("Far from home", {"x0": 3.0, "sigma": 0.5}, 5.0),
         Preset("Hardly pulled back", {"kappa": 0.1}, 10.0),
@@ -43,29 +44,29 @@ class OrnsteinUhlenbeck(Model):
         Preset("Up to a new mean", {"x0": -2.0, "theta": 2.0, "sigma": 0.4}, 5.0),
     )
 
-    def drift(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return p["kappa"] * (p["theta"] - x)
 
-    def diffusion(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def diffusion(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return p["sigma"]
 
-    def correction(self, t: Tensor, x: Tensor, p: Values) -> Tensor:
+    def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return x.new_zeros(1, 1)
 
-    def exact(self, grid: Grid) -> Exact:
+    def exact(self, grid: LawInputs) -> ModelLaws:
         t = grid.times[:, None]
         kappa, theta, sigma = (grid.parameters[name] for name in ("kappa", "theta", "sigma"))
         decay = np.exp(-kappa * t)
         start = grid.initial[0] - theta
         power = -np.expm1(-2 * kappa * t) / (2 * kappa) if kappa else t
         laws = _laws(theta, start, sigma, decay, t * decay, power, _second_moment(kappa, t))
-        return Exact(
+        return ModelLaws(
             *laws,
             scheme=self._discrete(grid),
             schemes=("euler", "milstein", "milstein_grad_free", "euler_heun"),
         )
 
-    def _discrete(self, grid: Grid) -> Exact:
+    def _discrete(self, grid: LawInputs) -> ModelLaws:
         """The law of X_{k+1} = X_k + κ(θ − X_k)Δ + σ ΔW_k and of its derivatives."""
         step = grid.step
         kappa, theta, sigma = (grid.parameters[name] for name in ("kappa", "theta", "sigma"))
@@ -78,7 +79,7 @@ class OrnsteinUhlenbeck(Model):
         memory = np.append(0.0, (lags[1:] * powers[: max(len(lags) - 1, 0)]) ** 2)[: len(lags)]
         second = step**3 * np.append(0.0, np.cumsum(memory))
         start = grid.initial[0] - theta
-        return Exact(
+        return ModelLaws(
             *_laws(
                 theta,
                 start,
@@ -88,7 +89,7 @@ class OrnsteinUhlenbeck(Model):
         )
 
     def exact_paths(
-        self, grid: Grid, increments: Tensor, areas: Tensor, residual: Tensor
+        self, grid: LawInputs, increments: Tensor, areas: Tensor, residual: Tensor
     ) -> ExactPaths:
         """Per step I = ∫e^{−κ(Δ−s)}dW and L = ∫(Δ−s)e^{−κ(Δ−s)}dW, jointly Gaussian with (W, H)."""
         kappa, theta, sigma = (grid.parameters[name] for name in ("kappa", "theta", "sigma"))

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sde_lab.errors import ScenarioError
-from sde_lab.jacobian import jacobian
-from sde_lab.models.exact import Law
-from sde_lab.reference import reference
+from sde_lab.models.laws.base import Law
 from sde_lab.scenario import Scenario
-from sde_lab.simulate import brownian, simulate
+from sde_lab.sensitivity.jacobian import jacobian
+from sde_lab.solver.simulate import brownian_increments, simulate
+from sde_lab.theory.exact_laws import exact_laws
 
 Array = NDArray[np.float64]
 STRIKES = 41
@@ -37,7 +37,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Deltas:
+class PayoffDeltas:
     """∂E[payoff]/∂x₀ of one payoff over its strikes, in payoff per unit of the start.
 
     Attributes:
@@ -62,8 +62,8 @@ class PayoffStudy:
     """
 
     strikes: Array
-    call: Deltas
-    digital: Deltas
+    call: PayoffDeltas
+    digital: PayoffDeltas
 
 
 def payoff_study(scenario: Scenario) -> PayoffStudy:
@@ -72,7 +72,7 @@ def payoff_study(scenario: Scenario) -> PayoffStudy:
     Raises:
         ScenarioError: if the scenario does not fit the memory budget, or every path explodes.
     """
-    noise = brownian(scenario)
+    noise = brownian_increments(scenario)
     paths = simulate(scenario, noise)
     starts = _starts(scenario)
     ends = [simulate(start, noise).values[-1, :, 0].double().numpy() for start in starts]
@@ -93,8 +93,8 @@ def payoff_study(scenario: Scenario) -> PayoffStudy:
     call, digital = _exact(scenario, strikes) or (None, None)
     return PayoffStudy(
         strikes,
-        Deltas(_estimate((end > level) * slope), _estimate(bumped_call), call),
-        Deltas(_estimate(np.zeros_like(bumped_digital)), _estimate(bumped_digital), digital),
+        PayoffDeltas(_estimate((end > level) * slope), _estimate(bumped_call), call),
+        PayoffDeltas(_estimate(np.zeros_like(bumped_digital)), _estimate(bumped_digital), digital),
     )
 
 
@@ -106,10 +106,10 @@ def _estimate(values: Array) -> Estimate:
 
 def _starts(scenario: Scenario) -> tuple[Scenario, Scenario]:
     """The scenario with its first component started lower and higher."""
-    knob, (first, *rest) = scenario.sde.initial[0], scenario.initial
+    parameter, (first, *rest) = scenario.model_spec.initial[0], scenario.initial
     bump = BUMP * (abs(first) or 1.0)
-    low, high = max(first - bump, knob.minimum), min(first + bump, knob.maximum)
-    return scenario.but(x0=(low, *rest)), scenario.but(x0=(high, *rest))
+    low, high = max(first - bump, parameter.minimum), min(first + bump, parameter.maximum)
+    return scenario.replace(x0=(low, *rest)), scenario.replace(x0=(high, *rest))
 
 
 def _exact(scenario: Scenario, strikes: Array) -> tuple[Array, Array] | None:
@@ -141,5 +141,5 @@ def _quantiles(scenario: Scenario) -> Array | None:
 
 def _end_law(scenario: Scenario) -> Law | None:
     """The exact law of the state at 0 and at the horizon."""
-    found = reference(scenario.but(samples=1), times=np.array([0.0, scenario.horizon]))
+    found = exact_laws(scenario.replace(samples=1), times=np.array([0.0, scenario.horizon]))
     return None if found is None else found.state

@@ -14,14 +14,14 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 import sde_lab as lab  # noqa: E402
-from sde_lab import budget  # noqa: E402
+from sde_lab import memory  # noqa: E402
 from tests.benchmarks import solvers  # noqa: E402
 from tests.benchmarks.memory import peak  # noqa: E402
 from tests.benchmarks.timing import interleaved, markdown, milliseconds  # noqa: E402
 
 SCENARIO = solvers.scenario(100, 1_000)
 VALUES = np.linspace(0.1, 3.0, 50)
-COLUMNS = SCENARIO.sde.columns
+COLUMNS = SCENARIO.model_spec.jacobian_columns
 ROUNDS = 11
 
 
@@ -33,7 +33,7 @@ def swept() -> Any:
 def one_by_one() -> None:
     """Paths and Jacobian of every point, nothing measured."""
     for kappa in VALUES.tolist():
-        solvers.laboratory(SCENARIO.but(parameters={"kappa": kappa}))
+        solvers.laboratory(SCENARIO.replace(parameters={"kappa": kappa}))
 
 
 def compiled() -> Callable[[], Any]:
@@ -82,7 +82,12 @@ def large() -> list[str]:
     lab.sweep(SCENARIO, over, ("mean", "std"), COLUMNS, progress=watch)
     seconds = time.monotonic() - start
     added = (peak() - before) / 1e6
-    return [f"{seconds:.1f}", f"{first[0]:.2f}", f"{added:.0f}", f"{budget.limit() / 1e6:.0f}"]
+    return [
+        f"{seconds:.1f}",
+        f"{first[0]:.2f}",
+        f"{added:.0f}",
+        f"{memory.run_limit_bytes() / 1e6:.0f}",
+    ]
 
 
 def main() -> None:

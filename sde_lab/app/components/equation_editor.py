@@ -1,0 +1,120 @@
+"""Write your own: a text area, a gallery to start from, and a finger on what cannot be read."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from sde_lab.app.state.options import TEXT_KEY
+from sde_lab.app.state.widget_keys import horizon_key, parameter_key
+from sde_lab.equations import EquationError, parse_sde
+from sde_lab.equations.examples import EXAMPLES
+from sde_lab.equations.lexer import MAX_TEXT_CHARS
+from sde_lab.models.base import Model
+
+DEFAULT_TEXT = "dx = kappa*(theta - x)*dt + sigma*dW"
+HELP = """
+One line per state: `dx = …*dt + …*dW`. Noises by name: `dW1`, `dW2`; the same name is the same
+noise, `corr(dW1, dW2) = rho` correlates two. Every other name becomes a slider: `kappa = 1 in
+[0, 5]` sets it, `x(0) = 2` the start, `t in [0, 10]` the horizon. `∘ dW`, or a line `stratonovich`,
+reads the noise in the sense of Stratonovich. Functions: sqrt exp log sin cos tan atan sinh cosh
+tanh sign step abs max min. `#` begins a remark.
+"""
+EXAMPLE_STEPS = 400
+"""Steps that every example of the gallery needs at least."""
+_GOOD, _KNOBS, _MENU = "own_good", "own_knobs", "gallery"
+
+# Registered once, on import; mounting registers it again where a new runtime needs it.
+_live = st.components.v2.component(
+    "sde_lab_live", js=(Path(__file__).parent / "equation_editor.js").read_text(encoding="utf-8")
+)
+
+
+def draw_equation_editor(**binding: Any) -> Model:
+    """The model of the text on the page; under a mistake, that of the last text without one.
+
+    Raises:
+        EquationError: if there was none yet.
+    """
+    text = st.text_area(
+        "Your equation",
+        DEFAULT_TEXT,
+        key=TEXT_KEY,
+        height="content",
+        max_chars=MAX_TEXT_CHARS,
+        help=HELP,
+        **binding,
+    )
+    _live(key="live")
+    _draw_examples()
+    try:
+        model = parse_sde(text or "")
+    except EquationError as error:
+        st.html(_error_html(error, text or ""))
+        good: str | None = st.session_state.get(_GOOD)
+        if good is None:
+            raise
+        return parse_sde(good)
+    st.session_state[_GOOD] = model.name
+    _keep_unchanged_sliders(model)
+    return model
+
+
+def _error_html(error: EquationError, text: str) -> str:
+    """One calm line, below the place it speaks of."""
+    return (
+        f'<div class="lab-mistake" role="status"><pre>{html.escape(error.with_caret(text))}</pre>'
+        f"{html.escape(str(error))}</div>"
+    )
+
+
+def _draw_examples() -> None:
+    menu = st.popover("Start from an example", width="stretch", key=_MENU, on_change="rerun")
+    if not menu.open:
+        return
+    with menu:
+        for example in EXAMPLES:
+            with st.container(gap="xxsmall"):
+                st.button(
+                    example.title,
+                    key=f"{_MENU}.{example.title}",
+                    on_click=_load_example,
+                    args=(example.text,),
+                    type="tertiary",
+                )
+                st.caption(example.source)
+
+
+def _load_example(text: str) -> None:
+    """Put an example into the text area, its own values on the sliders, and steps that hold it."""
+    model = parse_sde(text)
+    st.session_state[TEXT_KEY] = text
+    st.session_state[_MENU] = False
+    st.session_state["steps"] = max(EXAMPLE_STEPS, st.session_state.get("steps", EXAMPLE_STEPS))
+    for parameter in (*model.initial, *model.parameters):
+        st.session_state[parameter_key(model, parameter)] = parameter.default
+    st.session_state[horizon_key(model)] = model.horizon
+
+
+def _keep_unchanged_sliders(model: Model) -> None:
+    """Leave a slider where it is, or at the nearest end, when the text only gives another range.
+
+    When the text gives another value, the slider follows.
+    """
+    state = st.session_state
+    before: dict[str, tuple[str, float]] = state.get(_KNOBS, {})
+    now: dict[str, tuple[str, float]] = {}
+    for parameter in (*model.initial, *model.parameters):
+        key = parameter_key(model, parameter)
+        now[parameter.name] = (key, parameter.default)
+        old, default = before.get(parameter.name, now[parameter.name])
+        if old != key and default == parameter.default and key not in state and old in state:
+            state[key] = min(max(float(state[old]), parameter.low), parameter.high)
+            if (
+                state[key] != parameter.default
+            ):  # of a widget not drawn before, Streamlit tells no link
+                st.query_params[key] = f"{state[key]:.12g}"
+    state[_KNOBS] = {**before, **now}

@@ -1,0 +1,56 @@
+"""The equation, and the same equation with the sliders' numbers in it."""
+
+from __future__ import annotations
+
+import re
+
+from sde_lab.figures.theme import Theme
+from sde_lab.scenario import Scenario
+
+
+def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
+    """LaTeX of the equation, and of the same with values, each in its parameter's colour.
+
+    Where there are several equations, both would not fit side by side: the second is then a list of
+    the values.
+    """
+    model = scenario.model_spec
+    symbolic = live = model.equation
+    by_length = sorted(model.parameters, key=lambda parameter: -len(parameter.latex))
+    for place, parameter in enumerate(by_length):
+        token = re.compile(rf"(?<![A-Za-z\\]){re.escape(parameter.latex)}(?![A-Za-z_])")
+        symbolic = token.sub(_mark(place, 0), symbolic)
+        live = token.sub(_mark(place, 1), live)
+    for place, parameter in enumerate(by_length):
+        colour = theme.parameter_colour(parameter.name)
+        value = f"{scenario.parameters[parameter.name]:g}"
+        number = f"({value})" if value.startswith("-") else value
+        symbolic = symbolic.replace(
+            _mark(place, 0), rf"\textcolor{{{colour}}}{{{parameter.latex}}}"
+        )
+        live = live.replace(_mark(place, 1), rf"\textcolor{{{colour}}}{{{number}}}")
+    if r"\\" in model.equation:
+        return _aligned(symbolic), _values(scenario, theme)
+    return symbolic, live
+
+
+def _mark(place: int, kind: int) -> str:
+    """A placeholder that no other token can match inside."""
+    return f"\x00{place}.{kind}\x00"
+
+
+def _values(scenario: Scenario, theme: Theme) -> str:
+    """The parameters and their values, in two rows."""
+    cells = [
+        rf"\textcolor{{{theme.parameter_colour(parameter.name)}}}{{{parameter.latex}}}"
+        f" = {scenario.parameters[parameter.name]:g}"
+        for parameter in scenario.model_spec.parameters
+    ]
+    half = -(-len(cells) // 2)
+    rows = [r",\;\,".join(row) for row in (cells[:half], cells[half:])]
+    return r"\begin{gathered}" + r"\\".join(rows) + r"\end{gathered}"
+
+
+def _aligned(equation: str) -> str:
+    lines = [line.replace("=", "&=", 1) for line in equation.split(r"\\")]
+    return r"\begin{aligned}" + r"\\".join(lines) + r"\end{aligned}"

@@ -1,0 +1,102 @@
+"""Numbers with their uncertainty, beside what theory says of them."""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from sde_lab.figures.theme import Theme
+from sde_lab.models.laws.base import Law
+from sde_lab.summaries.summary import Summary
+from sde_lab.theory.exact_laws import ExactLaws
+
+
+@dataclass(frozen=True)
+class ReadoutRow:
+    """One number: its name, its value and standard error, and the exact value, NaN if unknown."""
+
+    name: str
+    parameter: str | None
+    value: float
+    error: float
+    exact: float
+
+    @property
+    def text(self) -> str:
+        """Value and error, such as ``0.3702 ± 0.0031``."""
+        if not math.isfinite(self.value):
+            return "unknown"
+        if math.isnan(self.error):
+            return _plain(f"{self.value:.4g} from one sample")
+        if not self.error > 1e-6 * abs(self.value):
+            return _plain(f"{self.value:.4g}")
+        digits = min(8, max(0, 1 - math.floor(math.log10(self.error))))
+        if abs(self.value) >= 1e6 or digits == 8:
+            return _plain(f"{self.value:.4g} ± {self.error:.2g}")
+        return _plain(f"{self.value:.{digits}f} ± {self.error:.{digits}f}")
+
+    @property
+    def comparison(self) -> str:
+        """The exact value and how far off the reading is, such as ``exact 0.3679 (0.7 SE)``."""
+        if not math.isfinite(self.exact) or not math.isfinite(self.value):
+            return ""
+        if math.isnan(self.error):
+            return _plain(f"exact {self.exact + 0.0:.4g}")
+        off = self.value - self.exact
+        if self.error > 1e-6 * abs(self.value):
+            return _plain(f"exact {self.exact + 0.0:.4g} ({abs(off) / self.error:.1f} SE)")
+        bias = "" if abs(off) <= 1e-5 * max(1.0, abs(self.exact)) else f" ({off:+.2g})"
+        return _plain(f"exact {self.exact + 0.0:.4g}{bias}")
+
+
+def _plain(text: str) -> str:
+    """The same with the minus signs of mathematics."""
+    return text.replace("-", "−").replace("e−", "e-")
+
+
+def rows_at_cursor(
+    summary: Summary, exact: ExactLaws | None, component: int, cursor: int
+) -> list[ReadoutRow]:
+    """Mean, spread and the mean of every sensitivity of one component at the cursor."""
+    state = summary.states[component]
+    law = None if exact is None else exact.state
+    mean, variance = _moments(law, component, cursor)
+    found = [
+        ReadoutRow("mean", None, state.mean[cursor], state.mean_error[cursor], mean),
+        ReadoutRow("spread", None, state.std[cursor], state.std_error[cursor], math.sqrt(variance)),
+    ]
+    name = summary.scenario.model_spec.symbols[component]
+    for parameter in (
+        *summary.scenario.model_spec.initial,
+        *summary.scenario.model_spec.parameters,
+    ):
+        bands = summary.sensitivities[parameter.name][component]
+        law = None if exact is None else exact.sensitivities.get(parameter.name)
+        known, _ = _moments(law, component, cursor)
+        label = f"∂{name}/∂{parameter.symbol}"
+        found.append(
+            ReadoutRow(label, parameter.name, bands.mean[cursor], bands.mean_error[cursor], known)
+        )
+    return found
+
+
+def _moments(law: Law | None, component: int, cursor: int) -> tuple[float, float]:
+    if law is None:
+        return math.nan, math.nan
+    return float(law.mean[cursor, component]), float(np.maximum(law.variance, 0)[cursor, component])
+
+
+def readout_html(rows: list[ReadoutRow], theme: Theme) -> str:
+    """The readings as a line of HTML, names in the colours of their parameters."""
+    cells = []
+    for row in rows:
+        colour = theme.text if row.parameter is None else theme.parameter_colour(row.parameter)
+        cells.append(
+            f'<div class="lab-figure"><span class="lab-name" style="color:{colour}">'
+            f'{html.escape(row.name)}</span><br><span class="lab-value">{html.escape(row.text)}'
+            f'</span><br><span class="lab-exact">{html.escape(row.comparison)}&nbsp;</span></div>'
+        )
+    return f'<div class="lab-figures">{"".join(cells)}</div>'

@@ -1,0 +1,168 @@
+"""Specifications → widgets → a scenario. Everything a widget says stands in the address bar."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import streamlit as st
+
+from sde_lab.app.components.equation_editor import draw_equation_editor
+from sde_lab.app.components.presets import draw_presets
+from sde_lab.app.components.share_dialog import draw_share_button
+from sde_lab.app.components.style import draw_projector_toggle
+from sde_lab.app.state.options import (
+    CUSTOM_MODEL_KEY,
+    CUSTOM_MODEL_LABEL,
+    HORIZONS,
+    MAX_SEED,
+    SAMPLES,
+    STEPS,
+    URL_BOUND,
+)
+from sde_lab.app.state.url_state import scheme_key, scheme_label
+from sde_lab.app.state.widget_keys import horizon_key, parameter_key
+from sde_lab.errors import ScenarioError
+from sde_lab.models import MODELS
+from sde_lab.models.base import Model, Parameter
+from sde_lab.scenario import Scenario
+from sde_lab.schemes import fitting_schemes
+
+_ASKED, _WORKED = "asked", "asked.worked"
+
+
+def draw_sidebar() -> None:
+    """Draw the controls of every page, and keep what they say for :func:`asked`."""
+    try:
+        st.session_state[_ASKED] = _controls()
+    except ScenarioError as error:
+        st.session_state[_ASKED] = error
+
+
+def current_scenario() -> Scenario:
+    """The scenario that the sidebar describes.
+
+    Raises:
+        ScenarioError: if what it describes cannot work.
+    """
+    found: Scenario | ScenarioError = st.session_state[_ASKED]
+    if isinstance(found, ScenarioError):
+        raise found
+    return found
+
+
+def current_or_last_valid() -> Scenario | None:
+    """What the sidebar describes, or under a message the last that could work, if there was one."""
+    try:
+        st.session_state[_WORKED] = current_scenario()
+    except ScenarioError as error:
+        st.error(str(error), icon=":material/error:")
+    found: Scenario | None = st.session_state.get(_WORKED)
+    return found
+
+
+def _controls() -> Scenario:
+    with st.sidebar:
+        model = _model()
+        draw_presets(model)
+        parameters = {parameter.name: _slider(model, parameter) for parameter in model.parameters}
+        x0 = [_slider(model, parameter) for parameter in model.initial]
+        grid = _grid(model)
+        scheme = _scheme(model)
+        seed = _seed()
+        with st.container(horizontal=True, horizontal_alignment="distribute"):
+            draw_projector_toggle(**URL_BOUND)
+            draw_share_button()
+    return Scenario(
+        model=model.name, parameters=parameters, x0=x0, scheme=scheme, seed=seed, **grid
+    )
+
+
+def _model() -> Model:
+    name = st.selectbox(
+        "Model",
+        [*MODELS, CUSTOM_MODEL_KEY],
+        format_func=lambda name: (
+            CUSTOM_MODEL_LABEL if name == CUSTOM_MODEL_KEY else MODELS[name].title
+        ),
+        key="model",
+        **URL_BOUND,
+    )
+    if name == CUSTOM_MODEL_KEY:
+        model = draw_equation_editor(**URL_BOUND)
+    else:
+        model = MODELS.get(str(name), next(iter(MODELS.values())))
+    st.caption(model.description)
+    return model
+
+
+def _slider(model: Model, parameter: Parameter) -> float:
+    value = st.slider(
+        f"{parameter.symbol}  {parameter.description}",
+        min_value=float(parameter.low),
+        max_value=float(parameter.high),
+        value=float(parameter.default),
+        step=float(parameter.step),
+        format=f"%.{_decimals(parameter.step)}f",
+        key=parameter_key(model, parameter),
+        **URL_BOUND,
+    )
+    return float(value)
+
+
+def _decimals(step: float) -> int:
+    """Digits after the point that tell neighbouring slider values apart."""
+    return len(f"{step:.6f}".rstrip("0").partition(".")[2])
+
+
+def _grid(model: Model) -> dict[str, Any]:
+    left, right = st.columns(2)
+    with left:
+        horizon = st.select_slider(
+            "T  horizon",
+            sorted({*HORIZONS, model.horizon}),
+            value=model.horizon,
+            format_func=lambda value: f"{value:g}",
+            key=horizon_key(model),
+            **URL_BOUND,
+        )
+    with right:
+        steps = st.select_slider("Steps", STEPS, value=100, key="steps", **URL_BOUND)
+    samples = st.select_slider(
+        "Samples",
+        SAMPLES,
+        value=1000,
+        format_func=lambda count: f"{count:,}".replace(",", "\u202f"),
+        key="samples",
+        **URL_BOUND,
+    )
+    return {"horizon": horizon, "steps": steps, "samples": samples}
+
+
+def _scheme(model: Model) -> str:
+    fitting = fitting_schemes(model)
+    chosen = st.selectbox(
+        "Scheme",
+        fitting,
+        format_func=scheme_label,
+        key=scheme_key(model),
+        **URL_BOUND,
+    )
+    return str(chosen or fitting[0])
+
+
+def _seed() -> int:
+    left, right = st.columns([1, 1], vertical_alignment="bottom")
+    with left:
+        seed = st.number_input(
+            "Seed", 0.0, MAX_SEED, 0.0, step=1.0, format="%.0f", key="seed", **URL_BOUND
+        )
+    with right:
+        st.button(
+            "New noise", key="new_noise", on_click=_draw_new_seed, width="stretch", shortcut="n"
+        )
+    return int(seed or 0)
+
+
+def _draw_new_seed() -> None:
+    st.session_state["seed"] = float(secrets.randbelow(int(MAX_SEED) + 1))

@@ -1,0 +1,173 @@
+"""Lessons: a question above the charts, the sliders alive beside them, the answer at a click."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from sde_lab.app.components.answer_toggle import HIDE_KEY, answer_hidden
+from sde_lab.app.components.pin import STATE_KEY
+from sde_lab.app.components.style import current_theme
+from sde_lab.app.jobs.summary_job import limit_to_interactive, run_study
+from sde_lab.app.pages.explore import current_summary, draw_board
+from sde_lab.app.state.options import URL_BOUND
+from sde_lab.app.state.url_state import apply_scenario, set_widgets
+from sde_lab.errors import ScenarioError
+from sde_lab.lessons import LESSONS
+from sde_lab.lessons.base import Lesson, LessonFigure
+from sde_lab.scenario import Scenario
+
+LESSON_KEY = "lesson"
+RESTART = "Start over"
+HEIGHT = "clamp(310px, calc(100vh - 22rem), 900px)"
+"""Of the charts: the window's less what stands above and below them."""
+
+
+def render() -> None:
+    """Draw the page: the list of lessons, or the one that was opened."""
+    left, right = st.columns([55, 45], gap="medium", vertical_alignment="center")
+    with right:
+        lesson = _chosen()
+    with left, st.container(key="question"):
+        st.subheader(lesson.question if lesson else "Lessons", anchor=False)
+    if lesson is None:
+        _contents()
+        return
+    place_for_answer = _words(lesson)
+    summary = current_summary()
+    if summary is None:
+        return
+    scenario = summary.scenario
+    if scenario.model != lesson.scenario.model:
+        st.caption(f"This lesson is about another model. {RESTART} leads back to it.")
+
+    def answer() -> None:
+        with place_for_answer:
+            _answer(lesson)
+        _formula(lesson)
+
+    draw_board(summary, HEIGHT, lesson.columns, lambda: _figure(lesson.figure, scenario), answer)
+
+
+def _chosen() -> Lesson | None:
+    """The row that chooses a lesson, and the lesson that the link names."""
+    titles = list(LESSONS)
+    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+        title = st.selectbox(
+            "Lesson",
+            titles,
+            index=None,
+            placeholder="Choose a lesson",
+            key=LESSON_KEY,
+            label_visibility="collapsed",
+            width=205,
+            on_change=_open_chosen,
+            **URL_BOUND,
+        )
+        lesson = LESSONS.get(str(title))
+        if lesson is not None:
+            following = titles[(titles.index(lesson.title) + 1) % len(titles)]
+            _to(RESTART, lesson.title, "restart_alt")
+            _to("Next lesson", following, "arrow_forward")
+    return lesson
+
+
+def _to(label: str, title: str, icon: str) -> None:
+    """A button, just an icon, that opens a lesson."""
+    st.button(
+        f":material/{icon}:",
+        key=label,
+        help=label,
+        on_click=_open,
+        args=(title,),
+    )
+
+
+def _open_chosen() -> None:
+    title = str(st.session_state.get(LESSON_KEY))
+    if title in LESSONS:
+        _open(title)
+
+
+def _open(title: str) -> None:
+    """Set the scene: sliders, cursor, nothing pinned, the answer hidden."""
+    lesson = LESSONS[title]
+    apply_scenario(lesson.scenario)
+    set_widgets(
+        {LESSON_KEY: title, "cursor": lesson.cursor, HIDE_KEY: True},
+        {LESSON_KEY: None, "cursor": 100, HIDE_KEY: False},
+    )
+    st.session_state[STATE_KEY] = None
+
+
+def _contents() -> None:
+    """Every lesson with its question."""
+    with st.container(key="contents"):
+        columns = st.columns(2)
+        for place_, lesson in enumerate(LESSONS.values()):
+            with columns[place_ % 2], st.container(border=True):
+                st.button(
+                    f"**{lesson.title}**",
+                    key=f"open.{lesson.title}",
+                    on_click=_open,
+                    args=(lesson.title,),
+                    type="tertiary",
+                )
+                st.markdown(lesson.question)
+
+
+def _words(lesson: Lesson) -> DeltaGenerator:
+    """What to move and to watch, and beside it the place for the answer.
+
+    The answer itself is drawn after the switch that hides it.
+    """
+    with st.container(key="words"):
+        todo, answer = st.columns([38, 62], gap="medium")
+        todo.markdown(f"**Move** {lesson.move}\n\n**Watch** {lesson.watch}")
+    return answer
+
+
+def _answer(lesson: Lesson) -> None:
+    """The answer, or the button that shows it."""
+    if not answer_hidden():
+        st.markdown(lesson.answer)
+        return
+    st.button(
+        "Show the answer",
+        key="show_answer",
+        on_click=_show,
+        type="primary",
+        icon=":material/visibility:",
+    )
+
+
+def _formula(lesson: Lesson) -> None:
+    """The equation, beside the numbers."""
+    if not answer_hidden():
+        with st.container(key="formula"):
+            st.latex(lesson.equation, width="content")
+
+
+def _show() -> None:
+    st.session_state[HIDE_KEY] = False
+
+
+def _figure(aside: LessonFigure | None, scenario: Scenario) -> tuple[dict[str, Any], str] | None:
+    """The lesson's own figure and what it shows in words; None if it has none, or cannot have."""
+    if aside is None:
+        return None
+    try:
+        found = _studied(aside, limit_to_interactive(scenario, aside.samples))
+    except ScenarioError as error:
+        st.error(str(error), icon=":material/error:")
+        return None
+    return aside.draw(found, answer_hidden(), current_theme()), aside.alt_text
+
+
+@st.cache_resource(
+    max_entries=64, show_spinner=False, hash_funcs={Scenario: repr, LessonFigure: repr}
+)
+def _studied(aside: LessonFigure, scenario: Scenario) -> Any:
+    return run_study(aside.study, scenario)

@@ -1,0 +1,1 @@
+"""The files that Streamlit executes, one per address."""

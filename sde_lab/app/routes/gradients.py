@@ -1,0 +1,5 @@
+"""The Gradients page."""
+
+from sde_lab.app.pages.gradients import render
+
+render()

@@ -1,0 +1,5 @@
+"""The lessons."""
+
+from sde_lab.app.pages.lessons import render
+
+render()

@@ -1,0 +1,18 @@
+"""The values that widgets offer, and how they are bound to the address bar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sde_lab.equations.model import CUSTOM_KEY
+
+STEPS = (25, 50, 100, 200, 400, 800, 1600, 3200)
+SAMPLES = (1, 2, 5, *(m * 10**e for e in (1, 2, 3, 4) for m in (1, 2, 5)), 100_000)
+HORIZONS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
+MAX_SEED = 999_999.0
+"""A float: over an infinite whole number in the address bar Streamlit's own widget stumbles."""
+URL_BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
+CUSTOM_MODEL_KEY = CUSTOM_KEY
+"""The entry of the model picker."""
+CUSTOM_MODEL_LABEL = "Write your own…"
+TEXT_KEY = "equation"

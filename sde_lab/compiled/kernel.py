@@ -1,0 +1,163 @@
+"""Compiled kernels: made in the background, kept for reuse, each checked before it is trusted.
+
+numba compiles without a compiler on the machine and its kernels hold no interpreter lock. It is
+optional: without it :func:`available` is false and replay answers (:mod:`sde_lab.sensitivity`).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sde_lab.compiled.source import StepSource, TooLongError, write
+from sde_lab.equations.model import EquationModel
+from sde_lab.schemes import Scheme
+
+CACHE_SIZE = 64
+"""Kernels that are kept; the one that was used least recently goes first."""
+FASTMATH = {"contract", "arcp", "nsz", "reassoc"}
+"""What the compiler may assume. Not ``nnan`` and ``ninf``: paths that diverge must show it."""
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a kernel is compiled for: equation, scheme, columns and precision."""
+
+    model: str
+    scheme: str
+    columns: tuple[str, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A compiled step loop.
+
+    Attributes:
+        source: the code it was compiled from.
+        run: the compiled function; see :func:`sde_lab.compiled.source.write` for its arguments.
+        dtype: "float32" or "float64".
+    """
+
+    source: StepSource
+    run: Callable[..., None]
+    dtype: str
+
+
+@lru_cache(maxsize=1)
+def available() -> bool:
+    """Return whether numba is installed."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def compile_kernel(
+    model: EquationModel, scheme: Scheme, columns: Sequence[str], dtype: str
+) -> Kernel:
+    """Compile the loop of an equation and scheme now.
+
+    Args:
+        model: the equation.
+        scheme: the scheme.
+        columns: what to differentiate by.
+        dtype: "float32" or "float64".
+
+    Raises:
+        TooLongError: if a step has too many operations.
+    """
+    import numba
+
+    source = write(model, scheme, columns)
+    number = np.float32 if dtype == "float32" else np.float64
+    names: dict[str, Any] = {name: getattr(math, name) for name in _FUNCTIONS}
+    names |= {"number": number, "nan": math.nan, "inf": math.inf}
+    code = compile(source.text, "<generated step>", "exec")
+    exec(code, names)  # noqa: S102  checked by sde_lab.compiled.source.check
+    array = numba.from_dtype(np.dtype(dtype))[::1]
+    scalar = numba.from_dtype(np.dtype(dtype))
+    signature = numba.void(array, array, array, array, scalar, numba.int64, numba.int64[::1], array)
+    compiled: Callable[..., None] = numba.njit(
+        signature, nogil=True, error_model="numpy", fastmath=FASTMATH
+    )(names["kernel"])
+    return Kernel(source, compiled, dtype)
+
+
+_FUNCTIONS = ("sqrt", "exp", "log", "sin", "cos", "tan", "atan", "sinh", "cosh", "tanh")
+
+
+class KernelCache:
+    """Kernels by key, compiled one at a time in a thread of their own.
+
+    Asking never waits: until a kernel is there the caller takes replay, which gives the same
+    numbers. A kernel whose equation is too long, that does not compile, or that fails the check is
+    remembered as unusable.
+
+    Args:
+        maxsize: kernels kept at most.
+        accept: called with each new kernel; false makes it unusable.
+    """
+
+    def __init__(self, accept: Callable[[Key, Kernel], bool], maxsize: int = CACHE_SIZE) -> None:
+        self._accept = accept
+        self._maxsize = maxsize
+        self._lock = threading.Lock()
+        self._kernels: OrderedDict[Key, Kernel | None] = OrderedDict()
+        self._pending: set[Key] = set()
+        self._compiler = ThreadPoolExecutor(1, thread_name_prefix="kernel-compiler")
+
+    def get(self, key: Key, model: EquationModel, scheme: Scheme) -> Kernel | None:
+        """Return the kernel if it is there and usable; otherwise have it compiled."""
+        with self._lock:
+            if key in self._kernels:
+                self._kernels.move_to_end(key)
+                return self._kernels[key]
+            if key not in self._pending and len(self._pending) < self._maxsize:
+                self._pending.add(key)
+                self._compiler.submit(self._compile, key, model, scheme)
+        return None
+
+    def wait_for(self, key: Key, model: EquationModel, scheme: Scheme) -> Kernel | None:
+        """Return the kernel, compiled here and now if need be; None where it is unusable."""
+        with self._lock:
+            if key in self._kernels:
+                self._kernels.move_to_end(key)
+                return self._kernels[key]
+        self._compile(key, model, scheme)
+        return self._kernels.get(key)
+
+    def __len__(self) -> int:
+        return len(self._kernels)
+
+    def _compile(self, key: Key, model: EquationModel, scheme: Scheme) -> None:
+        kernel: Kernel | None = None
+        try:
+            made = compile_kernel(model, scheme, key.columns, key.dtype)
+            kernel = made if self._accept(key, made) else None
+        except TooLongError:
+            pass  # replay serves it
+        except Exception:  # noqa: BLE001  a compiler's own faults must not reach a reader
+            _LOG.warning("no kernel for %.200r with %s", key.model, key.scheme, exc_info=True)
+        with self._lock:
+            self._pending.discard(key)
+            self._kernels[key] = kernel
+            self._kernels.move_to_end(key)
+            while len(self._kernels) > self._maxsize:
+                self._kernels.popitem(last=False)
+
+
+def stored_rows(steps: int, indices: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Return for each of the steps 1, …, K its row among the stored times, or −1."""
+    rows = np.full(steps + 1, -1, dtype=np.int64)
+    rows[indices] = np.arange(len(indices))
+    return rows[1:]

@@ -1,0 +1,200 @@
+"""Text → what it says: equations, correlations, settings, each checked against the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+from sde_lab.equations.coefficients import TIME, DifferentialTerms, collect_terms
+from sde_lab.equations.errors import EquationError, SourceLocation
+from sde_lab.equations.expression_parser import RESERVED, ExpressionParser
+from sde_lab.equations.expression_tree import ZERO, Node
+from sde_lab.equations.functions import ALIASES, FUNCTIONS
+from sde_lab.equations.lexer import statements
+from sde_lab.equations.statement_parser import (
+    CorrelationStatement,
+    EquationStatement,
+    InterpretationStatement,
+    SettingStatement,
+    Statement,
+    parse_statement,
+)
+
+MAX_STATES = 6
+MAX_NOISES = 6
+MAX_PARAMETERS = 16
+TIME_NAME = "t"
+NOT_STATES = RESERVED | frozenset(FUNCTIONS) | frozenset(ALIASES) | {TIME_NAME, "pi"}
+
+
+@dataclass(frozen=True)
+class EquationSystem:
+    """What a text says.
+
+    Attributes:
+        states: plain names, (D,).
+        drift: what stands before dt, (D,).
+        noises: plain names, (m,), in the order in which they appear; each is dW or dB and more.
+        coefficients: what stands before each noise, (D, m).
+        correlations: pairs of noises, by their places → correlation.
+        stratonovich: whether the noises are read so.
+        parameters: plain names of all other symbols, in the order in which they appear.
+        settings: values and ranges given, by name; ``x0`` for the initial value of x.
+        horizon: end of the time range given.
+    """
+
+    states: tuple[str, ...]
+    drift: tuple[Node, ...]
+    noises: tuple[str, ...]
+    coefficients: tuple[tuple[Node, ...], ...]
+    correlations: Mapping[tuple[int, int], Node]
+    stratonovich: bool
+    parameters: tuple[str, ...]
+    settings: Mapping[str, SettingStatement]
+    horizon: float | None
+
+
+def initial_name(state: str) -> str:
+    """The name of a state's initial value: x0 of x, x1_0 of x1."""
+    return f"{state}_0" if state[-1].isdigit() else f"{state}0"
+
+
+def analyse(text: str) -> EquationSystem:
+    """Read a text.
+
+    Raises:
+        EquationError: at the first place that cannot be read.
+    """
+    found: list[Statement] = [
+        parse_statement(ExpressionParser(tokens)) for tokens in statements(text)
+    ]
+    equations = [item for item in found if isinstance(item, EquationStatement)]
+    if not equations:
+        hint = "an equation works, such as dx = kappa*(theta - x)*dt + sigma*dW"
+        raise EquationError(SourceLocation(1, 1), "", hint)
+    states = _states(equations)
+    noises = tuple(dict.fromkeys(name for item in equations for name in item.noises))
+    _require_at_most(noises, MAX_NOISES, "noises", equations[-1])
+    increments = [collect_terms(item.right, frozenset(noises)) for item in equations]
+    correlations = _correlations(found, noises, frozenset(states) | {TIME_NAME})
+    parameters = _parameters(equations, correlations, frozenset(states), frozenset(noises))
+    settings, horizon = _settings(found, {*parameters, *map(initial_name, states)})
+    return EquationSystem(
+        states=states,
+        drift=tuple(item.coefficients.get(TIME, ZERO) for item in increments),
+        noises=noises,
+        coefficients=tuple(
+            tuple(item.coefficients.get(noise, ZERO) for noise in noises) for item in increments
+        ),
+        correlations=correlations,
+        stratonovich=_reading(found, increments, equations),
+        parameters=parameters,
+        settings=settings,
+        horizon=horizon,
+    )
+
+
+def _states(equations: list[EquationStatement]) -> tuple[str, ...]:
+    seen: dict[str, EquationStatement] = {}
+    for item in equations:
+        if item.state in seen:
+            raise EquationError(
+                item.location, f"d{item.state}", f"d{item.state} has an equation already"
+            )
+        if item.state in NOT_STATES:
+            raise EquationError(item.location, f"d{item.state}", "another name for the state works")
+        seen[item.state] = item
+    _require_at_most(tuple(seen), MAX_STATES, "equations", equations[-1])
+    return tuple(seen)
+
+
+def _require_at_most(found: tuple[str, ...], most: int, what: str, item: EquationStatement) -> None:
+    if len(found) > most:
+        raise EquationError(item.location, found[most], f"at most {most} {what} work")
+
+
+def _correlations(
+    found: list[Statement], noises: tuple[str, ...], moving: frozenset[str]
+) -> dict[tuple[int, int], Node]:
+    correlations: dict[tuple[int, int], Node] = {}
+    for item in found:
+        if not isinstance(item, CorrelationStatement):
+            continue
+        for noise in item.noises:
+            if noise not in noises:
+                raise EquationError(item.location, noise, f"{noise} stands in no equation")
+        if item.value.depends_on(moving):
+            raise EquationError(item.value.location, "", "a correlation is a number or a parameter")
+        places = sorted(noises.index(noise) for noise in item.noises)
+        pair = (places[0], places[1])
+        if pair[0] == pair[1] or pair in correlations:
+            raise EquationError(item.location, "corr", "each pair of different noises works once")
+        correlations[pair] = item.value
+    return correlations
+
+
+def _parameters(
+    equations: list[EquationStatement],
+    correlations: Mapping[tuple[int, int], Node],
+    states: frozenset[str],
+    noises: frozenset[str],
+) -> tuple[str, ...]:
+    """Every other symbol, in the order of the text."""
+    known = states | noises | {TIME, TIME_NAME}
+    found = dict.fromkeys(
+        name
+        for name in chain(
+            *(item.symbols for item in equations), *(node.names for node in correlations.values())
+        )
+        if name not in known
+    )
+    starts = {initial_name(state): state for state in states}
+    for item in equations:
+        for name in item.symbols:
+            if name in starts:
+                hint = f"{name} is the initial value of {starts[name]}: another name works"
+                raise EquationError(item.location, name, hint)
+    _require_at_most(tuple(found), MAX_PARAMETERS, "parameters", equations[-1])
+    return tuple(found)
+
+
+def _settings(
+    found: list[Statement], known: set[str]
+) -> tuple[dict[str, SettingStatement], float | None]:
+    settings: dict[str, SettingStatement] = {}
+    horizon = None
+    for item in found:
+        if not isinstance(item, SettingStatement):
+            continue
+        if item.name == TIME_NAME:
+            horizon = _horizon(item)
+        elif item.name not in known:
+            hint = f"{item.name} stands in no equation; an equation needs dt or dW"
+            raise EquationError(item.location, item.name, hint)
+        elif item.name in settings:
+            raise EquationError(item.location, item.name, f"{item.name} is set already")
+        else:
+            settings[item.name] = item
+    return settings, horizon
+
+
+def _horizon(item: SettingStatement) -> float:
+    if item.value is not None or item.low != 0 or item.high is None:
+        raise EquationError(item.location, TIME_NAME, "time starts at 0: t in [0, 10] works")
+    return item.high
+
+
+def _reading(
+    found: list[Statement], increments: list[DifferentialTerms], equations: list[EquationStatement]
+) -> bool:
+    """Whether the equations are Stratonovich's: all noises are read alike."""
+    circled = any(item.stratonovich_noises for item in increments)
+    for item, equation in zip(increments, equations, strict=True):
+        if circled and item.ito_noises:
+            hint = "with ∘ before one noise, every noise needs it (one reading for all)"
+            raise EquationError(equation.location, "", hint)
+    said = {item.name: item.location for item in found if isinstance(item, InterpretationStatement)}
+    if len(said) > 1 or (circled and "ito" in said):
+        raise EquationError(max(said.values()), "", "one reading for all: ito or stratonovich")
+    return circled or "stratonovich" in said

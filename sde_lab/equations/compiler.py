@@ -1,0 +1,85 @@
+"""Trees → a flat list of torch operations, each subexpression once; nothing runs as code."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from sde_lab.equations.expression_tree import Node
+from sde_lab.equations.functions import FUNCTIONS, power
+from sde_lab.models.base import safe_sqrt
+
+_OPERATIONS: Mapping[str, Callable[..., Any]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "neg": operator.neg,
+    "pow": power,
+    **{name: function.torch for name, function in FUNCTIONS.items()},
+}
+
+_NEVER_NEGATIVE = ("abs", "exp", "cosh", "step", "sqrt")
+
+
+def _operation(node: Node) -> Callable[..., Any]:
+    """The operation; a root of what is never negative needs no look below zero."""
+    if node.op != "sqrt":
+        return _OPERATIONS[node.op]
+    (inside,) = node.operands
+    floor = max((part.value for part in inside.operands if part.value is not None), default=-1.0)
+    safe = inside.op in _NEVER_NEGATIVE or (inside.op == "max" and floor >= 0.0)
+    return safe_sqrt if safe else _OPERATIONS["sqrt"]
+
+
+def _order(node: Node, ordered: dict[Node, None]) -> None:
+    """Append the node after what it is made of, unless it stands there already."""
+    if node in ordered:
+        return
+    if node.value is None:
+        for part in node.operands:
+            _order(part, ordered)
+    ordered[node] = None
+
+
+class CompiledExpressions:
+    """Several expressions of the same names, compiled together.
+
+    Args:
+        nodes: the expressions.
+        names: what may stand in them.
+
+    Attributes:
+        input_indices: places of the names that do stand in them.
+        operations: how many it takes.
+    """
+
+    def __init__(self, nodes: Sequence[Node], names: Sequence[str]) -> None:
+        ordered: dict[Node, None] = {}
+        for node in nodes:
+            _order(node, ordered)
+        inputs = [node for node in ordered if node.op == "name" and node.value is None]
+        inputs.sort(key=lambda node: names.index(node.text))
+        constants = [node for node in ordered if node.value is not None]
+        rest = [node for node in ordered if node.op != "name" and node.value is None]
+        places = {node: place for place, node in enumerate((*inputs, *constants, *rest))}
+        self.input_indices = tuple(names.index(node.text) for node in inputs)
+        self._constants = [node.value for node in constants]
+        self._steps = [
+            (_operation(node), tuple(places[part] for part in node.operands)) for node in rest
+        ]
+        self.operations = len(self._steps)
+        self._outputs = [places[node] for node in nodes]
+
+    def __call__(self, values: Sequence[Tensor]) -> list[Tensor | float]:
+        """The expressions' values, given those of the names in ``reads``."""
+        slots: list[Any] = [*values, *self._constants]
+        for operation, places in self._steps:
+            if len(places) == 1:
+                slots.append(operation(slots[places[0]]))
+            else:
+                slots.append(operation(slots[places[0]], slots[places[1]]))
+        return [slots[place] for place in self._outputs]

@@ -1,0 +1,117 @@
+"""What can be told of a typed equation without simulating it."""
+
+from __future__ import annotations
+
+import torch
+
+from sde_lab.equations import identifiers
+from sde_lab.equations.expression_tree import Node
+from sde_lab.equations.latex import typeset
+from sde_lab.equations.model import EquationModel
+
+_ROUNDING = 1e-9
+"""A difference of two products that rounding explains, as a share of the largest."""
+LONGEST = 80
+"""Operations of an expression that is still printed."""
+
+
+def noise(model: EquationModel) -> str:
+    """Return the structure of the noise, in sentences."""
+    if not any(_there(entry) for row in model.matrix for entry in row):
+        return "There is no noise: the equation is an ordinary differential equation."
+    reads = frozenset(model.components)
+    additive = not any(entry.depends_on(reads) for row in model.matrix for entry in row)
+    words = [f"The noise is {model.noise_type}: {_structure(model)}."]
+    if additive and model.noise_type != "additive":
+        words.append("It is additive as well.")
+    if not additive and len(model.matrix[0]) > 1 and model.noise_type != "diagonal":
+        commuting = commutes(model)
+        if commuting is not None:
+            does = "commutes" if commuting else "does not commute"
+            words.append(f"It {does} (checked at random points).")
+    return " ".join(words)
+
+
+def _there(entry: Node) -> bool:
+    """Whether a coefficient is more than the number 0."""
+    return entry.value != 0.0
+
+
+def _structure(model: EquationModel) -> str:
+    """Return what this noise type means for these equations, as far as it is so in them."""
+    driven = [any(map(_there, row)) for row in model.matrix]
+    names_driven = [f"{s}" for s, is_so in zip(model.symbols, driven, strict=True) if is_so]
+    if model.noise_type == "additive":
+        return "its strength reads no state"
+    if model.noise_type == "diagonal":
+        if all(driven):
+            return "each state has a noise of its own, whose strength reads no other state"
+        return f"it drives {_listed(names_driven)}, each by a noise that reads no other state"
+    if model.noise_type == "scalar":
+        if all(driven) and len(driven) > 1:
+            return "one noise drives all states"
+        return f"one noise drives {_listed(names_driven)}"
+    return _shared(model)
+
+
+def _shared(model: EquationModel) -> str:
+    """Return what makes a general noise neither diagonal, nor additive, nor scalar."""
+    states = frozenset(model.components)
+    found = []
+    if any(sum(map(_there, row)) > 1 for row in model.matrix):
+        found.append("a state has several noises")
+    if any(sum(map(_there, column)) > 1 for column in zip(*model.matrix, strict=True)):
+        found.append("a noise drives several states")
+    rows = zip(model.components, model.matrix, strict=True)
+    if any(entry.depends_on(states - {state}) for state, row in rows for entry in row):
+        found.append("its strength reads other states")
+    return ", ".join(found) or "states and noises do not stand in pairs"
+
+
+def _listed(words: list[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else f"{last} alone"
+
+
+def correction(model: EquationModel) -> str:
+    """LaTeX of what Itô's drift has beyond Stratonovich's, one equation for each state."""
+    lines = []
+    for state, entry in zip(model.components, model.ito_correction, strict=True):
+        shown = typeset(entry) if entry.size <= LONGEST else rf"\text{{({entry.size} operations)}}"
+        lines.append(rf"c_{{{identifiers.to_latex(state)}}} = {shown}")
+    return r",\quad ".join(lines)
+
+
+def commutes(model: EquationModel, points: int = 5) -> bool | None:
+    """Return whether Σ_i g_ij ∂g_lk/∂x_i = Σ_i g_ik ∂g_lj/∂x_i for all l, j, k, at random points.
+
+    Then iterated integrals of different noises only enter in sums that the increments determine
+    (Kloeden and Platen 1992, §10.3). Points where a coefficient has no value tell nothing;
+    None where none told anything.
+    """
+    generator = torch.Generator().manual_seed(0)
+    start = torch.zeros((), dtype=torch.float64)
+    size = len(model.components)
+    told = False
+    for _ in range(points):
+        x = torch.rand(size, generator=generator, dtype=torch.float64) + 0.3
+        given = {
+            parameter.name: parameter.low
+            + (parameter.high - parameter.low)
+            * torch.rand(1, 1, generator=generator, dtype=torch.float64)
+            for parameter in model.parameters
+        }
+
+        def matrix(row: torch.Tensor, given: dict[str, torch.Tensor] = given) -> torch.Tensor:
+            g = model.diffusion(start, row[None], given)
+            return torch.diag_embed(g)[0] if model.noise_type == "diagonal" else g[0]
+
+        slopes = torch.func.jacrev(matrix)(x)
+        both = torch.einsum("ij,lki->ljk", matrix(x), slopes)
+        if not bool(both.isfinite().all()):
+            continue
+        told = True
+        gap = (both - both.transpose(1, 2)).abs().max()
+        if float(gap) > _ROUNDING * float(both.abs().max()):
+            return False
+    return True if told else None

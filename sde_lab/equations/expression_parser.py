@@ -1,0 +1,206 @@
+"""Tokens → tree: a precedence parser for + − * / ** ( ) and the listed functions."""
+
+from __future__ import annotations
+
+import re
+
+from sde_lab.equations.errors import EquationError
+from sde_lab.equations.expression_tree import Node
+from sde_lab.equations.functions import ALIASES, FUNCTIONS
+from sde_lab.equations.lexer import MAX_NUMBER, Token
+
+MAX_DEPTH = 30
+"""Nested brackets, functions, signs and powers."""
+MAX_OPERATIONS = 200
+"""Operations in one statement."""
+MAX_POWER = 20
+MAX_NESTED_POWER = 400.0
+"""Product of nested powers."""
+RESERVED = frozenset({"in", "ito", "stratonovich", "corr", "e"})
+_FUNCTION_NAMES = frozenset(FUNCTIONS) | frozenset(ALIASES)
+_NOT_SYMBOLS = _FUNCTION_NAMES | {"pi"}
+_NOISE = re.compile(r"d[WB]\w*")
+
+
+def is_noise(name: str) -> bool:
+    """Whether it is dW or dB, or begins with it."""
+    return _NOISE.fullmatch(name) is not None
+
+
+class ExpressionParser:
+    """Reads the tokens of one statement from left to right."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self._tokens = tokens
+        self._position = 0
+        self._depth = 0
+        self._operations = 0
+
+    @property
+    def token(self) -> Token:
+        """The next token."""
+        return self._tokens[self._position]
+
+    def names_ahead(self) -> tuple[str, ...]:
+        """Every name from here to the end that is no function, in order."""
+        ahead = self._tokens[self._position :]
+        return tuple(t.text for t in ahead if t.kind == "name" and t.text not in _NOT_SYMBOLS)
+
+    def has_differentials(self) -> bool:
+        """Whether dt, dW or dB stands in the statement, or a circle."""
+        return any(t.text in ("dt", "∘") or is_noise(t.text) for t in self._tokens)
+
+    def advance(self) -> Token:
+        """The next token, which is then done."""
+        token = self.token
+        self._position = min(self._position + 1, len(self._tokens) - 1)
+        return token
+
+    def accept(self, text: str) -> bool:
+        """Whether the next token is this one; if so, it is done."""
+        found = self.token.kind != "end" and self.token.text == text
+        if found:
+            self.advance()
+        return found
+
+    def expect(self, text: str, why: str) -> Token:
+        """The next token, which must be this one.
+
+        Raises:
+            EquationError: saying why.
+        """
+        if self.token.kind == "end" or self.token.text != text:
+            raise self.error(why)
+        return self.advance()
+
+    def error(self, hint: str) -> EquationError:
+        """A mistake at the next token."""
+        token = self.token
+        found = f"{token.written} cannot stand here: " if token.kind != "end" else ""
+        return EquationError(token.location, token.written, found + hint)
+
+    def expression(self) -> Node:
+        """A sum."""
+        found = self._product()
+        while self.token.text in ("+", "-"):
+            sign = self.advance()
+            op = "add" if sign.text == "+" else "sub"
+            found = self._node(op, (found, self._product()), sign)
+        return found
+
+    def _product(self) -> Node:
+        found = self._signed()
+        while self.token.text in _PRODUCTS:
+            sign = self.advance()
+            if sign.text == "∘" and not is_noise(self.token.text):
+                raise self.error("after ∘ a noise such as dW stands")
+            found = self._node(_PRODUCTS[sign.text], (found, self._signed()), sign)
+        return found
+
+    def _signed(self) -> Node:
+        if self.token.text not in ("+", "-"):
+            return self._power()
+        sign = self.advance()
+        self._push_depth(sign)
+        found = self._signed()
+        self._depth -= 1
+        return found if sign.text == "+" else self._node("neg", (found,), sign)
+
+    def _power(self) -> Node:
+        base = self._atom()
+        if self.token.text != "**":
+            return base
+        sign = self.advance()
+        self._push_depth(sign)
+        exponent = self._signed()
+        self._depth -= 1
+        return self._node("pow", (base, exponent), sign)
+
+    def _atom(self) -> Node:
+        token = self.token
+        if token.kind == "number":
+            self.advance()
+            return self._no_juxtaposition(Node("number", text=token.text, location=token.location))
+        if token.kind == "name":
+            return self._name()
+        if token.text == "(":
+            return self._no_juxtaposition(self._bracket())
+        raise self.error("a number, a name or ( works")
+
+    def _bracket(self) -> Node:
+        self._push_depth(self.advance())
+        found = self.expression()
+        self._depth -= 1
+        self.expect(")", "an operator or a closing ) works")
+        return found
+
+    def _name(self) -> Node:
+        token = self.advance()
+        opens = self.token.text == "("
+        if token.text in _FUNCTION_NAMES:
+            if not opens:
+                hint = f"{token.text} is a function: write {token.text}(…)"
+                raise EquationError(token.location, token.written, hint)
+            return self._no_juxtaposition(self._call(token))
+        if token.text in RESERVED:
+            instead = "exp(…)" if token.text == "e" else "another name"
+            hint = f"{token.text} is no parameter: {instead} works"
+            raise EquationError(token.location, token.written, hint)
+        if opens:
+            known = ", ".join(FUNCTIONS)
+            hint = f"{token.text} is not a function: put * before ( or use one of {known}"
+            raise EquationError(token.location, token.written, hint)
+        return self._no_juxtaposition(Node("name", text=token.text, location=token.location))
+
+    def _call(self, token: Token) -> Node:
+        function = FUNCTIONS[ALIASES.get(token.text, token.text)]
+        self._push_depth(self.advance())
+        parts = [self.expression()]
+        while self.accept(","):
+            parts.append(self.expression())
+        self._depth -= 1
+        if len(parts) != function.arity:
+            count = "one argument" if function.arity == 1 else f"{function.arity} arguments"
+            raise EquationError(token.location, token.written, f"{token.text} takes {count}")
+        self.expect(")", f"{token.text}(… needs a closing )")
+        return self._node(function.name, tuple(parts), token)
+
+    def _no_juxtaposition(self, node: Node) -> Node:
+        """The node, if no further value follows without an operator between."""
+        if self.token.kind in ("number", "name") and self.token.text != "in":
+            raise self.error("put an operator such as * before it")
+        if self.token.text == "(":
+            raise self.error("put * before (")
+        return node
+
+    def _node(self, op: str, parts: tuple[Node, ...], token: Token) -> Node:
+        """The operation, unless it has no finite value or grows too large."""
+        self._operations += 1
+        hint = ""
+        if self._operations > MAX_OPERATIONS:
+            hint = f"at most {MAX_OPERATIONS} operations in one line work"
+        elif op == "pow" and abs(parts[1].value or 0.0) > MAX_POWER:
+            hint = f"powers up to {MAX_POWER} work"
+        elif op == "div" and parts[1].value == 0.0:
+            hint = "a division by zero has no value"
+        else:
+            try:
+                found = Node(op, parts, location=token.location)
+            except (ArithmeticError, ValueError):
+                hint = "this has no finite value"
+            else:
+                if abs(found.value or 0.0) <= MAX_NUMBER and found.nested_power <= MAX_NESTED_POWER:
+                    return found
+                hint = (
+                    f"numbers up to {MAX_NUMBER:g} work, nested powers up to {MAX_NESTED_POWER:g}"
+                )
+        raise EquationError(token.location, token.written, hint)
+
+    def _push_depth(self, token: Token) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            hint = f"at most {MAX_DEPTH} levels of brackets, functions and powers work"
+            raise EquationError(token.location, token.written, hint)
+
+
+_PRODUCTS = {"*": "mul", "/": "div", "∘": "circle"}

@@ -1,0 +1,202 @@
+"""A model made of text."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from torch import Tensor
+
+from sde_lab.equations import derivatives, identifiers, parameter_defaults
+from sde_lab.equations.analysis import TIME_NAME, EquationSystem, analyse, initial_name
+from sde_lab.equations.compiler import CompiledExpressions
+from sde_lab.equations.errors import EquationError, SourceLocation
+from sde_lab.equations.expression_tree import ZERO, Node
+from sde_lab.equations.latex import equation
+from sde_lab.equations.linear_case import LinearEquation, linear_equation
+from sde_lab.equations.noise_structure import Matrix, decorrelated_diffusion, noise_type
+from sde_lab.models.base import Interpretation, Model, ParameterTensors, hstack_rows
+from sde_lab.models.laws.base import LawInputs, ModelLaws
+
+CUSTOM_KEY = "own"
+_CACHED = 256
+BUILT_IN_OPERATIONS = 10.0
+"""Operations that the drift and diffusion of a built-in model take, about."""
+
+
+def normalise_text(text: str) -> str:
+    """The text without what says nothing: the same equations are the same text."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").strip().split("\n")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def parse_sde(text: str) -> Model:
+    """The model that a text describes, with all that the models in ``MODELS`` can do.
+
+    One line (or part between ``;``) per state, such as
+    ``dx = kappa*(theta - x)*dt + sigma*sqrt(abs(x))*dW``; noises by name, dW1, dW2, …; optional
+    lines ``corr(dW1, dW2) = rho``, ``kappa = 1 in [0, 5]``, ``x(0) = 2 in [0, 4]``,
+    ``t in [0, 10]`` and ``stratonovich`` (or ``∘ dW``). Every other symbol is a parameter.
+
+    The text is also what ``Scenario(model=text)`` takes.
+
+    Raises:
+        EquationError: a ScenarioError that names line and column, and what would work there.
+    """
+    if not isinstance(text, str):
+        raise EquationError(SourceLocation(1, 1), "", "a text such as dx = -x*dt + dW works")
+    return _cached(normalise_text(text))
+
+
+@lru_cache(maxsize=_CACHED)
+def _cached(text: str) -> EquationModel:
+    return EquationModel(text)
+
+
+class EquationModel(Model):
+    """An SDE that someone typed.
+
+    Attributes:
+        system: what it says.
+        matrix: diffusion as trees, (D, M), correlations worked in.
+        ito_correction: what Itô's drift has beyond Stratonovich's, as trees, (D,).
+    """
+
+    title = "Your own SDE"
+
+    def __init__(self, text: str) -> None:
+        self.name = text
+        self.system = written = analyse(text)
+        self.components = written.states
+        self.symbols = tuple(map(identifiers.to_unicode, written.states))
+        self.initial = tuple(
+            parameter_defaults.make_initial_value(name, state, written.settings.get(name))
+            for name, state in zip(map(initial_name, written.states), written.states, strict=True)
+        )
+        correlated = {name for node in written.correlations.values() for name in node.names}
+        self.parameters = tuple(
+            parameter_defaults.make_parameter(
+                name, written.settings.get(name), correlation=name in correlated
+            )
+            for name in written.parameters
+        )
+        self.interpretation = "stratonovich" if written.stratonovich else "ito"
+        if written.horizon is not None:
+            self.horizon = written.horizon
+        self._compile(written)
+        self.description = _description(self)
+
+    def _compile(self, written: EquationSystem) -> None:
+        try:
+            self.equation = equation(written)
+            self.matrix = _with_zero_noise(decorrelated_diffusion(written), len(written.states))
+            self.noise_type = noise_type(self.matrix, written.states)
+            self.brownian_size = len(self.matrix[0])
+            self.ito_correction = _correction(self.matrix, written.states)
+            self._linear = self._as_linear(written)
+        except (ArithmeticError, ValueError) as error:
+            hint = "the noise or its derivative has no finite expression"
+            raise EquationError(SourceLocation(1, 1), "", hint) from error
+        symbols = (*written.states, TIME_NAME, *written.parameters)
+        self._symbols = symbols
+        self._drift = CompiledExpressions(written.drift, symbols)
+        self._diffusion = CompiledExpressions(_entries(self.matrix, self.noise_type), symbols)
+        self._correction = CompiledExpressions(self.ito_correction, symbols)
+        read = {symbols[k] for p in (self._drift, self._diffusion) for k in p.input_indices}
+        self.time_dependent = TIME_NAME in read
+        self._moving_drift = TIME_NAME in {symbols[k] for k in self._drift.input_indices}
+
+    def _as_linear(self, written: EquationSystem) -> LinearEquation | None:
+        try:
+            return linear_equation(
+                written.drift, self.matrix, written.states, written.parameters, TIME_NAME
+            )
+        except (ArithmeticError, ValueError):
+            return None
+
+    @property
+    def slug(self) -> str:
+        """A short name for widgets and files."""
+        return CUSTOM_KEY
+
+    @property
+    def axis_labels(self) -> tuple[str, ...]:
+        """What each component is called on an axis."""
+        return self.symbols
+
+    @property
+    def drift_time_dependent(self) -> bool:
+        """Whether the drift, and not the noise alone, reads the time."""
+        return self._moving_drift
+
+    @property
+    def has_gaussian_law(self) -> bool:
+        """Whether drift is linear and noise additive, so that the law is Gaussian and known."""
+        return self._linear is not None
+
+    def evaluation_cost(self, interpretation: Interpretation) -> float:
+        programs = [self._drift, self._diffusion]
+        if interpretation != self.interpretation:
+            programs.append(self._correction)
+        return max(1.0, sum(program.operations for program in programs) / BUILT_IN_OPERATIONS)
+
+    def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
+        return self._evaluate(self._drift, t, x, p)
+
+    def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
+        return self._evaluate(self._correction, t, x, p)
+
+    def diffusion(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
+        entries = self._evaluate(self._diffusion, t, x, p)
+        if self.noise_type == "diagonal":
+            return entries
+        return entries.view(len(entries), len(self.components), self.brownian_size)
+
+    def exact(self, grid: LawInputs) -> ModelLaws | None:
+        if self._linear is None:
+            return None
+        return self._linear.laws(grid, [parameter.name for parameter in self.initial])
+
+    def _evaluate(
+        self, program: CompiledExpressions, t: Tensor, x: Tensor, p: ParameterTensors
+    ) -> Tensor:
+        """The expressions' values side by side, (rows, count) or (1, count)."""
+        size = len(self.components)
+        values = []
+        for place in program.input_indices:
+            if place < size:
+                values.append(x if size == 1 else x[:, place : place + 1])
+            elif place == size:
+                values.append(t.reshape(-1, 1))
+            else:
+                values.append(p[self._symbols[place]])
+        parts = [
+            part if isinstance(part, Tensor) else x.new_full((1, 1), part)
+            for part in program(values)
+        ]
+        return parts[0] if len(parts) == 1 else hstack_rows(*parts)
+
+
+def _description(model: EquationModel) -> str:
+    size = len(model.components)
+    states = "One state" if size == 1 else f"{size} states"
+    if not any(entry.value != 0.0 for row in model.matrix for entry in row):
+        return f"{states}, without noise."
+    sense = "Itô" if model.interpretation == "ito" else "Stratonovich"
+    return f"{states}, {model.noise_type} noise, read in the sense of {sense}."
+
+
+def _with_zero_noise(matrix: Matrix, size: int) -> Matrix:
+    """The matrix; of an equation without noise, one noise of size 0 for each state."""
+    return matrix if matrix[0] else tuple((ZERO,) * size for _ in range(size))
+
+
+def _entries(matrix: Matrix, noise: str) -> list[Node]:
+    if noise == "diagonal":
+        return [row[place] for place, row in enumerate(matrix)]
+    return [entry for row in matrix for entry in row]
+
+
+def _correction(matrix: Matrix, states: tuple[str, ...]) -> tuple[Node, ...]:
+    if not any(entry.depends_on(frozenset(states)) for row in matrix for entry in row):
+        return (ZERO,) * len(states)
+    return derivatives.ito_correction(matrix, states)

@@ -1,0 +1,155 @@
+"""The race as bars: measured ones full, predicted ones hatched, on a log axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sde_lab.figures.theme import Theme
+from sde_lab.figures.traces import Trace
+from sde_lab.formatting import (
+    readable_bytes,
+    readable_seconds,
+    readable_times,
+)
+from sde_lab.studies.benchmark.registry import METHODS
+from sde_lab.studies.benchmark.trial import TrialResult
+
+HERO = "replay"
+TRAP = "summed"
+PLACES: Mapping[str, int] = {name: place for place, name in enumerate(reversed(tuple(METHODS)))}
+"""Which colour and symbol each way has: the hero the first."""
+
+
+def benchmark_bars(results: Sequence[TrialResult], theme: Theme) -> dict[str, Any]:
+    """Time of each way at the race's own size, the slowest at the bottom.
+
+    Args:
+        results: of a race, as far as it has come; those at other sizes are left out.
+        theme: colours and sizes.
+
+    Returns:
+        ``data`` and ``layout``; no axis shows time.
+    """
+    shown = _at_full_size(results)
+    timed = sorted((r for r in shown if math.isfinite(r.seconds)), key=lambda r: -r.seconds)
+    others = [r for r in shown if not math.isfinite(r.seconds)]
+    order = [r.way for r in (*others, *timed)]
+    base = next((r.seconds for r in timed if r.way == HERO), math.nan)
+    size = theme.font_size
+    layout = theme.layout(
+        xaxis=theme.axis(title="seconds", type="log", range=_range(timed), dtick=2),
+        yaxis=theme.axis(
+            type="category",
+            categoryorder="array",
+            categoryarray=[METHODS[name].title for name in order],
+            range=[len(order) - len(METHODS) - 0.5, len(order) - 0.5],
+            tickfont={"size": size, "color": theme.text},
+            showgrid=False,
+            fixedrange=True,
+        ),
+        margin={"l": 9.5 * size, "r": 10, "t": 8, "b": 2.9 * size + 6},
+        bargap=0.28,
+        showlegend=False,
+        hovermode="closest",
+        annotations=[_excuse(r, theme) for r in others] if results else [_invitation(theme)],
+        meta={"time": [], "ground": theme.background},
+        uirevision="race",
+    )
+    return {"data": [_bars(timed, base, theme)] if timed else [], "layout": layout}
+
+
+def _at_full_size(results: Sequence[TrialResult]) -> list[TrialResult]:
+    """One result for each way: those at the largest number of samples."""
+    most = max((r.samples for r in results), default=0)
+    found: dict[str, TrialResult] = {}
+    for r in results:
+        if r.samples == most:
+            found.setdefault(r.way, r)
+    return list(found.values())
+
+
+def _bars(timed: Sequence[TrialResult], base: float, theme: Theme) -> Trace:
+    colours = [_colour(r.way, theme) for r in timed]
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "x": [r.seconds for r in timed],
+        "y": [METHODS[r.way].title for r in timed],
+        "text": [_label(r, base) for r in timed],
+        "textposition": "outside",
+        "textfont": {"size": theme.font_size, "color": theme.text},
+        "cliponaxis": False,
+        "marker": {
+            "color": [
+                theme.with_alpha(c, 0.25) if r.status == "predicted" else c
+                for c, r in zip(colours, timed, strict=True)
+            ],
+            "line": {"color": colours, "width": theme.line * 0.6},
+            "pattern": {
+                "shape": ["/" if r.status == "predicted" else "" for r in timed],
+                "fgcolor": theme.muted,
+                "fillmode": "overlay",
+                "size": 6,
+            },
+        },
+        "customdata": [METHODS[r.way].summary for r in timed],
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "uid": "race",
+    }
+
+
+def _colour(name: str, theme: Theme) -> str:
+    """Replay in the state's colour, the wrong way in grey, others in one quiet colour."""
+    if name == TRAP:
+        return theme.muted
+    return theme.state if name == HERO else theme.series_colour(1)
+
+
+def _label(result: TrialResult, base: float) -> str:
+    """The time, how many times replay's it is, and what must be known of it."""
+    parts = [readable_seconds(result.seconds)]
+    if result.status == "predicted":
+        parts += [readable_bytes(result.memory), "predicted"]
+    elif result.way not in (HERO, TRAP) and math.isfinite(base):
+        parts.append(f"{readable_times(result.seconds / base)} ×")
+    if result.way == TRAP:
+        parts.append("but one number only")
+    return "  " + " · ".join(parts)
+
+
+def _range(timed: Sequence[TrialResult]) -> list[float]:
+    """Exponents of ten: half a decade below the shortest bar, and room for words at the longest."""
+    if not timed:
+        return [-3.0, 1.0]
+    low = math.log10(min(r.seconds for r in timed)) - 0.5
+    high = math.log10(max(r.seconds for r in timed))
+    return [low, high + 1.3 * (high - low)]
+
+
+def _invitation(theme: Theme) -> dict[str, Any]:
+    """What stands here before anything was measured."""
+    return {
+        "text": f"{len(METHODS)} ways, one after the other:<br>about twenty seconds",
+        "xref": "paper",
+        "yref": "paper",
+        "x": 0.5,
+        "y": 0.6,
+        "showarrow": False,
+        "font": {"size": theme.font_size + 2, "color": theme.muted},
+    }
+
+
+def _excuse(result: TrialResult, theme: Theme) -> dict[str, Any]:
+    """In the place of a bar: that there is none."""
+    text = "cannot serve this scheme" if result.status == "refused" else "failed"
+    return {
+        "text": text,
+        "xref": "paper",
+        "x": 0.01,
+        "y": METHODS[result.way].title,
+        "xanchor": "left",
+        "showarrow": False,
+        "font": {"size": theme.font_size, "color": theme.muted},
+    }

@@ -1,0 +1,196 @@
+"""The fan chart: where the paths go, and the law at one time at its right edge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sde_lab.figures.axis_range import axis_range
+from sde_lab.figures.theme import Theme
+from sde_lab.figures.traces import (
+    Array,
+    Trace,
+    band_traces,
+    corner_note,
+    cursor_line,
+    exact_law_traces,
+    join_with_gaps,
+    line,
+    mean_line,
+    pinned,
+    range_curves,
+    visible_scheme_law,
+)
+from sde_lab.models.laws.base import Law
+from sde_lab.summaries.summary import Summary
+from sde_lab.theory.stationary_density import StationaryDensity
+
+EDGE = 0.82
+"""Share of the width that time takes; the law at the cursor has the rest."""
+QUANTILES = (0.05, 0.25, 0.75, 0.95)
+
+
+def fan_chart(
+    summary: Summary,
+    component: int,
+    exact_state: Law | None,
+    scheme_state: Law | None,
+    cursor: int,
+    theme: Theme,
+    pinned: Summary | None = None,
+    stationary: StationaryDensity | None = None,
+) -> dict[str, Any]:
+    """Bands, mean and some paths of one component over time, beside its law at the cursor.
+
+    Args:
+        summary: what was simulated.
+        component: index of the state component.
+        exact_state: exact law at ``summary.times``, drawn dashed; None where there is none.
+        scheme_state: the scheme's own law at the same times, drawn dotted where it can be told
+            from the exact one.
+        cursor: index of the displayed time whose law stands at the right edge.
+        theme: colours and sizes.
+        pinned: a pinned summary, drawn in grey behind.
+        stationary: the stationary density, drawn beside the histogram where no exact one is known.
+
+    Returns:
+        ``data`` and ``layout``; ``layout.meta.time`` names the axes that show time.
+    """
+    marginal, tallest = _marginal(summary, component, exact_state, stationary, cursor, theme)
+    extent = _range(summary, component, exact_state, pinned)
+    own = visible_scheme_law(scheme_state, exact_state, component, extent)
+    traces = [
+        *_ghost(pinned, component, theme),
+        *_simulated(summary, component, exact_state, theme),
+        *_theory(summary, component, exact_state, own, theme),
+        *marginal,
+    ]
+    layout = _layout(summary, component, cursor, theme)
+    layout["xaxis2"]["range"] = [0.0, tallest * 1.06]
+    layout["yaxis"]["range"] = extent
+    return {"data": traces, "layout": layout}
+
+
+def _simulated(summary: Summary, component: int, law: Law | None, theme: Theme) -> list[Trace]:
+    bands, times, colour = summary.states[component], summary.times, theme.state
+    x, y = join_with_gaps(times, summary.paths[..., component])
+    outer, inner = band_traces(times, bands, colour, theme, "state")
+    outer.update(legendgroup="bands")
+    inner.update(legendgroup="bands", name="50, 90 %", showlegend=True, legendrank=2)
+    mean = mean_line(times, bands, law, component, colour, theme.line * 1.25)
+    mean.update(name="mean", showlegend=True, legendrank=1, uid="state-mean")
+    paths = line(x, y, theme.with_alpha(colour, 0.38), theme.line * 0.35, name="paths", uid="paths")
+    return [outer, inner, {**paths, "legendrank": 4}, mean]
+
+
+def _theory(
+    summary: Summary, component: int, exact: Law | None, scheme: Law | None, theme: Theme
+) -> list[Trace]:
+    times = summary.times
+    dotted: dict[str, Any] = {"dash": theme.dotted, "name": "scheme", "legendrank": 6}
+    dashed: dict[str, Any] = {"dash": theme.dashed, "name": "exact", "legendrank": 5}
+    return [
+        *exact_law_traces(times, exact, component, theme, "exact", quantiles=QUANTILES, **dashed),
+        *exact_law_traces(times, scheme, component, theme, "scheme", **dotted),
+    ]
+
+
+def _ghost(ghost: Summary | None, component: int, theme: Theme) -> list[Trace]:
+    if ghost is None or component >= len(ghost.states):
+        return []
+    bands = ghost.states[component]
+    return pinned(ghost.times, bands, theme, "pinned", name="pinned", legendrank=7)
+
+
+def _marginal(
+    summary: Summary,
+    component: int,
+    exact: Law | None,
+    settled: StationaryDensity | None,
+    cursor: int,
+    theme: Theme,
+) -> tuple[list[Trace], float]:
+    """The law at the cursor: its traces, and the largest density that should be seen."""
+    histogram = summary.histograms[component]
+    bins, heights = histogram.edges[cursor], histogram.density[cursor]
+    place = {"xaxis": "x2", "yaxis": "y"}
+    outline = line(
+        np.concatenate([[0.0], np.repeat(heights, 2), [0.0]]),
+        np.repeat(bins, 2),
+        theme.with_alpha(theme.state, 0.75),
+        theme.line * 0.4,
+        fill="tozerox",
+        fillcolor=theme.with_alpha(theme.state, 0.3),
+        uid="histogram",
+        **place,
+    )
+    tallest = float(np.max(heights, initial=0.0)) or 1.0
+    style: dict[str, Any] = {"dash": theme.dashed, "legendgroup": "exact", "uid": "exact-density"}
+    curve = None if exact is None else _density(exact, bins, cursor, component)
+    if curve is None:
+        curve = None if settled is None else _settled(settled, bins)
+        style = {
+            "dash": theme.stationary_dash,
+            "name": "stationary",
+            "legendrank": 6,
+            "uid": "stationary",
+        }
+    if curve is None:
+        return [outline], tallest
+    density, values = curve
+    drawn = line(density, values, theme.exact, theme.line * 0.8, **style, **place)
+    return [outline, drawn], max(tallest, min(float(np.max(density)), 1.6 * tallest))
+
+
+def _density(law: Law, bins: Array, time: int, component: int) -> tuple[Array, Array] | None:
+    """Exact density on a fine grid a little wider than the histogram: densities, values."""
+    air = 0.12 * float(bins[-1] - bins[0])
+    values = np.linspace(float(bins[0]) - air, float(bins[-1]) + air, 181)
+    density = law.density(values, time, component)
+    if density is None:
+        return None
+    finite = np.isfinite(density)
+    seen = finite & (density > 2e-3 * np.max(density[finite], initial=0.0))
+    return (density[seen], values[seen]) if seen.any() else None
+
+
+def _settled(stationary: StationaryDensity, bins: Array) -> tuple[Array, Array]:
+    """The stationary density a little beyond the histogram: densities, values."""
+    air = 0.5 * float(bins[-1] - bins[0])
+    values = np.linspace(float(bins[0]) - air, float(bins[-1]) + air, 241)
+    density = np.interp(values, stationary.values, stationary.density, left=0.0, right=0.0)
+    seen = density > 2e-3 * np.max(density)
+    return density[seen], values[seen]
+
+
+def _layout(summary: Summary, component: int, cursor: int, theme: Theme) -> dict[str, Any]:
+    horizon, time = float(summary.times[-1]), float(summary.times[cursor])
+    model = summary.scenario.model_spec
+    return theme.layout(
+        xaxis=theme.axis(domain=[0, EDGE], range=[0.0, horizon], title="time t"),
+        xaxis2=theme.axis(
+            domain=[EDGE + 0.015, 1],
+            showticklabels=False,
+            showgrid=False,
+            zeroline=False,
+            fixedrange=True,
+        ),
+        yaxis=theme.axis(title=model.axis_labels[component]),
+        shapes=[cursor_line(time, "", theme)],
+        annotations=[corner_note(f"law at t = {time:.3g}", theme)],
+        meta={"time": ["xaxis"], "scene": summary.scenario.model, "ground": theme.background},
+        uirevision=f"{summary.scenario.model}.{component}",
+    )
+
+
+def _range(
+    summary: Summary, component: int, exact: Law | None, ghost: Summary | None
+) -> list[float]:
+    bands = summary.states[component]
+    wishes = [bands.mean, summary.paths[..., component]]
+    if exact is not None:
+        wishes.append(exact.mean[:, component])
+    if ghost is not None and component < len(ghost.states):
+        wishes += [*ghost.states[component].quantiles[[0, 4]]]
+    return axis_range(range_curves(bands, exact, component), wishes)

@@ -1,0 +1,92 @@
+"""The phase portrait of a model with two state components."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sde_lab.figures.axis_range import axis_range
+from sde_lab.figures.theme import Theme
+from sde_lab.figures.traces import Array, Trace, as_float32, corner_note, join_with_gaps, line
+from sde_lab.summaries.summary import Summary
+
+
+def phase_portrait(
+    summary: Summary, cursor: int, theme: Theme, names: Sequence[str]
+) -> dict[str, Any]:
+    """Some paths in the plane of the first two components, and where they are at the cursor.
+
+    Args:
+        summary: what was simulated, with two state components or more.
+        cursor: index of the displayed time at which the markers stand.
+        theme: colours and sizes.
+        names: names of the components.
+
+    Returns:
+        ``data`` and ``layout``; no axis shows time.
+    """
+    time = float(summary.times[cursor])
+    return {
+        "data": _traces(summary, cursor, theme),
+        "layout": theme.layout(
+            xaxis=theme.axis(title=names[0], range=_range(summary, 0)),
+            yaxis=theme.axis(title=names[1], range=_range(summary, 1)),
+            annotations=[corner_note(f"t = {time:.3g}", theme)],
+            hovermode="closest",
+            meta={"time": [], "ground": theme.background},
+            uirevision=f"{summary.scenario.model}.phase",
+        ),
+    }
+
+
+def _traces(summary: Summary, cursor: int, theme: Theme) -> list[Trace]:
+    first, second = summary.paths[..., 0], summary.paths[..., 1]
+    x, y = join_with_gaps(first, second)
+    mean_x, mean_y = summary.states[0].mean, summary.states[1].mean
+    colour, size, now = theme.state, 3.0 * theme.line, slice(cursor, cursor + 1)
+    return [
+        line(
+            x,
+            y,
+            theme.with_alpha(colour, 0.3),
+            theme.line * 0.4,
+            name="paths",
+            uid="paths",
+            legendrank=2,
+        ),
+        line(mean_x, mean_y, colour, theme.line * 1.25, name="mean", uid="mean", legendrank=1),
+        _dots(
+            first[cursor], second[cursor], theme.with_alpha(colour, 0.9), size, "paths now", theme
+        ),
+        _dots(mean_x[now], mean_y[now], theme.text, size * 1.6, "mean now", theme),
+        _dots(mean_x[:1], mean_y[:1], theme.muted, size * 1.6, "start", theme, "diamond"),
+    ]
+
+
+def _dots(
+    x: Array, y: Array, colour: str, size: float, name: str, theme: Theme, symbol: str = "circle"
+) -> Trace:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": as_float32(x),
+        "y": as_float32(y),
+        "marker": {
+            "color": colour,
+            "size": size,
+            "symbol": symbol,
+            "line": {"color": theme.background, "width": theme.line * 0.5},
+        },
+        "name": name,
+        "uid": name.replace(" ", "-"),
+        "showlegend": True,
+        "legendrank": 3,
+        "hovertemplate": "%{x:.3g}, %{y:.3g}<extra>" + name + "</extra>",
+    }
+
+
+def _range(summary: Summary, component: int) -> list[float]:
+    bands = summary.states[component]
+    return axis_range(
+        [bands.quantiles[0], bands.quantiles[4]], [bands.mean, summary.paths[..., component]]
+    )

@@ -1,0 +1,50 @@
+"""Why replay works: the derivative of each step, and the running product of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sde_lab.figures.axis_range import axis_range
+from sde_lab.figures.theme import Theme
+from sde_lab.figures.traces import Array, Trace, join_with_gaps, line
+from sde_lab.studies.step_maps import StepMaps
+
+
+def step_maps_chart(found: StepMaps, theme: Theme) -> dict[str, Any]:
+    """A_k of a few samples at the beginning of each step."""
+    traces = _samples(found.times[:-1], found.a, "A<sub>k</sub>", theme)
+    return _figure(traces, [found.a], found, "A<sub>k</sub>", theme)
+
+
+def step_products_chart(found: StepMaps, theme: Theme) -> dict[str, Any]:
+    """The running products A_{k−1} ⋯ A_0, and ∂X_t/∂x₀ in theory, dashed."""
+    traces = _samples(found.times, found.products, "running product", theme)
+    curves = [found.products]
+    if found.exact is not None:
+        curves.append(found.exact)
+        style = {"dash": theme.dashed, "name": "exact mean of ∂X<sub>t</sub>/∂x₀", "uid": "exact"}
+        traces.append(line(found.times, found.exact, theme.exact, theme.line * 0.9, **style))
+    return _figure(traces, curves, found, "A<sub>k−1</sub> ⋯ A<sub>1</sub> A<sub>0</sub>", theme)
+
+
+def _samples(times: Array, values: Array, name: str, theme: Theme) -> list[Trace]:
+    """Each sample's curve, and the first one's in full colour."""
+    x, y = join_with_gaps(times, values)
+    colour = theme.parameter_colour("x0")
+    return [
+        line(x, y, theme.with_alpha(colour, 0.35), theme.line * 0.4, uid="samples"),
+        line(times, values[:, 0], colour, theme.line, name=f"{name}, first path", uid="first"),
+    ]
+
+
+def _figure(
+    traces: list[Trace], curves: Sequence[Array], found: StepMaps, title: str, theme: Theme
+) -> dict[str, Any]:
+    layout = theme.layout(
+        xaxis=theme.axis(title="time t", range=[0.0, float(found.times[-1])]),
+        yaxis=theme.axis(title=title, range=axis_range(curves, [])),
+        meta={"time": ["xaxis"], "scene": "steps", "ground": theme.background},
+        uirevision="steps",
+    )
+    return {"data": traces, "layout": layout}

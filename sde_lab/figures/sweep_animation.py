@@ -1,0 +1,169 @@
+"""The fan chart as a film: a slider in the figure turns the parameter, in the browser alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sde_lab.figures.axis_range import axis_range
+from sde_lab.figures.sweep_axis import SweepAxis
+from sde_lab.figures.theme import Theme
+from sde_lab.figures.traces import Array, Trace, as_float32, band, join_with_gaps, line
+
+
+@dataclass(frozen=True)
+class AnimationData:
+    """What the film shows at each of P points over T times; NaN where nothing is known.
+
+    Attributes:
+        name: of the state component.
+        times: (P, T)
+        mean: (P, T)
+        quantiles: at 5, 25, 75 and 95 %, (4, P, T).
+        exact_mean: (P, T)
+        exact_quantiles: (4, P, T)
+        scene: what the figure is of; while it stays the same, so does the reader's zoom.
+    """
+
+    name: str
+    times: Array
+    mean: Array
+    quantiles: Array
+    exact_mean: Array
+    exact_quantiles: Array
+    scene: str
+
+
+def sweep_animation(dial: SweepAxis, fans: AnimationData, now: Any, theme: Theme) -> dict[str, Any]:
+    """One frame per finished point, with a slider and a button that plays them.
+
+    Args:
+        dial: what is turned.
+        fans: what was found.
+        now: the value that the sidebar has for the dial: the film starts at the nearest.
+        theme: colours and sizes.
+
+    Returns:
+        ``data``, ``layout`` and ``frames``; ``layout.meta.frame`` is the frame that ``data`` shows.
+    """
+    done = np.flatnonzero(np.isfinite(fans.mean[:, -1]))
+    if not len(done):
+        done = np.array([0])
+    place = dial.position_of(now)
+    gaps = np.abs(dial.positions[done] - (place if place is not None else dial.positions[0]))
+    start = int(np.argmin(gaps))
+    frames: list[dict[str, Any]] = [
+        {"name": dial.labels[i], "data": [_moving(t) for t in _traces(fans, i, theme)]}
+        for i in done.tolist()
+    ]
+    return {
+        "data": _traces(fans, int(done[start]), theme),
+        "layout": theme.layout(
+            margin={
+                "l": 3.4 * theme.font_size + 10,
+                "r": 8,
+                "t": 2.0 * theme.font_size + 6,
+                "b": 8.4 * theme.font_size + 6,
+            },
+            xaxis=theme.axis(title="time t", range=[0.0, float(np.max(fans.times))]),
+            yaxis=theme.axis(title=fans.name, range=_range(fans)),
+            sliders=[_slider(dial, [frame["name"] for frame in frames], start, theme)],
+            updatemenus=[_player([frame["name"] for frame in frames], theme)],
+            hovermode=False,
+            meta={
+                "time": ["xaxis"],
+                "scene": fans.scene,
+                "ground": theme.background,
+                "frame": start,
+            },
+            uirevision=fans.scene,
+        ),
+        "frames": frames,
+    }
+
+
+def _traces(fans: AnimationData, point: int, theme: Theme) -> list[Trace]:
+    times, mean = fans.times[point], fans.mean[point]
+    q05, q25, q75, q95 = fans.quantiles[:, point]
+    colour = theme.state
+    grouped = {"legendgroup": "bands"}
+    outer = band(times, q05, q95, theme.with_alpha(colour, 0.15), uid="film-90", **grouped)
+    inner = band(
+        times, q25, q75, theme.with_alpha(colour, 0.24), uid="film-50", name="50, 90 %", **grouped
+    )
+    middle = line(times, mean, colour, theme.line * 1.25, name="mean", uid="film-mean")
+    if not np.isfinite(fans.exact_mean).any():
+        return [outer, inner, middle]
+    curves = np.stack([fans.exact_mean[point], *fans.exact_quantiles[:, point]], axis=1)
+    x, y = join_with_gaps(times, curves)
+    style = {"dash": theme.dashed, "name": "exact", "uid": "film-exact"}
+    return [outer, inner, middle, line(x, y, theme.exact, theme.line * 0.6, **style)]
+
+
+def _moving(trace: Trace) -> Trace:
+    """What of a trace changes from frame to frame."""
+    return {"x": as_float32(trace["x"]), "y": as_float32(trace["y"])}
+
+
+def _slider(dial: SweepAxis, names: list[str], active: int, theme: Theme) -> dict[str, Any]:
+    at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}}
+    at_once["transition"] = {"duration": 0}
+    size = theme.font_size
+    return {
+        "active": active,
+        "x": 0.17,
+        "len": 0.8,
+        "y": 0,
+        "yanchor": "top",
+        "pad": {"t": 3.4 * size, "b": 0},
+        "currentvalue": {
+            "prefix": f"{dial.symbol} = ",
+            "xanchor": "left",
+            "offset": 6,
+            "font": {"size": size + 2, "color": theme.parameter_colour(dial.name)},
+        },
+        "font": {"size": size - 1, "color": theme.muted},
+        "tickcolor": theme.muted,
+        "bgcolor": theme.with_alpha(theme.muted, 0.25),
+        "activebgcolor": theme.parameter_colour(dial.name),
+        "bordercolor": theme.muted,
+        "steps": [
+            {"label": name, "method": "animate", "args": [[name], at_once]} for name in names
+        ],
+    }
+
+
+def _player(names: list[str], theme: Theme) -> dict[str, Any]:
+    """Play and pause in one button."""
+    play = {"mode": "immediate", "fromcurrent": True, "transition": {"duration": 0}}
+    play["frame"] = {"duration": 180, "redraw": False}
+    stop = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}}
+    return {
+        "type": "buttons",
+        "direction": "left",
+        "showactive": False,
+        "x": 0,
+        "xanchor": "left",
+        "y": 0,
+        "yanchor": "top",
+        "pad": {"t": 4.6 * theme.font_size, "l": 0, "r": 0},
+        "bgcolor": theme.background,
+        "bordercolor": theme.muted,
+        "font": {"size": theme.font_size, "color": theme.text},
+        "buttons": [
+            {
+                "label": "▶",
+                "method": "animate",
+                "args": [names, play],
+                "args2": [[None], stop],
+            }
+        ],
+    }
+
+
+def _range(fans: AnimationData) -> list[float]:
+    """One range for all frames, so that they can be compared."""
+    edges = [*fans.quantiles[[0, 3]], *fans.exact_quantiles[[0, 3]]]
+    return axis_range(edges, [fans.mean, fans.exact_mean])

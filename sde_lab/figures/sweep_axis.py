@@ -1,0 +1,83 @@
+"""A swept name as an axis: its values, where they stand and how they read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sde_lab.figures.theme import Theme
+from sde_lab.figures.traces import Array
+
+
+@dataclass(frozen=True)
+class SweepAxis:
+    """What is turned, and to which values.
+
+    Attributes:
+        name: as the sweep knows it.
+        symbol: as people read it.
+        values: in the order of the sweep.
+        categorical: whether the values stand side by side, evenly, each with its label: numbers of
+            samples, schemes.
+    """
+
+    name: str
+    symbol: str
+    values: tuple[Any, ...]
+    categorical: bool = False
+
+    @property
+    def positions(self) -> Array:
+        """Where the values stand on the axis, (P,)."""
+        if self.categorical:
+            return np.arange(len(self.values), dtype=np.float64)
+        return np.array(self.values, dtype=np.float64)
+
+    @property
+    def labels(self) -> list[str]:
+        """The values as people read them."""
+        return [
+            value.replace("_", " ") if isinstance(value, str) else f"{value:.6g}".replace("-", "−")
+            for value in self.values
+        ]
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it makes sense to draw a line from one value to the next."""
+        return not isinstance(self.values[0], str)
+
+    @property
+    def spacing(self) -> float:
+        """Distance of neighbours; 1 if there is one value only."""
+        places = self.positions
+        return float(places[-1] - places[0]) / (len(places) - 1) if len(places) > 1 else 1.0
+
+    def axis(self, theme: Theme, padding: float = 0.5, **own: Any) -> dict[str, Any]:
+        """The axis, from ``padding`` spacings before the first value to as many after the last."""
+        places, by = self.positions, padding * self.spacing
+        ticks: dict[str, Any] = {}
+        if self.categorical:
+            words = [label.replace(" ", "<br>", 1) for label in self.labels]
+            ticks = {"tickvals": places.tolist(), "ticktext": words, "tickangle": 0}
+        ends = [float(places[0]) - by, float(places[-1]) + by]
+        axis = theme.axis(
+            self.symbol if self.numeric else "",
+            range=ends,
+            zeroline=False,
+            ticks="",
+            **ticks,
+            **own,
+        )
+        axis["title"]["font"] = {
+            "size": theme.font_size + 2,
+            "color": theme.parameter_colour(self.name),
+        }
+        return axis
+
+    def position_of(self, value: Any) -> float | None:
+        """Where a value stands, or None if it is not on the axis."""
+        if self.categorical:
+            return float(self.values.index(value)) if value in self.values else None
+        return float(value) if min(self.values) <= value <= max(self.values) else None

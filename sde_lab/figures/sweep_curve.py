@@ -1,0 +1,132 @@
+"""One measure against the parameter that is turned, with the slopes that the Jacobian predicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sde_lab.figures.axis_range import axis_range
+from sde_lab.figures.sweep_axis import SweepAxis
+from sde_lab.figures.theme import Theme
+from sde_lab.figures.traces import Array, Trace, as_float32, band, cursor_line, join_with_gaps, line
+
+TANGENTS = 13
+"""Tangents shown, at most: more would run into each other."""
+
+
+@dataclass(frozen=True)
+class SweepCurveData:
+    """A measure at the points of a sweep, (P,) each, with NaN for what is not known.
+
+    Attributes:
+        title: what it is, such as ``mean of X``.
+        colour: of what is simulated.
+        value: estimates.
+        error: their standard errors.
+        exact: what theory says.
+        slope: derivative of the value by what is turned; None where there is none to show.
+        scene: what the figure is of; while it stays the same, so does the reader's zoom.
+    """
+
+    title: str
+    colour: str
+    value: Array
+    error: Array
+    exact: Array
+    slope: Array | None
+    scene: str
+
+
+def sweep_curve(
+    dial: SweepAxis, measured: SweepCurveData, now: Any, theme: Theme
+) -> dict[str, Any]:
+    """The measure as a solid line with a band of two standard errors, the exact one dashed.
+
+    Args:
+        dial: what is turned.
+        measured: what was found.
+        now: the value that the sidebar has for the dial, marked by a thin line.
+        theme: colours and sizes.
+
+    Returns:
+        ``data`` and ``layout``; no axis shows time.
+    """
+    place = dial.position_of(now)
+    return {
+        "data": [
+            *_simulated(dial, measured, theme),
+            *_exact(dial, measured, theme),
+            *_tangents(dial, measured, theme),
+        ],
+        "layout": theme.layout(
+            xaxis=dial.axis(theme),
+            yaxis=theme.axis(title=measured.title, range=_range(measured)),
+            shapes=[] if place is None else [cursor_line(place, "", theme)],
+            hovermode="closest",
+            meta={"time": [], "ground": theme.background},
+            uirevision=measured.scene,
+        ),
+    }
+
+
+def _simulated(dial: SweepAxis, measured: SweepCurveData, theme: Theme) -> list[Trace]:
+    x, value, reach = dial.positions, measured.value, 2.0 * measured.error
+    colour = measured.colour
+    shade = theme.with_alpha(colour, 0.2)
+    text = "%{text}: %{y:.4~g} ± %{customdata[0]:.2~g}"
+    known = [measured.error]
+    if np.isfinite(measured.exact).any():
+        text += "<br>exact %{customdata[1]:.4~g}"
+        known.append(measured.exact)
+    main = line(
+        x,
+        value,
+        colour,
+        theme.line,
+        simplify=False,
+        name="simulated",
+        uid="simulated",
+        legendrank=1,
+        hoverinfo="text",
+        hovertemplate=text + "<extra></extra>",
+        text=[f"{dial.symbol} = {label}" for label in dial.labels],
+        customdata=as_float32(np.stack(known, axis=1)),
+    )
+    main |= {"mode": "lines+markers", "marker": {"color": colour, "size": 2.6 * theme.line}}
+    if not dial.numeric:
+        bars = {"type": "data", "array": as_float32(reach), "thickness": theme.line, "width": 6}
+        return [{**main, "mode": "markers", "error_y": bars, "name": "simulated ± 2 SE"}]
+    low, high = value - reach, value + reach
+    return [band(x, low, high, shade, name="± 2 SE", uid="error", legendrank=2), main]
+
+
+def _exact(dial: SweepAxis, measured: SweepCurveData, theme: Theme) -> list[Trace]:
+    if not np.isfinite(measured.exact).any():
+        return []
+    style: dict[str, Any] = {"dash": theme.dashed, "name": "exact", "legendrank": 3}
+    width = theme.line * 0.8
+    return [line(dial.positions, measured.exact, theme.exact, width, uid="exact", **style)]
+
+
+def _tangents(dial: SweepAxis, measured: SweepCurveData, theme: Theme) -> list[Trace]:
+    """Short lines through some of the points, with the slope that the derivative of paths has."""
+    if measured.slope is None or dial.categorical:
+        return []
+    chosen = np.unique(np.linspace(0, len(dial.values) - 1, TANGENTS).round().astype(np.intp))
+    x, y, slope = dial.positions[chosen], measured.value[chosen], measured.slope[chosen]
+    half = 0.34 * (dial.spacing * (len(dial.values) - 1) / max(len(chosen) - 1, 1) or 1.0)
+    ends = np.stack([x - half, x + half]), np.stack([y - half * slope, y + half * slope])
+    colour = theme.parameter_colour(dial.name)
+    style: dict[str, Any] = {"name": "slope by the Jacobian", "legendrank": 4}
+    return [
+        line(
+            *join_with_gaps(*ends), colour, theme.line * 1.9, uid="tangents", opacity=0.75, **style
+        )
+    ]
+
+
+def _range(measured: SweepCurveData) -> list[float]:
+    reach = 2.0 * np.nan_to_num(measured.error)
+    return axis_range([measured.value - reach, measured.value + reach, measured.exact], [])

@@ -1,0 +1,1 @@
+"""Distributions of states and sensitivities that are known exactly."""

@@ -1,0 +1,65 @@
+"""Backward passes through the whole path, with one leaf per sample: vectorised, or in a loop.
+
+With a leaf of its own for every sample, a backward pass for one time and component, summed over the
+samples, leaves each sample's derivative in its leaf. That takes steps × components passes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sde_lab.solver.simulate import Paths, initial_state, parameter_tensors, solve
+
+MAX_COTANGENT_NUMBERS = 2**24
+"""Numbers that one vectorised sweep may hold as cotangents."""
+
+
+def batched(paths: Paths) -> Tensor:
+    """Return the Jacobian by all backward passes at once, with ``is_grads_batched``."""
+    values, leaves = _rerun_with_graph(paths)
+    count, samples, size = values.shape
+    chunk = max(1, MAX_COTANGENT_NUMBERS // values.numel())
+    found = []
+    for start in range(0, count * size, chunk):
+        stop = min(start + chunk, count * size)
+        cotangents = values.new_zeros(stop - start, count, samples, size)
+        for row, flat in enumerate(range(start, stop)):
+            cotangents[row, flat // size, :, flat % size] = 1.0
+        gradients = torch.autograd.grad(
+            values,
+            leaves,
+            cotangents,
+            is_grads_batched=True,
+            retain_graph=True,
+            materialize_grads=True,
+        )
+        found.append(torch.cat(gradients, dim=-1))
+    stacked = torch.cat(found).detach()
+    return stacked.view(count, size, samples, -1).transpose(1, 2)
+
+
+def per_time_loop(paths: Paths) -> Tensor:
+    """One backward pass per time and component; see :func:`sde_lab.sensitivity.jacobian`."""
+    values, leaves = _rerun_with_graph(paths)
+    count, samples, size = values.shape
+    found = [
+        torch.autograd.grad(
+            values[k, :, component].sum(), leaves, retain_graph=True, materialize_grads=True
+        )
+        for k in range(count)
+        for component in range(size)
+    ]
+    stacked = torch.stack([torch.cat(gradients, dim=-1) for gradients in found])
+    return stacked.view(count, size, samples, -1).transpose(1, 2)
+
+
+def _rerun_with_graph(paths: Paths) -> tuple[Tensor, list[Tensor]]:
+    """The path again, with its graph: states (T, N, D), and the leaves (N, D) and (N, 1) each."""
+    scenario = paths.scenario
+    x0 = initial_state(scenario).clone().requires_grad_()
+    leaves = {
+        name: value.repeat(scenario.samples, 1).requires_grad_()
+        for name, value in parameter_tensors(scenario).items()
+    }
+    return solve(scenario, x0, leaves, paths.noise), [x0, *leaves.values()]

@@ -1,0 +1,126 @@
+"""The compiled engine where a kernel is ready: states and derivatives of a scenario in one pass.
+
+Kernels (:mod:`sde_lab.compiled`) are compiled in the background at their first use and checked
+against replay on ``torchsde.sdeint`` before they are trusted. Whoever asks before, or for what is
+not compiled (CUDA, an equation too long, an environment without numba), takes replay and gets the
+same numbers to rounding.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sde_lab.compiled.kernel import Kernel, KernelCache, Key, available
+from sde_lab.compiled.run import Tables, fits, run_kernel
+from sde_lab.equations.model import EquationModel, parse_sde
+from sde_lab.errors import ScenarioError
+from sde_lab.models.base import Model
+from sde_lab.scenario import Scenario
+from sde_lab.sensitivity.replay import replay
+from sde_lab.solver.simulate import Paths, simulate
+
+CHECK_STEPS, CHECK_SAMPLES = 4, 8
+CHECK_ROUNDINGS = 1e4
+"""Rounding errors by which a kernel may differ from replay after CHECK_STEPS steps. A wrong
+formula differs by far more; a condition number of a few thousand still passes."""
+_LOG = logging.getLogger(__name__)
+
+
+def equation_of(model: Model) -> EquationModel | None:
+    """Return the model's equation as a tree, or None where it states none."""
+    if isinstance(model, EquationModel):
+        return model
+    return parse_sde(model.text) if model.text else None  # type: ignore[return-value]
+
+
+def equation_columns(model: Model, equation: EquationModel) -> tuple[str, ...]:
+    """Return the Jacobian's columns in the model's order, by the equation's names.
+
+    Initial values correspond by position, parameters by name; a text may bring the parameters in
+    another order than the model's sliders.
+    """
+    initial = [parameter.name for parameter in equation.initial]
+    return (*initial, *(parameter.name for parameter in model.parameters))
+
+
+def compiled_tables(
+    scenario: Scenario, indices: NDArray[np.intp], first_sample: int = 0, *, wait: bool = False
+) -> Tables | None:
+    """Return states and derivatives at stored times, or None where no kernel is ready.
+
+    Args:
+        scenario: what to simulate and differentiate by all its Jacobian columns.
+        indices: numbers of the steps whose states are stored, increasing.
+        first_sample: number of the first sample on the Brownian sheet.
+        wait: compile now, instead of in the background, if there is no kernel yet.
+    """
+    kernel = _kernel(scenario, wait=wait)
+    if kernel is None or not fits(kernel, scenario):
+        return None
+    return run_kernel(kernel, scenario, indices, first_sample)
+
+
+def compiled_jacobian(paths: Paths) -> Tensor:
+    """Return all derivatives of all paths, (T, N, D, P), on the noise of the paths.
+
+    The first call for an equation and scheme compiles, which takes 0.2 to 2 s.
+
+    Raises:
+        ScenarioError: where the scenario cannot be compiled.
+    """
+    scenario = paths.scenario
+    kernel = _kernel(scenario, wait=True)
+    if kernel is None or not fits(kernel, scenario):
+        hint = "cannot be compiled here; replay gives the same numbers"
+        raise ScenarioError("engine", "compiled", hint)
+    indices = np.arange(scenario.steps + 1)
+    tables = run_kernel(kernel, scenario, indices, noise=paths.noise)
+    return torch.from_numpy(tables.derivatives).permute(1, 3, 2, 0)
+
+
+def _kernel(scenario: Scenario, *, wait: bool) -> Kernel | None:
+    model, scheme = equation_of(scenario.model_spec), scenario.scheme_spec
+    if model is None or scenario.device != "cpu" or not available():
+        return None
+    columns = equation_columns(scenario.model_spec, model)
+    key = Key(model.name, scheme.name, columns, scenario.dtype)
+    return (_CACHE.wait_for if wait else _CACHE.get)(key, model, scheme)
+
+
+def _agrees_with_replay(key: Key, kernel: Kernel) -> bool:
+    """Return whether a kernel gives the numbers of replay on a few steps of a few samples."""
+    scenario = Scenario(
+        model=key.model,
+        scheme=key.scheme,
+        horizon=0.05,
+        steps=CHECK_STEPS,
+        samples=CHECK_SAMPLES,
+        dtype="float32" if key.dtype == "float32" else "float64",
+    )
+    tables = run_kernel(kernel, scenario, np.arange(CHECK_STEPS + 1), threads=1)
+    paths = simulate(scenario)
+    order = [scenario.model_spec.jacobian_columns.index(name) for name in key.columns]
+    derivatives = replay(paths)[..., order].permute(3, 0, 2, 1)
+    expected = [paths.values.permute(0, 2, 1), *derivatives]
+    same = all(
+        _close(found, table.numpy(), np.finfo(key.dtype).eps)
+        for found, table in zip([tables.states, *tables.derivatives], expected, strict=True)
+    )
+    if not same:
+        _LOG.warning("compiled %.200r with %s differs from replay", key.model, key.scheme)
+    return same
+
+
+def _close(
+    found: NDArray[np.floating], expected: NDArray[np.floating], rounding: np.floating
+) -> bool:
+    tolerance = CHECK_ROUNDINGS * float(rounding)
+    return bool(np.allclose(found, expected, rtol=tolerance, atol=tolerance, equal_nan=True))
+
+
+_CACHE = KernelCache(_agrees_with_replay)

@@ -1,0 +1,78 @@
+"""Paths → every derivative of every path, by any of five ways that agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from torch import Tensor
+
+from sde_lab import memory
+from sde_lab.errors import ScenarioError
+from sde_lab.sensitivity.backward import batched, per_time_loop
+from sde_lab.sensitivity.compiled_engine import compiled_jacobian
+from sde_lab.sensitivity.replay import replay
+from sde_lab.sensitivity.torch_func import forward, reverse
+from sde_lab.solver.simulate import Paths
+
+JACOBIAN_METHODS: Mapping[str, Callable[[Paths], Tensor]] = MappingProxyType(
+    {
+        "replay": replay,
+        "compiled": compiled_jacobian,
+        "reverse": reverse,
+        "forward": forward,
+        "batched": batched,
+        "loop": per_time_loop,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Jacobian:
+    """Pathwise derivatives ∂X[t, n, d] / ∂p, in units of the state per unit of p.
+
+    Attributes:
+        names: what is differentiated by, (P,): the initial state first, then the parameters.
+        values: (T, N, D, P)
+    """
+
+    names: tuple[str, ...]
+    values: Tensor
+
+    def wrt(self, name: str) -> Tensor:
+        """The derivatives by one name, (T, N, D).
+
+        Raises:
+            ScenarioError: if there is no such column.
+        """
+        if name not in self.names:
+            raise ScenarioError("name", name, f"must be one of {', '.join(self.names)}")
+        return self.values[..., self.names.index(name)]
+
+
+def jacobian(paths: Paths, engine: str = "replay") -> Jacobian:
+    """Differentiate every state of every path by the initial state and every parameter.
+
+    The derivatives are those of the scheme's own solution on the noise of ``paths``, exact to
+    rounding, not approximations of the derivatives of the SDE's solution.
+
+    Args:
+        paths: simulated paths.
+        engine: "replay" (fast, on torchsde), "compiled" (one loop for the equation and scheme,
+            compiled by numba at first use; much faster from then on), or for comparison
+            "reverse" (``torch.func.jacrev``), "forward" (``torch.func.jacfwd``, one at a time),
+            "batched" (one leaf per sample, all times in one
+            vectorised backward pass) and "loop" (one backward pass per time).
+
+    Returns:
+        Jacobian with values of shape (T, N, D, P).
+
+    Raises:
+        ScenarioError: for an engine that does not exist or cannot differentiate the scheme, and for
+            paths whose Jacobian does not fit the memory memory.
+    """
+    if not isinstance(engine, str) or engine not in JACOBIAN_METHODS:
+        raise ScenarioError("engine", engine, f"must be one of {', '.join(JACOBIAN_METHODS)}")
+    memory.check_run(paths.scenario, jacobian=True)
+    return Jacobian(paths.scenario.model_spec.jacobian_columns, JACOBIAN_METHODS[engine](paths))

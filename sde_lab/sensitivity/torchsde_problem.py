@@ -1,0 +1,273 @@
+"""A foreign SDE with its start, grid and noise, checked and brought into step time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Protocol
+
+import torch
+import torchsde
+from torch import Tensor, nn
+
+from sde_lab.errors import ScenarioError
+from sde_lab.schemes import ANY_NOISE, SCHEMES, Scheme
+from sde_lab.solver.brownian import BrownianIncrements
+from sde_lab.solver.step_time import SDE, Field
+
+MAX_STEPS = 1_000_000
+PARAMETER_SWAP_LOCK = threading.RLock()
+"""``functional_call`` puts the leaves into the module itself and takes them out again: two threads
+at once would leave one's leaf in the place of the parameter."""
+EITHER_INTERPRETATION = ("milstein", "milstein_grad_free")
+
+
+class Brownian(Protocol):
+    """What this module asks of a Brownian motion: torchsde's own classes answer to it."""
+
+    @property
+    def shape(self) -> Any: ...
+
+    @property
+    def levy_area_approximation(self) -> str: ...
+
+    def __call__(self, ta: Any, tb: Any, *, return_U: bool = False) -> Any: ...
+
+
+@dataclass(frozen=True)
+class TorchsdeProblem:
+    """Everything that one call of ``sdeint_jacobian`` fixes.
+
+    Attributes:
+        sde: the foreign SDE.
+        scheme: how to step.
+        y0: initial states, (N, D).
+        ts: the times asked for, (T,).
+        grid: the solver's times, (K + 1,).
+        steps: lengths of the solver's steps, (K,); all the same where the grid is even.
+        noise: unit-variance increments over the steps of the grid, (K, N, M), and areas if read.
+        names: the parameters to differentiate by.
+        values: their values, shaped as in the module.
+    """
+
+    sde: Any
+    scheme: Scheme
+    y0: Tensor
+    ts: Tensor
+    grid: Tensor
+    steps: Tensor
+    noise: BrownianIncrements
+    names: tuple[str, ...]
+    values: tuple[Tensor, ...]
+
+    def equation(self, leaves: list[Tensor]) -> SDE:
+        """The SDE with ``leaves`` in the place of its parameters; none leaves it as it is."""
+        if leaves:
+            drift, diffusion = self._swapped("f", leaves), self._swapped("g", leaves)
+        else:
+            drift, diffusion = self.sde.f, self.sde.g
+        return SDE(
+            drift,
+            diffusion,
+            self.sde.noise_type,
+            self.sde.sde_type,
+            self.noise.increments.shape[-1],
+        )
+
+    def _swapped(self, method: str, leaves: list[Tensor]) -> Field:
+        host = _Host(self.sde)
+        swapped = {f"sde.{name}": leaf for name, leaf in zip(self.names, leaves, strict=True)}
+
+        def evaluate(t: Tensor, y: Tensor) -> Any:
+            with PARAMETER_SWAP_LOCK:
+                return torch.func.functional_call(host, swapped, (method, t, y))
+
+        return evaluate
+
+    def interpolate(self, table: Tensor) -> Tensor:
+        """A (K + 1, …) table on the solver's grid, interpolated linearly to the times asked for."""
+        if len(self.grid) == len(self.ts) and bool((self.grid == self.ts).all()):
+            return table
+        above = torch.searchsorted(self.grid, self.ts).clamp(min=1)
+        share = (self.ts - self.grid[above - 1]) / (self.grid[above] - self.grid[above - 1])
+        share = share.to(table).view(-1, *[1] * (table.dim() - 1))
+        place = above.to(table.device)
+        return (1 - share) * table[place - 1] + share * table[place]
+
+
+class _Host(nn.Module):
+    """Lets ``functional_call`` reach the methods f and g of the module inside."""
+
+    def __init__(self, sde: nn.Module) -> None:
+        super().__init__()
+        self.sde = sde
+
+    def forward(self, method: str, t: Tensor, y: Tensor) -> Any:
+        return getattr(self.sde, method)(t, y)
+
+
+def build_problem(
+    sde: Any,
+    y0: Tensor,
+    ts: Tensor | Sequence[float],
+    scheme: str,
+    bm: Brownian | None,
+    wrt: str | Sequence[str] | None,
+    dt: float | None,
+) -> TorchsdeProblem:
+    """Check the arguments of ``sdeint_jacobian`` and gather them; ScenarioError names faults."""
+    solver = _scheme(sde, scheme)
+    if not isinstance(y0, Tensor) or y0.dim() != 2 or not y0.numel() or not y0.is_floating_point():
+        shape = tuple(y0.shape) if isinstance(y0, Tensor) else y0
+        raise ScenarioError(
+            "y0", shape, "must be a floating-point tensor of shape (samples, state)"
+        )
+    solver.check_structure(sde.noise_type, y0.shape[1], type(sde).__name__)
+    y0 = y0.detach()
+    times = _times(ts, y0)
+    names, values = _named(sde, wrt)
+    channels = _channels(sde, times[0], y0)
+    grid = times if dt is None else _grid(times, dt)
+    steps = _lengths(grid)
+    noise = _noise(_brownian(bm, times, y0, channels, solver), grid, steps, solver)
+    return TorchsdeProblem(sde, solver, y0, times, grid, steps, noise, names, values)
+
+
+def _channels(sde: Any, t: Tensor, y0: Tensor) -> int:
+    """The number of Brownian motions, from shapes of drift and diffusion that fit the state."""
+    with torch.no_grad():
+        f, g = sde.f(t, y0), sde.g(t, y0)
+    if f.shape != y0.shape:
+        raise ScenarioError("sde.f", tuple(f.shape), f"shape must be {tuple(y0.shape)}")
+    if sde.noise_type == "diagonal":
+        fits, wanted = g.shape == y0.shape, str(tuple(y0.shape))
+    else:
+        count = "1" if sde.noise_type == "scalar" else "channels"
+        fits = g.dim() == 3 and g.shape[:2] == y0.shape and count in ("channels", str(g.shape[2]))
+        wanted = f"({y0.shape[0]}, {y0.shape[1]}, {count})"
+    if not fits:
+        raise ScenarioError(
+            "sde.g", tuple(g.shape), f"shape must be {wanted} for {sde.noise_type} noise"
+        )
+    return int(g.shape[-1])
+
+
+def _scheme(sde: Any, name: str) -> Scheme:
+    if not isinstance(name, str) or name not in SCHEMES:
+        raise ScenarioError("scheme", name, f"must be one of {', '.join(SCHEMES)}")
+    for attribute, choices in (("noise_type", ANY_NOISE), ("sde_type", ("ito", "stratonovich"))):
+        found = getattr(sde, attribute, None)
+        if found not in choices:
+            raise ScenarioError(f"sde.{attribute}", found, f"must be one of {', '.join(choices)}")
+    for method in ("f", "g"):
+        if not callable(getattr(sde, method, None)):
+            raise ScenarioError(f"sde.{method}", None, f"the SDE must define {method}(t, y)")
+    scheme = SCHEMES[name]
+    if sde.sde_type != scheme.interpretation and name not in EITHER_INTERPRETATION:
+        fit = ", ".join(
+            s.name
+            for s in SCHEMES.values()
+            if s.interpretation == sde.sde_type or s.name in EITHER_INTERPRETATION
+        )
+        raise ScenarioError(
+            "scheme", name, f"solves {scheme.interpretation} equations; {fit} fit this one"
+        )
+    return scheme
+
+
+def _times(ts: Tensor | Sequence[float], y0: Tensor) -> Tensor:
+    try:
+        times = torch.as_tensor(ts, dtype=y0.dtype, device="cpu").detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ScenarioError("ts", ts, "must be two or more finite times") from error
+    if times.dim() != 1 or len(times) < 2 or not bool(times.isfinite().all()):
+        raise ScenarioError("ts", tuple(times.shape), "must be two or more finite times")
+    if not bool((times.diff() > 0).all()):
+        k = int((times.diff() <= 0).nonzero()[0])
+        shown = [float(times[k]), float(times[k + 1])]
+        raise ScenarioError("ts", shown, f"must increase strictly; ts[{k + 1}] does not")
+    return times
+
+
+def _grid(times: Tensor, dt: float) -> Tensor:
+    """Where ``torchsde.sdeint`` stops on its way: t + dt, in the precision of the times."""
+    if not isinstance(dt, int | float) or not dt > 0:
+        raise ScenarioError("dt", dt, "must be a positive number")
+    if float(times[-1] - times[0]) / dt > MAX_STEPS:
+        raise ScenarioError("dt", dt, f"would take more than {MAX_STEPS} steps")
+    walked = [times[0]]
+    while walked[-1] < times[-1]:
+        walked.append(min(walked[-1] + dt, times[-1]))
+        if walked[-1] <= walked[-2]:
+            raise ScenarioError("dt", dt, "vanishes beside the times in their precision")
+    return torch.stack(walked)
+
+
+def _lengths(grid: Tensor) -> Tensor:
+    """Lengths of the steps. Where they differ by the rounding of the times alone, all the same."""
+    steps = grid.diff()
+    even = (grid[-1] - grid[0]) / len(steps)
+    rounding = 8.0 * torch.finfo(grid.dtype).eps * float(grid.abs().max())
+    off = float((steps - even).abs().max())
+    return even.expand_as(steps) if off <= min(rounding, 1e-3 * float(even)) else steps
+
+
+def _named(sde: Any, wrt: str | Sequence[str] | None) -> tuple[tuple[str, ...], tuple[Tensor, ...]]:
+    if wrt is not None and not isinstance(wrt, str | Sequence):
+        raise ScenarioError("wrt", wrt, "must be a name or names")
+    names = () if wrt is None else (wrt,) if isinstance(wrt, str) else tuple(wrt)
+    if not names:
+        return (), ()
+    if not isinstance(sde, nn.Module):
+        raise ScenarioError("wrt", names, "needs an SDE that is a torch.nn.Module")
+    known = {**dict(sde.named_parameters()), **dict(sde.named_buffers())}
+    for name in names:
+        if name not in known:
+            has = ", ".join(known) or "none"
+            raise ScenarioError(
+                "wrt", name, f"is no parameter or buffer of the module; it has {has}"
+            )
+        if known[name].numel() != 1 or not known[name].is_floating_point():
+            shape = tuple(known[name].shape)
+            raise ScenarioError("wrt", name, f"must be a scalar real number; its shape is {shape}")
+    if len(set(names)) < len(names):
+        raise ScenarioError("wrt", names, "must name each parameter once")
+    return names, tuple(known[name] for name in names)
+
+
+def _brownian(
+    bm: Brownian | None, times: Tensor, y0: Tensor, channels: int, scheme: Scheme
+) -> Brownian:
+    size = (len(y0), channels)
+    if bm is None:
+        made: Brownian = torchsde.BrownianInterval(
+            t0=times[0],
+            t1=times[-1],
+            size=size,
+            dtype=y0.dtype,
+            device=y0.device,
+            levy_area_approximation="space-time" if scheme.levy_area else "none",
+        )
+        return made
+    if tuple(bm.shape) != size:
+        raise ScenarioError("bm.shape", tuple(bm.shape), f"must be (samples, channels) = {size}")
+    if scheme.levy_area and bm.levy_area_approximation == "none":
+        raise ScenarioError(
+            "bm.levy_area_approximation", "none", f'{scheme.name} needs "space-time" or finer'
+        )
+    return bm
+
+
+def _noise(bm: Brownian, grid: Tensor, steps: Tensor, scheme: Scheme) -> BrownianIncrements:
+    """Ask the Brownian motion for every step of the grid, and scale to unit variance."""
+    increments, areas = [], []
+    for (start, stop), step in zip(pairwise(grid), steps, strict=True):
+        if scheme.levy_area:
+            w, integral = bm(start, stop, return_U=True)
+            areas.append(integral / step**1.5 - 0.5 * w / step**0.5)
+        else:
+            w = bm(start, stop)
+        increments.append(w / step**0.5)
+    return BrownianIncrements(torch.stack(increments), torch.stack(areas) if areas else None)

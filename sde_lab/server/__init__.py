@@ -1,0 +1,1 @@
+"""Processes, queue, caches and cluster of the server. Nothing here imports Streamlit."""

@@ -1,0 +1,29 @@
+"""What exists once for the whole server, whatever a browser asks for."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def process_singleton(make: Callable[[], T]) -> Callable[[], T]:
+    """Make a value when it is first asked for, and then give out that one.
+
+    ``st.cache_resource`` does so too, but any browser may send a message that clears it, for all:
+    queue, budget and the process for long runs would exist anew, beside those still in use.
+    """
+    lock = threading.Lock()
+    kept: list[T] = []
+
+    @functools.wraps(make)
+    def same() -> T:
+        with lock:
+            if not kept:
+                kept.append(make())
+        return kept[0]
+
+    return same

@@ -1,0 +1,1 @@
+"""Brownian increments and the solver in step time: scenario → paths."""

@@ -1,0 +1,1 @@
+"""Paths and Jacobian → the small arrays that a page shows."""

@@ -1,0 +1,1 @@
+"""What is known without simulating: exact laws, stationary densities, fixed points."""

@@ -1,5 +1,0 @@
-"""The front page."""
-
-from sde_lab.ui.explore import render
-
-render()

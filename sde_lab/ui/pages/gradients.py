@@ -1,5 +1,0 @@
-"""The Gradients page."""
-
-from sde_lab.ui.gradients import render
-
-render()

@@ -1,5 +1,0 @@
-"""The lessons."""
-
-from sde_lab.ui.lessons import render
-
-render()

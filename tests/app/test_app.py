@@ -1,0 +1,218 @@
+"""The page without a browser: every model, every scheme, bad input, the memory budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import sde_lab as lab
+from sde_lab.app.state.scenario_code import encode_scenario
+from sde_lab.app.state.url_state import scheme_key
+from sde_lab.schemes import fitting_schemes
+from sde_lab.summaries.chunked_run import simulate_summary
+
+APP = str(Path(__file__).parents[2] / "app.py")
+
+
+def opened(**query: Any) -> AppTest:
+    """The app, opened with this in the address bar."""
+    app = AppTest.from_file(APP, default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name.replace("__", ".")] = str(value)
+    return app.run()
+
+
+def shown(app: AppTest) -> lab.Summary:
+    """What the page shows."""
+    assert not app.exception
+    return app.session_state["good"]
+
+
+def widget(app: AppTest, key: str) -> Any:
+    """The widget with this key, of whatever kind."""
+    kinds = ("slider", "select_slider", "selectbox", "number_input", "button", "toggle")
+    found = [w for kind in kinds for w in getattr(app, kind) if w.key == key]
+    assert len(found) == 1, key
+    return found[0]
+
+
+def test_default_is_the_question_this_project_came_from() -> None:
+    scenario = shown(opened()).scenario
+    assert scenario == lab.Scenario()
+
+
+@pytest.mark.parametrize("model", lab.MODELS)
+def test_every_model_opens_and_answers_every_slider(model: str) -> None:
+    app = opened(model=lab.MODELS[model].title)
+    assert not app.error
+    before = shown(app)
+    for parameter in (*lab.MODELS[model].initial, *lab.MODELS[model].parameters):
+        slider = widget(app, f"{model}.{parameter.name}")
+        for end in (parameter.low, parameter.high, parameter.default):
+            slider.set_value(float(end)).run()
+            assert not app.exception
+            assert not app.error
+    assert shown(app).scenario == before.scenario
+
+
+@pytest.mark.parametrize("model", lab.MODELS)
+def test_every_fitting_scheme_runs_and_others_are_not_offered(model: str) -> None:
+    app = opened(model=lab.MODELS[model].title, samples=50, steps=25)
+    fitting = fitting_schemes(lab.MODELS[model])
+    key = scheme_key(lab.MODELS[model])
+    for name in fitting:
+        widget(app, key).set_value(name).run()
+        assert not app.error
+        assert shown(app).scenario.scheme == name
+    assert len(widget(app, key).options) == len(fitting)
+
+
+def test_sliders_say_what_the_library_computes() -> None:
+    app = opened(samples=200)
+    widget(app, "ornstein_uhlenbeck.kappa").set_value(2.5).run()
+    widget(app, "steps").set_value(50).run()
+    expected = simulate_summary(lab.Scenario(parameters={"kappa": 2.5}, samples=200, steps=50))
+    found = shown(app)
+    np.testing.assert_array_equal(found.states[0].mean, expected.states[0].mean)
+    np.testing.assert_array_equal(
+        found.sensitivities["kappa"][0].quantiles, expected.sensitivities["kappa"][0].quantiles
+    )
+
+
+def test_address_bar_sets_every_control() -> None:
+    app = opened(
+        model="Geometric Brownian motion",
+        geometric_brownian_motion__sigma=0.5,
+        geometric_brownian_motion__horizon=2,
+        steps=200,
+        samples=500,
+        scheme="Milstein · Itô",
+        seed=7,
+        cursor=50,
+    )
+    scenario = shown(app).scenario
+    assert scenario.model == "geometric_brownian_motion"
+    assert scenario.parameters["sigma"] == 0.5
+    assert (scenario.horizon, scenario.steps, scenario.samples) == (2.0, 200, 500)
+    assert (scenario.scheme, scenario.seed) == ("milstein", 7)
+    assert widget(app, "cursor").value == 50
+
+
+@pytest.mark.parametrize(
+    "value", ["nan", "inf", "-1e999", "x", "", "1e400", "<script>", "9" * 5000]
+)
+@pytest.mark.parametrize("name", ["ornstein_uhlenbeck.kappa", "model", "steps", "seed", "cursor"])
+def test_nonsense_in_the_address_bar_leaves_a_working_page(name: str, value: str) -> None:
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params[name] = value
+    app.run()
+    assert shown(app).kept > 0
+
+
+def test_new_noise_changes_the_paths_and_nothing_else() -> None:
+    app = opened(samples=100)
+    before = shown(app)
+    widget(app, "new_noise").click().run()
+    after = shown(app)
+    assert after.scenario == before.scenario.replace(seed=after.scenario.seed)
+    assert after.scenario.seed != before.scenario.seed
+    assert not np.array_equal(after.paths, before.paths)
+
+
+def test_pin_keeps_the_old_curves_and_unpin_drops_them() -> None:
+    app = opened(samples=100)
+    widget(app, "pin").click().run()
+    pinned = app.session_state["pinned"]
+    assert pinned == shown(app).scenario
+    widget(app, "ornstein_uhlenbeck.kappa").set_value(3.0).run()
+    assert app.session_state["pinned"] == pinned
+    assert shown(app).scenario != pinned
+    widget(app, "pin").click().run()
+    assert app.session_state["pinned"] is None
+
+
+def test_a_run_over_the_budget_is_refused_and_the_last_picture_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SDE_LAB_MEMORY_GB", "0.1")
+    app = opened(samples=1000)
+    before = shown(app)
+    widget(app, "samples").set_value(100_000).run()
+    assert shown(app) is before
+    assert "samples" in app.error[0].value
+    assert "fit" in app.error[0].value
+    widget(app, "samples").set_value(500).run()
+    assert not app.error
+    assert shown(app).scenario.samples == 500
+
+
+def test_exploding_paths_are_counted_and_said() -> None:
+    app = opened(model="Double well", steps=25, double_well__horizon=50)
+    assert shown(app).exploded > 0
+    assert "exploded" in app.warning[0].value
+
+
+def test_a_long_run_finishes_and_survives_a_cursor_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sde_lab.app.jobs.summary_job.MAX_INTERACTIVE_WORK", 0)
+    app = opened(samples="5\u202f000", steps=25)
+    found = shown(app)
+    assert found.kept == 5000
+    widget(app, "cursor").set_value(10).run()
+    assert shown(app) is found
+
+
+def test_projector_and_back() -> None:
+    app = opened()
+    widget(app, "projector").set_value(True).run()
+    assert not app.exception
+    widget(app, "projector").set_value(False).run()
+    assert not app.exception
+
+
+def test_a_pinned_scenario_in_the_link_is_pinned_again() -> None:
+    old = lab.Scenario(parameters={"kappa": 3.0}, samples=100)
+    app = opened(samples=200, pin=encode_scenario(old))
+    assert shown(app).scenario.samples == 200
+    assert app.session_state["pinned"] == old
+    assert not app.warning
+    assert widget(app, "pin").label == "Unpin"
+
+
+@pytest.mark.parametrize(
+    "pin", ["nonsense", "9" * 5000, encode_scenario(lab.Scenario(steps=999_999)), "<script>", ""]
+)
+def test_nonsense_pinned_in_the_link_is_said_in_one_line_and_can_be_dropped(pin: str) -> None:
+    app = opened(pin=pin)
+    assert shown(app).scenario == lab.Scenario()
+    assert len(app.warning) == 1
+    assert len(app.warning[0].value) < 250
+    assert widget(app, "pin").label == "Pin"
+    widget(app, "pin").click().run()
+    assert not app.warning
+    assert app.session_state["pinned"] == lab.Scenario()
+
+
+def test_a_large_pinned_scenario_is_shown_from_its_first_samples() -> None:
+    app = opened(steps=25, pin=encode_scenario(lab.Scenario(steps=3200, samples=10_000_000)))
+    assert not app.warning
+    assert app.session_state["pinned"].samples == 10_000_000
+
+
+def test_a_hidden_answer_is_nowhere_on_the_page() -> None:
+    app = opened(hide="true")
+    assert widget(app, "hide").value is True
+    assert ">exact" not in readout_of(app)
+    widget(app, "hide").set_value(False).run()
+    assert ">exact" in readout_of(app)
+    assert not app.exception
+
+
+def readout_of(app: AppTest) -> str:
+    """The row of figures, as HTML."""
+    bodies = [html.proto.body for html in app.get("html")]
+    (found,) = [body for body in bodies if body.startswith('<div class="lab-figures">')]
+    return str(found)

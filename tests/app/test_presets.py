@@ -1,0 +1,64 @@
+"""Presets: each is offered by the widgets, runs, and the way back leads to the defaults."""
+
+from __future__ import annotations
+
+import pytest
+
+import sde_lab as lab
+from sde_lab.app.components.presets import preset_scenario
+from sde_lab.app.state.options import HORIZONS
+from sde_lab.app.state.url_state import default_scenario
+from sde_lab.models.base import Preset
+from sde_lab.summaries.chunked_run import simulate_summary
+from tests.app.test_app import opened, shown, widget
+
+PAIRS = [(name, preset) for name, model in lab.MODELS.items() for preset in model.presets]
+IDS = [f"{name}: {preset.title}" for name, preset in PAIRS]
+
+
+@pytest.mark.parametrize("model", lab.MODELS.values(), ids=lambda model: model.name)
+def test_every_model_has_presets_with_names_of_their_own(model: object) -> None:
+    titles = [preset.title for preset in model.presets]
+    assert len(titles) >= 3
+    assert len(set(titles)) == len(titles)
+
+
+@pytest.mark.parametrize(("name", "preset"), PAIRS, ids=IDS)
+def test_a_preset_is_a_setting_of_the_sliders_that_runs(name: str, preset: Preset) -> None:
+    model = lab.MODELS[name]
+    parameters = {parameter.name: parameter for parameter in (*model.initial, *model.parameters)}
+    assert set(preset.values) <= set(parameters)
+    for key, value in preset.values.items():
+        parameter = parameters[key]
+        assert parameter.low <= value <= parameter.high
+        assert (
+            abs(
+                (value - parameter.low) / parameter.step
+                - round((value - parameter.low) / parameter.step)
+            )
+            < 1e-6
+        )
+    scenario = preset_scenario(model, preset)
+    assert scenario.horizon in HORIZONS
+    assert scenario != default_scenario(model)
+    assert simulate_summary(scenario.replace(samples=200)).exploded == 0
+
+
+def test_a_preset_moves_the_sliders_of_its_model_and_keeps_the_grid() -> None:
+    app = opened(model="Double well", samples=200, steps=50, seed=3)
+    widget(app, "double_well.preset.On the ridge").click().run()
+    scenario = shown(app).scenario
+    assert (scenario.initial, scenario.parameters["sigma"]) == ((0.0,), 0.3)
+    assert (scenario.samples, scenario.steps, scenario.seed) == (200, 50, 3)
+
+
+def test_reset_leads_back_to_the_defaults_of_this_model_alone() -> None:
+    app = opened(ornstein_uhlenbeck__kappa=2, samples=200)
+    widget(app, "model").set_value("double_well").run()
+    widget(app, "double_well.a").set_value(2.0).run()
+    widget(app, "double_well.horizon").set_value(20.0).run()
+    widget(app, "seed").set_value(5.0).run()
+    widget(app, "reset").click().run()
+    assert shown(app).scenario == default_scenario(lab.MODELS["double_well"])
+    widget(app, "model").set_value("ornstein_uhlenbeck").run()
+    assert shown(app).scenario.parameters["kappa"] == 2.0

@@ -1,0 +1,225 @@
+"""Exact laws against simulation, against each other, and against their own derivatives."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+import sde_lab as lab
+from sde_lab.models.laws.linear_gaussian import LinearSDE, gaussian_laws
+
+WITH_LAW = [name for name in lab.MODELS if lab.exact_laws(lab.Scenario(model=name)) is not None]
+OU = {"kappa": 1.3, "theta": 0.4, "sigma": 0.7}
+SE = 5.0  # standard errors: about one false alarm in two million comparisons
+
+
+def test_models_without_a_known_law_claim_none() -> None:
+    assert set(lab.MODELS) - set(WITH_LAW) == {"double_well", "logistic_growth", "lotka_volterra"}
+
+
+@pytest.mark.parametrize("name", WITH_LAW)
+def test_simulation_lies_within_its_errors(name: str) -> None:
+    """Fine steps, so that the scheme's bias is far below the Monte-Carlo error."""
+    scheme = "heun" if lab.MODELS[name].noise_type != "diagonal" else "srk"
+    scenario = lab.Scenario(model=name, scheme=scheme, steps=400, samples=3000)
+    paths = lab.simulate(scenario)
+    summary = lab.summarise(paths, lab.jacobian(paths))
+    exact = lab.exact_laws(scenario, times=summary.times)
+    assert exact is not None
+    for d in range(len(lab.MODELS[name].components)):
+        compare(summary.states[d], exact.state, d)
+        for column, law in exact.sensitivities.items():
+            compare(summary.sensitivities[column][d], law, d)
+
+
+def compare(bands: lab.Bands, law: lab.Law, d: int) -> None:
+    rounding = 2e-4 * (1 + np.abs(law.mean[:, d]).max())
+    assert np.all(np.abs(bands.mean - law.mean[:, d]) <= SE * bands.mean_error + rounding)
+    if np.isfinite(law.variance[:, d]).all():
+        std = np.sqrt(law.variance[:, d])
+        assert np.all(np.abs(bands.std - std) <= SE * bands.std_error + rounding)
+
+
+@pytest.mark.parametrize("name", WITH_LAW)
+def test_mean_of_each_sensitivity_is_the_derivative_of_the_mean(name: str) -> None:
+    scenario = lab.Scenario(model=name, horizon=1.0, steps=20)
+    exact = lab.exact_laws(scenario)
+    assert exact is not None
+    model, step = lab.MODELS[name], 1e-5
+    for column, law in exact.sensitivities.items():
+        moved = []
+        for sign in (1, -1):
+            if column in scenario.parameters:
+                value = scenario.parameters[column] + sign * step
+                other = scenario.replace(parameters={column: value})
+            else:
+                place = [parameter.name for parameter in model.initial].index(column)
+                x0 = [v + sign * step * (i == place) for i, v in enumerate(scenario.initial)]
+                other = scenario.replace(x0=x0)
+            reference = lab.exact_laws(other)
+            assert reference is not None
+            moved.append(reference.mean)
+        slope = (moved[0] - moved[1]) / (2 * step)
+        np.testing.assert_allclose(law.mean, slope, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", WITH_LAW)
+def test_densities_integrate_to_their_quantiles_and_moments(name: str) -> None:
+    exact = lab.exact_laws(lab.Scenario(model=name, steps=20))
+    assert exact is not None
+    for d in range(len(lab.MODELS[name].components)):
+        lower, upper = (exact.quantile(q) for q in (1e-9, 1 - 1e-9))
+        median = exact.quantile(0.5)
+        if lower is None or upper is None or median is None:
+            continue
+        grid = np.linspace(lower[-1, d], upper[-1, d], 40_001)
+        density = exact.state.density(grid, -1, d)
+        assert density is not None
+        assert integrate.simpson(density, x=grid) == pytest.approx(1.0, abs=1e-5)
+        mean = integrate.simpson(density * grid, x=grid)
+        assert mean == pytest.approx(exact.mean[-1, d], abs=1e-5)
+        square = integrate.simpson(density * (grid - mean) ** 2, x=grid)
+        assert square == pytest.approx(exact.variance[-1, d], rel=1e-4)
+        below = grid <= median[-1, d]
+        half = integrate.trapezoid(density[below], x=grid[below])
+        assert half == pytest.approx(0.5, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", WITH_LAW)
+def test_quantiles_increase_and_refuse_what_is_no_level(name: str) -> None:
+    exact = lab.exact_laws(lab.Scenario(model=name, steps=20))
+    assert exact is not None
+    for law in (exact.state, *exact.sensitivities.values()):
+        found = [law.quantile(q) for q in (0.05, 0.25, 0.5, 0.75, 0.95)]
+        if found[0] is not None:
+            assert np.all(np.diff(found, axis=0) >= -1e-12)
+        for q in (0.0, 1.0, -1.0, math.nan):
+            with pytest.raises(ValueError, match="strictly between"):
+                law.quantile(q)
+
+
+@pytest.mark.parametrize("kappa", [-0.7, -1e-9, 0.0, 1e-12, 1e-5, 0.3, 1.3, 40.0])
+def test_ornstein_uhlenbeck_agrees_with_the_linear_tool(kappa: float) -> None:
+    scenario = lab.Scenario(parameters={**OU, "kappa": kappa}, x0=2.0, horizon=3.0)
+    closed = lab.exact_laws(scenario)
+    assert closed is not None
+    sde = linear(-kappa, kappa * OU["theta"], OU["sigma"], 2.0)
+    general = gaussian_laws(
+        closed.times,
+        sde,
+        {
+            "x0": linear(0, 0, 0, 1),
+            "kappa": linear(-1, OU["theta"], 0, 0),
+            "theta": linear(0, kappa, 0, 0),
+            "sigma": linear(0, 0, 1, 0),
+        },
+    )
+    pairs = [(closed.state, general.state)]
+    pairs += [(closed.sensitivities[n], general.sensitivities[n]) for n in general.sensitivities]
+    for one, other in pairs:
+        np.testing.assert_allclose(one.mean, other.mean, rtol=1e-9, atol=1e-11)
+        np.testing.assert_allclose(one.variance, other.variance, rtol=1e-8, atol=1e-11)
+
+
+def linear(matrix: float, shift: float, noise: float, start: float) -> LinearSDE:
+    return LinearSDE(
+        np.array([[matrix]], dtype=float),
+        np.array([shift], dtype=float),
+        np.array([[noise]], dtype=float),
+        np.array([start], dtype=float),
+    )
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 25])
+@pytest.mark.parametrize("kappa", [0.0, 1.3, 5.0])
+def test_discrete_law_is_that_of_the_scheme(kappa: float, steps: int) -> None:
+    scenario = lab.Scenario(
+        parameters={**OU, "kappa": kappa},
+        x0=2.0,
+        horizon=2.0,
+        steps=steps,
+        samples=4000,
+        dtype="float64",
+    )
+    paths = lab.simulate(scenario)
+    jacobian = lab.jacobian(paths)
+    exact = lab.exact_laws(scenario)
+    assert exact is not None
+    assert exact.scheme is not None
+    factor = (1 - kappa * scenario.step) ** np.arange(steps + 1)
+    by_x0 = jacobian.wrt("x0")[:, :, 0].numpy()
+    np.testing.assert_allclose(by_x0, np.tile(factor[:, None], (1, 4000)), rtol=1e-12, atol=1e-12)
+    summary = lab.summarise(paths, jacobian)
+    laws = {"x": exact.scheme.state, **exact.scheme.sensitivities}
+    for name, law in laws.items():
+        bands = summary.states[0] if name == "x" else summary.sensitivities[name][0]
+        assert np.all(np.abs(bands.mean - law.mean[:, 0]) <= SE * bands.mean_error + 1e-11)
+        std = np.sqrt(law.variance[:, 0])
+        assert np.all(np.abs(bands.std - std) <= SE * bands.std_error + 1e-11)
+
+
+def test_stationary_variance_of_euler_is_larger() -> None:
+    scenario = lab.Scenario(parameters=OU, horizon=60.0, steps=600)
+    exact = lab.exact_laws(scenario)
+    assert exact is not None
+    assert exact.scheme is not None
+    ratio = exact.scheme.variance[-1, 0] / exact.variance[-1, 0]
+    assert ratio == pytest.approx(1 / (1 - OU["kappa"] * scenario.step / 2), rel=1e-9)
+
+
+def test_schemes_that_are_not_euler_have_no_discrete_law() -> None:
+    for scheme in ("srk", "heun", "midpoint"):
+        exact = lab.exact_laws(lab.Scenario(scheme=scheme))
+        assert exact is not None
+        assert exact.scheme is None
+
+
+def test_square_root_process_agrees_with_scipy() -> None:
+    scenario = lab.Scenario(model="cox_ingersoll_ross", horizon=2.0, steps=4)
+    p, x0 = scenario.parameters, scenario.initial[0]
+    exact = lab.exact_laws(scenario)
+    assert exact is not None
+    decay = math.exp(-p["kappa"] * 2.0)
+    scale = p["sigma"] ** 2 * (1 - decay) / (4 * p["kappa"])
+    law = stats.ncx2(4 * p["kappa"] * p["theta"] / p["sigma"] ** 2, x0 * decay / scale, scale=scale)
+    assert exact.mean[-1, 0] == pytest.approx(law.mean(), rel=1e-12)
+    assert exact.variance[-1, 0] == pytest.approx(law.var(), rel=1e-12)
+    found = exact.quantile(0.9)
+    assert found is not None
+    assert found[-1, 0] == pytest.approx(law.ppf(0.9), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", WITH_LAW)
+def test_every_slider_end_has_a_finite_law(name: str) -> None:
+    model = lab.MODELS[name]
+    for parameter in (*model.initial, *model.parameters):
+        for value in (parameter.low, parameter.high):
+            scenario = lab.Scenario(model=name, horizon=model.horizon, steps=25)
+            if parameter in model.parameters:
+                scenario = scenario.replace(parameters={parameter.name: value})
+            else:
+                place = model.initial.index(parameter)
+                x0 = [value if i == place else v for i, v in enumerate(scenario.initial)]
+                scenario = scenario.replace(x0=x0)
+            exact = lab.exact_laws(scenario)
+            assert exact is not None
+            for law in (exact.state, *exact.sensitivities.values()):
+                assert np.isfinite(law.mean).all()
+                assert not np.isinf(law.variance).any()
+                curve = law.quantile(0.95)
+                assert curve is None or np.isfinite(curve).all()
+
+
+def test_times_may_be_the_displayed_ones() -> None:
+    scenario = lab.Scenario(parameters=OU, steps=1000)
+    whole = lab.exact_laws(scenario)
+    some = lab.exact_laws(scenario, times=np.arange(0, 1001, 50) / 1000)
+    assert whole is not None
+    assert some is not None
+    assert whole.scheme is not None
+    assert some.scheme is not None
+    np.testing.assert_allclose(some.mean, whole.mean[::50], rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(some.scheme.variance, whole.scheme.variance[::50], rtol=1e-12)
