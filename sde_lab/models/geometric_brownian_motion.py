@@ -67,7 +67,7 @@ class GeometricBrownianMotion(Model):
     ) -> ExactPaths:
         w = torch.zeros_like(increments[:1]).repeat(len(increments) + 1, 1, 1)
         w[1:] = increments.cumsum(0) * grid.step**0.5
-        t = torch.as_tensor(grid.times, dtype=w.dtype).view(-1, 1, 1)
+        t = torch.as_tensor(grid.times, dtype=w.dtype, device=w.device).view(-1, 1, 1)
         mu, sigma = grid.parameters["mu"], grid.parameters["sigma"]
         growth = torch.exp((mu - 0.5 * sigma**2) * t + sigma * w)
         x = grid.initial[0] * growth
