@@ -52,8 +52,12 @@ def test_every_method_in_every_mode(mode: str, engine: str, model: str, scheme: 
         found = lab.jacobian(inside, engine).values
         from_outside = lab.jacobian(outside, engine).values
     assert torch.equal(inside.values, outside.values)
+    few = 8.0 * torch.finfo(torch.float64).eps
     for table in (found, from_outside, lab.jacobian(inside, engine).values):
-        assert torch.equal(table, expected)
+        if engine == "compiled":  # its last bit depends on where its buffers lie in memory
+            torch.testing.assert_close(table, expected, rtol=few, atol=few)
+        else:
+            assert torch.equal(table, expected)
         assert_plain(table)
 
 
