@@ -51,7 +51,7 @@ def everything(model: str, scheme: str, dtype: lab.scenario.DType) -> dict[str, 
     if (solution := lab.exact_solution(paths)) is not None:
         found |= {"exact": solution.values, "exact Jacobian": solution.jacobian}
     if (laws := lab.exact_laws(at)) is not None:
-        found["law"] = torch.from_numpy(np.array(laws.variance))
+        found["law"] = torch.from_numpy(np.array(laws.mean))
     return found
 
 
