@@ -29,7 +29,7 @@ class BlockResult:
         value: (P, E)
         error: standard errors, (P, E).
         exact: (P, E); NaN where nothing is known.
-        exploded: samples left out because they exploded, (P,).
+        exploded: samples left out because their state exploded, (P,).
     """
 
     point_indices: tuple[int, ...]
