@@ -21,7 +21,6 @@ from sde_lab.sweeps.measures import (
 )
 from sde_lab.sweeps.plan import SweepBlock
 
-
 _Group = tuple[NDArray[np.intp], slice | NDArray[np.bool_]]
 """Points, and the samples that count for their state and for each column, (1 + C, N)."""
 
