@@ -61,6 +61,6 @@ class BrownianMotion(Model):
     ) -> ExactPaths:
         w = torch.zeros_like(increments[:1]).repeat(len(increments) + 1, 1, 1)
         w[1:] = increments.cumsum(0) * grid.step**0.5
-        t = torch.as_tensor(grid.times, dtype=w.dtype).view(-1, 1, 1)
+        t = torch.as_tensor(grid.times, dtype=w.dtype, device=w.device).view(-1, 1, 1)
         x = grid.initial[0] + grid.parameters["mu"] * t + grid.parameters["sigma"] * w
         return ExactPaths(x, torch.stack([torch.ones_like(w), t.expand_as(w), w], dim=-1))

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset
-from sde_lab.models.laws.base import Array, ExactPaths, LawInputs, ModelLaws
-from sde_lab.models.laws.distributions import GaussianTransform, LogNormal
+from sde_lab.models.laws.base import ExactPaths, LawInputs, ModelLaws
+from sde_lab.models.laws.distributions import LogNormal, LogNormalSlope
 
 
 class GeometricBrownianMotion(Model):
@@ -48,17 +48,13 @@ class GeometricBrownianMotion(Model):
         mu, sigma, x0 = grid.parameters["mu"], grid.parameters["sigma"], grid.initial[0]
         centre, spread = (mu - 0.5 * sigma**2) * t, sigma * np.sqrt(t)
 
-        def by_sigma(z: Array) -> Array:
-            w = np.sqrt(t)[..., None] * z
-            return x0 * np.exp(centre[..., None] + sigma * w) * (w - sigma * t[..., None])
-
-        variance = x0**2 * np.exp((2 * mu + sigma**2) * t) * (t + sigma**2 * t**2)
         return ModelLaws(
             state=LogNormal(np.full_like(t, x0), centre, spread),
             sensitivities={
                 "x0": LogNormal(np.ones_like(t), centre, spread),
                 "mu": LogNormal(x0 * t, centre, spread),
-                "sigma": GaussianTransform(np.zeros_like(t), variance, by_sigma),
+                # W − σt = √t (Z − σ√t)
+                "sigma": LogNormalSlope(x0 * np.sqrt(t), centre, spread),
             },
         )
 
@@ -67,7 +63,7 @@ class GeometricBrownianMotion(Model):
     ) -> ExactPaths:
         w = torch.zeros_like(increments[:1]).repeat(len(increments) + 1, 1, 1)
         w[1:] = increments.cumsum(0) * grid.step**0.5
-        t = torch.as_tensor(grid.times, dtype=w.dtype).view(-1, 1, 1)
+        t = torch.as_tensor(grid.times, dtype=w.dtype, device=w.device).view(-1, 1, 1)
         mu, sigma = grid.parameters["mu"], grid.parameters["sigma"]
         growth = torch.exp((mu - 0.5 * sigma**2) * t + sigma * w)
         x = grid.initial[0] * growth

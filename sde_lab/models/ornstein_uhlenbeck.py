@@ -93,19 +93,19 @@ class OrnsteinUhlenbeck(Model):
     ) -> ExactPaths:
         """Per step I = ∫e^{−κ(Δ−s)}dW and L = ∫(Δ−s)e^{−κ(Δ−s)}dW, jointly Gaussian with (W, H)."""
         kappa, theta, sigma = (grid.parameters[name] for name in ("kappa", "theta", "sigma"))
-        mixing = torch.as_tensor(_mixing(kappa, grid.step), dtype=torch.float64)
+        mixing = torch.from_numpy(_mixing(kappa, grid.step)).to(increments.device)
         normals = torch.cat([increments, areas * math.sqrt(12.0), residual], dim=-1).double()
         decayed, weighted = (normals @ mixing.T).unbind(-1)
         decay = math.exp(-kappa * grid.step)
         count, samples = decayed.shape
-        x = torch.full((count + 1, samples), grid.initial[0], dtype=torch.float64)
+        x = decayed.new_full((count + 1, samples), grid.initial[0])
         by_kappa, by_sigma = torch.zeros_like(x), torch.zeros_like(x)
         for n in range(count):
             x[n + 1] = theta + (x[n] - theta) * decay + sigma * decayed[n]
             by_sigma[n + 1] = by_sigma[n] * decay + decayed[n]
             pull = grid.step * (x[n] - theta) + by_kappa[n].neg()
             by_kappa[n + 1] = -decay * pull - sigma * weighted[n]
-        by_x0 = torch.as_tensor(np.exp(-kappa * grid.times)).unsqueeze(1).expand_as(x)
+        by_x0 = torch.from_numpy(np.exp(-kappa * grid.times)).to(x.device).unsqueeze(1).expand_as(x)
         columns = torch.stack([by_x0, by_kappa, 1.0 - by_x0, by_sigma], dim=-1)
         return ExactPaths(x.unsqueeze(-1), columns.unsqueeze(2))
 

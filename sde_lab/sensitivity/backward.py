@@ -9,12 +9,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sde_lab.sensitivity.recording import records_graph
 from sde_lab.solver.simulate import Paths, initial_state, parameter_tensors, solve
 
 MAX_COTANGENT_NUMBERS = 2**24
 """Numbers that one vectorised sweep may hold as cotangents."""
 
 
+@records_graph
 def batched(paths: Paths) -> Tensor:
     """Return the Jacobian by all backward passes at once, with ``is_grads_batched``."""
     values, leaves = _rerun_with_graph(paths)
@@ -35,10 +37,11 @@ def batched(paths: Paths) -> Tensor:
             materialize_grads=True,
         )
         found.append(torch.cat(gradients, dim=-1))
-    stacked = torch.cat(found).detach()
+    stacked = torch.cat(found)
     return stacked.view(count, size, samples, -1).transpose(1, 2)
 
 
+@records_graph
 def per_time_loop(paths: Paths) -> Tensor:
     """One backward pass per time and component; see :func:`sde_lab.sensitivity.jacobian`."""
     values, leaves = _rerun_with_graph(paths)

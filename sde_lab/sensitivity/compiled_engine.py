@@ -21,6 +21,7 @@ from sde_lab.equations.model import EquationModel, parse_sde
 from sde_lab.errors import ScenarioError
 from sde_lab.models.base import Model
 from sde_lab.scenario import Scenario
+from sde_lab.sensitivity.recording import records_graph
 from sde_lab.sensitivity.replay import replay
 from sde_lab.solver.simulate import Paths, simulate
 
@@ -65,6 +66,7 @@ def compiled_tables(
     return run_kernel(kernel, scenario, indices, first_sample)
 
 
+@records_graph
 def compiled_jacobian(paths: Paths) -> Tensor:
     """Return all derivatives of all paths, (T, N, D, P), on the noise of the paths.
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sde_lab.sensitivity.recording import records_graph
 from sde_lab.solver.allocation import empty_tensor
 from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.simulate import Paths
@@ -36,6 +37,7 @@ class StepBlock:
         return self.steps.stop - self.steps.start, self.samples.stop - self.samples.start
 
 
+@records_graph
 def replay(paths: Paths) -> Tensor:
     """All derivatives of all paths, (T, N, D, P); see :func:`sde_lab.sensitivity.jacobian`."""
     stored = _initial_table(paths)
@@ -44,6 +46,7 @@ def replay(paths: Paths) -> Tensor:
     return stored.permute(0, 3, 1, 2)
 
 
+@records_graph
 def step_jacobians(paths: Paths) -> Tensor:
     """The A_k = ∂X_{k+1}/∂X_k of every step of every sample, (steps, N, D, D)."""
     stored = _initial_table(paths)

@@ -10,6 +10,7 @@ from torch import Tensor
 from sde_lab.errors import ScenarioError
 from sde_lab.sensitivity.replay import StepBlock, accumulate_tangents, blocks, rows
 from sde_lab.sensitivity.torchsde_problem import Brownian, TorchsdeProblem, build_problem
+from sde_lab.solver.autograd_mode import autograd_mode
 from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.step_time import integrate, one_step
 
@@ -47,12 +48,14 @@ def sdeint_jacobian(
         ScenarioError: naming what cannot work: a type that does not exist, a scheme that does not
             fit, a parameter that is missing or not scalar, times that do not increase.
     """
-    problem = build_problem(sde, y0, ts, scheme, bm, wrt, dt)
-    with torch.no_grad():
+    with autograd_mode(recording=False):
+        problem = build_problem(sde, y0, ts, scheme, bm, wrt, dt)
         states = _walk(problem)
-    stored = _replay(problem, states)
-    _require_separate_rows(problem, states)
-    return problem.interpolate(states), problem.interpolate(stored.permute(0, 3, 1, 2))
+    with autograd_mode(recording=True):
+        stored = _replay(problem, states)
+    with autograd_mode(recording=False):
+        _require_separate_rows(problem, states)
+        return problem.interpolate(states), problem.interpolate(stored.permute(0, 3, 1, 2))
 
 
 def _walk(problem: TorchsdeProblem) -> Tensor:
@@ -145,8 +148,7 @@ def _require_separate_rows(problem: TorchsdeProblem, states: Tensor) -> None:
     half = len(problem.y0) // 2
     x, reached = states[-2].clone(), states[-1]
     x[half:] = x[:1]
-    with torch.no_grad():
-        out = _step(problem, _at(problem, len(problem.steps) - 1), x, [])
+    out = _step(problem, _at(problem, len(problem.steps) - 1), x, [])
     if not _close(out[:half], reached[:half]):
         raise ScenarioError(
             "sde", type(problem.sde).__name__, "rows of a batch must not influence each other"

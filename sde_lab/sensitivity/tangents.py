@@ -10,13 +10,14 @@ the caches.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from sde_lab.models.base import Model
 from sde_lab.schemes import Scheme
+from sde_lab.solver.autograd_mode import autograd_mode, outside_inference
 from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.step_time import SDE, TimeMap, integrate_with_callback, make_sde
 
@@ -64,12 +65,25 @@ def propagate_tangents(
     Yields:
         The step reached, every few steps, so that a caller can pause or leave.
     """
-    tangents = _TangentState(batch, columns)
+    # The mode is entered piece by piece: between pieces the thread is the caller's again.
+    with autograd_mode(recording=False):
+        batch = _outside_inference(batch)
+        tangents = _TangentState(batch, columns)
     x = batch.start
     for first in range(0, batch.steps, STEPS_PER_SOLVE):
         last = min(first + STEPS_PER_SOLVE, batch.steps)
         x = _some_steps(batch, tangents, x, first, last, on_step)
         yield last
+
+
+def _outside_inference(batch: TangentBatch) -> TangentBatch:
+    """The same rows in tensors that autograd accepts; their noise is copied as it comes."""
+    return replace(
+        batch,
+        start=outside_inference(batch.start),
+        parameters={name: outside_inference(value) for name, value in batch.parameters.items()},
+        step=batch.step if isinstance(batch.step, float) else outside_inference(batch.step),
+    )
 
 
 def _some_steps(
@@ -90,9 +104,9 @@ def _some_steps(
             arrive(reached, x, tangents.values)
         reached += 1
 
-    with torch.set_grad_enabled(bool(tangents.columns)):
+    with autograd_mode(recording=bool(tangents.columns)):
         start = tangents.start_from(x)
-        noise = batch.noise(first, last)
+        noise = batch.noise(first, last).outside_inference()
         clock = _clock(batch, first)
         integrate_with_callback(
             tangents.equation, batch.scheme, start, noise, batch.step, clock, arrived

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from sde_lab.errors import ScenarioError
+from sde_lab.sensitivity.recording import records_graph
 from sde_lab.solver.simulate import Paths, solve
 
 FORWARD_MODE_LOCK = threading.Lock()
@@ -22,14 +23,16 @@ MAX_COTANGENT_NUMBERS = 2**24
 """Numbers that one vectorised sweep of reverse mode may hold as cotangents."""
 
 
+@records_graph
 def reverse(paths: Paths) -> Tensor:
     """``torch.func.jacrev``: one backward pass per entry of the path, vectorised in chunks."""
     sample, q = _sampler(paths)
     chunk = max(1, MAX_COTANGENT_NUMBERS // paths.values.numel())
     found: Tensor = torch.func.jacrev(sample, chunk_size=chunk)(q)
-    return found.detach()
+    return found
 
 
+@records_graph
 def forward(paths: Paths) -> Tensor:
     """``torch.func.jacfwd``: one forward pass per column, vectorised, one caller at a time.
 
@@ -48,7 +51,7 @@ def forward(paths: Paths) -> Tensor:
     sample, q = _sampler(paths)
     with FORWARD_MODE_LOCK:
         found: Tensor = torch.func.jacfwd(sample)(q)
-    return found.detach()
+    return found
 
 
 def _sampler(paths: Paths) -> tuple[Callable[[Tensor], Tensor], Tensor]:

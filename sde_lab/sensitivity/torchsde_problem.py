@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sde_lab.errors import ScenarioError
 from sde_lab.schemes import ANY_NOISE, SCHEMES, Scheme
+from sde_lab.solver.autograd_mode import outside_inference
 from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.step_time import SDE, Field
 
@@ -50,6 +51,8 @@ class TorchsdeProblem:
         noise: unit-variance increments over the steps of the grid, (K, N, M), and areas if read.
         names: the parameters to differentiate by.
         values: their values, shaped as in the module.
+        copies: the module's other parameters and buffers that were made in inference mode, in
+            copies that autograd accepts.
     """
 
     sde: Any
@@ -61,10 +64,11 @@ class TorchsdeProblem:
     noise: BrownianIncrements
     names: tuple[str, ...]
     values: tuple[Tensor, ...]
+    copies: Mapping[str, Tensor]
 
     def equation(self, leaves: list[Tensor]) -> SDE:
         """The SDE with ``leaves`` in the place of its parameters; none leaves it as it is."""
-        if leaves:
+        if leaves or self.copies:
             drift, diffusion = self._swapped("f", leaves), self._swapped("g", leaves)
         else:
             drift, diffusion = self.sde.f, self.sde.g
@@ -78,7 +82,8 @@ class TorchsdeProblem:
 
     def _swapped(self, method: str, leaves: list[Tensor]) -> Field:
         host = _Host(self.sde)
-        swapped = {f"sde.{name}": leaf for name, leaf in zip(self.names, leaves, strict=True)}
+        chosen = dict(zip(self.names, leaves, strict=True)) if leaves else {}
+        swapped = {f"sde.{name}": tensor for name, tensor in {**self.copies, **chosen}.items()}
 
         def evaluate(t: Tensor, y: Tensor) -> Any:
             with PARAMETER_SWAP_LOCK:
@@ -117,7 +122,10 @@ def build_problem(
     wrt: str | Sequence[str] | None,
     dt: float | None,
 ) -> TorchsdeProblem:
-    """Check the arguments of ``sdeint_jacobian`` and gather them; ScenarioError names faults."""
+    """Check the arguments of ``sdeint_jacobian`` and gather them; ScenarioError names faults.
+
+    Called where autograd does not record.
+    """
     solver = _scheme(sde, scheme)
     if not isinstance(y0, Tensor) or y0.dim() != 2 or not y0.numel() or not y0.is_floating_point():
         shape = tuple(y0.shape) if isinstance(y0, Tensor) else y0
@@ -125,20 +133,26 @@ def build_problem(
             "y0", shape, "must be a floating-point tensor of shape (samples, state)"
         )
     solver.check_structure(sde.noise_type, y0.shape[1], type(sde).__name__)
-    y0 = y0.detach()
+    y0 = outside_inference(y0.detach())
     times = _times(ts, y0)
     names, values = _named(sde, wrt)
     channels = _channels(sde, times[0], y0)
     grid = times if dt is None else _grid(times, dt)
     steps = _lengths(grid)
     noise = _noise(_brownian(bm, times, y0, channels, solver), grid, steps, solver)
-    return TorchsdeProblem(sde, solver, y0, times, grid, steps, noise, names, values)
+    return TorchsdeProblem(sde, solver, y0, times, grid, steps, noise, names, values, _copies(sde))
+
+
+def _copies(sde: Any) -> dict[str, Tensor]:
+    if not isinstance(sde, nn.Module):
+        return {}
+    held = {**dict(sde.named_parameters()), **dict(sde.named_buffers())}
+    return {name: tensor.clone() for name, tensor in held.items() if tensor.is_inference()}
 
 
 def _channels(sde: Any, t: Tensor, y0: Tensor) -> int:
     """The number of Brownian motions, from shapes of drift and diffusion that fit the state."""
-    with torch.no_grad():
-        f, g = sde.f(t, y0), sde.g(t, y0)
+    f, g = sde.f(t, y0), sde.g(t, y0)
     if f.shape != y0.shape:
         raise ScenarioError("sde.f", tuple(f.shape), f"shape must be {tuple(y0.shape)}")
     if sde.noise_type == "diagonal":
@@ -180,6 +194,7 @@ def _scheme(sde: Any, name: str) -> Scheme:
 def _times(ts: Tensor | Sequence[float], y0: Tensor) -> Tensor:
     try:
         times = torch.as_tensor(ts, dtype=y0.dtype, device="cpu").detach()
+        times = outside_inference(times)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ScenarioError("ts", ts, "must be two or more finite times") from error
     if times.dim() != 1 or len(times) < 2 or not bool(times.isfinite().all()):

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from sde_lab.solver.allocation import empty_tensor
+from sde_lab.solver.autograd_mode import autograd_mode, outside_inference
 
 STREAM_SAMPLES = 1024
 """Samples per stream, a multiple of 16 (torch's vector of normals); to change it is new noise."""
@@ -49,6 +50,11 @@ class BrownianIncrements:
         """Memory held, in bytes."""
         held = self.increments.nbytes
         return held if self.levy_areas is None else held + self.levy_areas.nbytes
+
+    def outside_inference(self) -> BrownianIncrements:
+        """Return the same increments in tensors that autograd accepts."""
+        areas = None if self.levy_areas is None else outside_inference(self.levy_areas)
+        return BrownianIncrements(outside_inference(self.increments), areas)
 
 
 def sample_increments(
@@ -86,15 +92,16 @@ def sample_increments(
     if first_sample % STREAM_SAMPLES:
         raise ValueError(f"first = {first_sample}: must be a multiple of {STREAM_SAMPLES}")
     shape = (steps, samples, brownian_size)
-    increments = empty_tensor(shape, dtype)
-    levy = empty_tensor(shape, dtype) if levy_areas else None
-    for channel in range(brownian_size):
-        for block, start in enumerate(range(0, samples, STREAM_SAMPLES)):
-            span = slice(start, min(start + STREAM_SAMPLES, samples))
-            target = None if levy is None else levy[:, span, channel]
-            number = first_sample // STREAM_SAMPLES + block
-            fill_stream(increments[:, span, channel], target, seed, channel, number)
-    return BrownianIncrements(increments.to(device), None if levy is None else levy.to(device))
+    with autograd_mode(recording=False):
+        increments = empty_tensor(shape, dtype)
+        levy = empty_tensor(shape, dtype) if levy_areas else None
+        for channel in range(brownian_size):
+            for block, start in enumerate(range(0, samples, STREAM_SAMPLES)):
+                span = slice(start, min(start + STREAM_SAMPLES, samples))
+                target = None if levy is None else levy[:, span, channel]
+                number = first_sample // STREAM_SAMPLES + block
+                fill_stream(increments[:, span, channel], target, seed, channel, number)
+        return BrownianIncrements(increments.to(device), None if levy is None else levy.to(device))
 
 
 def fill_stream(
@@ -124,7 +131,17 @@ def _stream(seed: int, channel: int, block: int) -> torch.Generator:
     """
     state = np.random.SeedSequence((seed % 2**32, channel, seed >> 32)).generate_state(2)
     start, stride = int(state[0]), int(state[1]) | 1
-    return torch.Generator().manual_seed((start + block * stride) % 2**32)
+    return torch.Generator(device="cpu").manual_seed((start + block * stride) % 2**32)
+
+
+def _draw(rows: int, stream: torch.Generator) -> Tensor:
+    """Standard normals, (rows, STREAM_SAMPLES).
+
+    In float32 whatever torch's default is: in float64 the same stream gives other numbers.
+    """
+    return torch.randn(
+        rows, STREAM_SAMPLES, generator=stream, dtype=torch.float32, device=stream.device
+    )
 
 
 def _fill(increments: Tensor, areas: Tensor | None, stream: torch.Generator) -> None:
@@ -135,11 +152,11 @@ def _fill(increments: Tensor, areas: Tensor | None, stream: torch.Generator) -> 
 
     def normals() -> Tensor:
         if width == STREAM_SAMPLES:
-            return torch.randn(rows, STREAM_SAMPLES, generator=stream).to(increments.dtype)
+            return _draw(rows, stream).to(increments.dtype)
         kept = increments.new_empty(rows, width)
         for first in range(0, rows, STREAM_ROWS):
             part = kept[first : first + STREAM_ROWS]
-            part.copy_(torch.randn(len(part), STREAM_SAMPLES, generator=stream)[:, :width])
+            part.copy_(_draw(len(part), stream)[:, :width])
         return kept
 
     w = normals()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from sde_lab import memory
 from sde_lab.errors import ScenarioError
 from sde_lab.models.base import ParameterTensors
 from sde_lab.scenario import Scenario
+from sde_lab.solver.autograd_mode import autograd_mode, outside_inference
 from sde_lab.solver.brownian import BrownianIncrements, sample_increments
 from sde_lab.solver.step_time import TimeMap, integrate, make_sde
 
@@ -32,6 +33,15 @@ class Paths:
     values: Tensor
     noise: BrownianIncrements
 
+    def outside_inference(self) -> Paths:
+        """Return the same paths in tensors that autograd accepts."""
+        return replace(
+            self,
+            times=outside_inference(self.times),
+            values=outside_inference(self.values),
+            noise=self.noise.outside_inference(),
+        )
+
 
 def simulate(scenario: Scenario, noise: BrownianIncrements | None = None) -> Paths:
     """Simulate the scenario.
@@ -48,13 +58,12 @@ def simulate(scenario: Scenario, noise: BrownianIncrements | None = None) -> Pat
             noise is that of another grid.
     """
     memory.check_run(scenario, jacobian=False)
-    if noise is None:
-        noise = brownian_increments(scenario)
-    else:
+    if noise is not None:
         _check_increments(noise, scenario)
-    with torch.no_grad():
+    with autograd_mode(recording=False):
+        noise = brownian_increments(scenario) if noise is None else noise.outside_inference()
         values = solve(scenario, initial_state(scenario), parameter_tensors(scenario), noise)
-    return Paths(scenario, times(scenario), values, noise)
+        return Paths(scenario, times(scenario), values, noise)
 
 
 def brownian_increments(scenario: Scenario, first_sample: int = 0) -> BrownianIncrements:
@@ -82,7 +91,9 @@ def _check_increments(noise: BrownianIncrements, scenario: Scenario) -> None:
 
 def times(scenario: Scenario) -> Tensor:
     """Real times of the grid, (T,), float64."""
-    return torch.linspace(0.0, scenario.horizon, scenario.steps + 1, dtype=torch.float64)
+    return torch.linspace(
+        0.0, scenario.horizon, scenario.steps + 1, dtype=torch.float64, device="cpu"
+    )
 
 
 def initial_state(scenario: Scenario) -> Tensor:

@@ -145,7 +145,7 @@ def _last_state(
     found: Tensor = torchsde.sdeint(
         walked,
         x0,
-        torch.tensor([0, len(noise.increments)], dtype=x0.dtype),
+        torch.tensor([0, len(noise.increments)], dtype=x0.dtype, device="cpu"),
         bm=table,
         method=scheme.method,
         dt=1.0,

@@ -1,12 +1,15 @@
 """Paths and Jacobian → the small arrays that a page shows: means, bands, histograms, errors.
 
-All statistics leave out the samples that exploded (Inf or NaN anywhere); they are counted instead.
+Statistics of the state leave out the samples that exploded (a state of Inf or NaN); those of a
+derivative also leave out the samples in which it is Inf or NaN itself. Both are counted instead. A
+derivative may fail where the state does not, as that of xⁿ by n does below zero: that is no reason
+to leave the path out of the mean of x.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,8 +69,10 @@ class Summary:
         histograms: one Histogram per state component.
         sensitivities: column name → one Bands per state component.
         paths: the first few samples, (T, S, D), those that exploded left out.
-        kept: number of samples in the statistics.
-        exploded: number of samples left out.
+        kept: number of samples in the statistics of the state.
+        exploded: number of samples left out of them.
+        excluded: column name → number of samples left out of that column's statistics: those that
+            exploded, and those whose derivative is not finite.
     """
 
     scenario: Scenario
@@ -79,6 +84,7 @@ class Summary:
     paths: Array
     kept: int
     exploded: int
+    excluded: Mapping[str, int] = field(default_factory=dict)
 
     def index_nearest(self, fraction: float) -> int:
         """Index of the displayed time nearest to ``fraction`` of the horizon."""
@@ -119,10 +125,10 @@ def summarise_tables(scenario: Scenario, names: Sequence[str], tables: Sequence[
         names: what the sensitivities are by.
         tables: the states, then one table for each name.
     """
-    finite = np.all([np.isfinite(table[-1]).all(axis=0) for table in tables], axis=0)
-    everything = bool(finite.all())
-    kept = [table if everything else table[..., finite] for table in tables]
-    states = np.sort(kept[0], axis=-1)
+    finite = _finite(tables[0])
+    kept = _chosen(tables[0], finite)
+    usable = {name: finite & _finite(table) for name, table in zip(names, tables[1:], strict=True)}
+    states = np.sort(kept, axis=-1)
     indices = display_indices(scenario.steps)
     return _read_only(
         Summary(
@@ -132,13 +138,28 @@ def summarise_tables(scenario: Scenario, names: Sequence[str], tables: Sequence[
             states=tuple(_bands(states[:, d]) for d in range(states.shape[1])),
             histograms=tuple(_histogram(states[:, d]) for d in range(states.shape[1])),
             sensitivities={
-                name: _per_component(table) for name, table in zip(names, kept[1:], strict=True)
+                name: _per_component(_chosen(table, usable[name]))
+                for name, table in zip(names, tables[1:], strict=True)
             },
-            paths=np.moveaxis(kept[0][..., :MAX_PATHS_SHOWN], 2, 1).copy(),
+            paths=np.moveaxis(kept[..., :MAX_PATHS_SHOWN], 2, 1).copy(),
             kept=int(finite.sum()),
             exploded=int(finite.size - finite.sum()),
+            excluded={name: int(mask.size - mask.sum()) for name, mask in usable.items()},
         )
     )
+
+
+def _finite(table: Array) -> NDArray[np.bool_]:
+    """Return which samples of (T, D, N) are finite, (N,).
+
+    The last time tells: a step adds to the state, and to the derivative, so that Inf and NaN stay.
+    """
+    return np.asarray(np.isfinite(table[-1]).all(axis=0))
+
+
+def _chosen(table: Array, samples: NDArray[np.bool_]) -> Array:
+    """Return these samples of (T, D, N); all of them without a copy."""
+    return table if samples.all() else table[..., samples]
 
 
 def _per_component(table: Array) -> tuple[Bands, ...]:

@@ -21,6 +21,9 @@ from sde_lab.sweeps.measures import (
 )
 from sde_lab.sweeps.plan import SweepBlock
 
+_Group = tuple[NDArray[np.intp], slice | NDArray[np.bool_]]
+"""Points, and the samples that count for their state and for each column, (1 + C, N)."""
+
 
 class BlockAccumulator:
     """The numbers of a block of P points, filled span by span of its N samples."""
@@ -37,7 +40,9 @@ class BlockAccumulator:
         self._values = np.empty((1 + columns, *shape), dtype)
         self._extremes = np.empty((2 if crossings else 0, *shape), dtype)
         self._numbers = np.empty((len(self._own), points, scenario.samples))
-        self._finite = np.empty((points, scenario.samples), dtype=bool)
+        # Of the state, then of the state and each column: a derivative may fail where the state
+        # does not, and says nothing against it.
+        self._finite = np.empty((1 + columns, points, scenario.samples), dtype=bool)
         self._path = np.empty(0, dtype)
 
     def callback_for(self, span: slice) -> Callable[[int, Tensor, Tensor], None]:
@@ -66,7 +71,8 @@ class BlockAccumulator:
                 if watch is not None:
                     self._extremes[:, place, :, :, span] = watch.table(points)
             if step == steps:
-                self._finite[:, span] = np.isfinite(table).all(axis=(0, 1))
+                finite = np.isfinite(table).all(axis=1)
+                self._finite[..., span] = finite & finite[0]
 
         return arrive
 
@@ -80,17 +86,19 @@ class BlockAccumulator:
 
     @property
     def exploded(self) -> NDArray[np.int64]:
-        """Samples of each point that exploded, (P,)."""
-        return np.asarray((~self._finite).sum(axis=1), dtype=np.int64)
+        """Samples of each point whose state exploded, (P,)."""
+        return np.asarray((~self._finite[0]).sum(axis=1), dtype=np.int64)
 
     def estimates(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Values and standard errors, (P, E) each, of the samples that did not explode."""
-        whole: NDArray[np.bool_] = np.all(self._finite, axis=1)
+        """Values and standard errors, (P, E) each, of the samples that are finite."""
+        whole: NDArray[np.bool_] = np.all(self._finite, axis=(0, 2))
         if whole.all():
             value, error = self._estimates(slice(None), slice(None))
             return value, error
-        parts = [(np.array([p]), self._finite[p]) for p in np.flatnonzero(~whole)]
-        groups = [(np.flatnonzero(whole), slice(None)), *parts] if whole.any() else parts
+        parts: list[_Group] = [(np.array([p]), self._finite[:, p]) for p in np.flatnonzero(~whole)]
+        groups: list[_Group] = (
+            [(np.flatnonzero(whole), slice(None)), *parts] if whole.any() else parts
+        )
         found = [(places, self._estimates(places, kept)) for places, kept in groups]
         table = np.empty((2, len(whole), found[0][1].shape[-1]))
         for places, numbers in found:
@@ -100,25 +108,30 @@ class BlockAccumulator:
     def _estimates(
         self, places: slice | NDArray[np.intp], kept: slice | NDArray[np.bool_]
     ) -> Array:
-        """Values and errors of points that keep the same samples, (2, points, E)."""
+        """Values and errors of points that keep the same samples, (2, points, E).
 
-        def chosen(table: Array) -> Array:
-            return table if isinstance(places, slice) else table[..., places, :][..., kept]
+        ``kept`` chooses samples for the state and for each column, (1 + C, N).
+        """
 
-        def of(measure: Measure, sample: SampleStatistics) -> Array:
+        def chosen(table: Array, column: int = 0) -> Array:
+            if isinstance(places, slice):
+                return table
+            return table[..., places, :][..., kept if isinstance(kept, slice) else kept[column]]
+
+        def of(measure: Measure, sample: SampleStatistics, column: int) -> Array:
             if isinstance(measure, Crossing):
                 low, high = self._extremes
                 hits = measure.crossed(self._starts(places), chosen(low), chosen(high))
                 sample = SampleStatistics(hits.astype(self._values.dtype))
             if isinstance(measure, StdSlope):
-                return np.stack(measure.slope(chosen(self._values[0]), sample.values))
+                return np.stack(measure.slope(chosen(self._values[0], column), sample.values))
             return np.stack(measure.estimate(sample))
 
         parts: list[Array] = []
-        for table in self._values:
+        for column, table in enumerate(self._values):
             measures = self._of_sensitivities if parts else self._of_states
-            sample = SampleStatistics(chosen(table))
-            cells = [of(measure, sample) for measure in measures]
+            sample = SampleStatistics(chosen(table, column))
+            cells = [of(measure, sample, column) for measure in measures]
             shape = (len(cells), 2, *sample.values.shape[:3])
             numbers = np.reshape(cells, shape).transpose(1, 4, 2, 3, 0)
             parts.append(numbers.reshape(*numbers.shape[:3], -1))

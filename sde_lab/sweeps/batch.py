@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sde_lab.sensitivity.tangents import STEPS_PER_SOLVE, TangentBatch, propagate_tangents
+from sde_lab.solver.autograd_mode import autograd_mode
 from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.simulate import brownian_increments
 from sde_lab.sweeps.accumulator import BlockAccumulator
@@ -28,7 +29,7 @@ class BlockResult:
         value: (P, E)
         error: standard errors, (P, E).
         exact: (P, E); NaN where nothing is known.
-        exploded: samples left out because they exploded, (P,).
+        exploded: samples left out because their state exploded, (P,).
     """
 
     point_indices: tuple[int, ...]
@@ -73,7 +74,8 @@ class BlockRun:
         samples, steps = block.first.samples, block.first.steps
         for start in range(0, samples, block.span):
             span = slice(start, min(start + block.span, samples))
-            batch = _batch(block, span)
+            with autograd_mode(recording=False):
+                batch = _batch(block, span)
             arrive = self._accumulator.callback_for(span)
             for reached in propagate_tangents(batch, block.sensitivities, arrive):
                 yield (start + (span.stop - start) * reached / steps) / samples

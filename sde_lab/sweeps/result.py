@@ -47,7 +47,8 @@ class SweepResult:
         value: (P, E)
         error: standard errors, (P, E).
         exact: (P, E); NaN where nothing is known.
-        exploded: samples of each point left out because they exploded, (P,).
+        exploded: samples of each point left out because their state exploded, (P,). A derivative
+            also leaves out the samples in which it is not finite itself.
     """
 
     scenario: Scenario

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from sde_lab.errors import ScenarioError
 from sde_lab.models.laws.base import Array, ExactPaths, Law, LawInputs, ModelLaws
 from sde_lab.scenario import Scenario
 from sde_lab.solver.brownian import sample_increments
 from sde_lab.solver.simulate import Paths
+
+MAX_GRID_ERROR = 1e-9
+"""Steps by which a time may miss the solver's grid, for each step before it."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +54,24 @@ def exact_laws(scenario: Scenario, times: Array | None = None) -> ExactLaws | No
 
     Args:
         scenario: what is asked about.
-        times: real times, increasing from 0, on the solver's grid; None takes the whole grid.
+        times: real times from 0 on, none before the one in front of it, (T,); None takes the
+            solver's grid.
 
     Returns:
-        Laws with arrays of shape (T, D), float64.
+        Laws with arrays of shape (T, D), float64. The law of the scheme is left out where some of
+        the times do not lie on the solver's grid.
+
+    Raises:
+        ScenarioError: if ``times`` are not such times.
     """
     grid = _grid(scenario, times)
     exact = scenario.model_spec.exact(grid)
-    return None if exact is None else _reference(grid.times, exact, scenario.scheme)
+    if exact is None:
+        return None
+    # Times computed as k · Δ or as k / K · T differ from the grid's by rounding alone.
+    steps = grid.times / grid.step
+    on_grid = bool((np.abs(steps - np.rint(steps)) <= MAX_GRID_ERROR * (1.0 + steps)).all())
+    return _reference(grid.times, exact, scenario.scheme if on_grid else "")
 
 
 def exact_solution(paths: Paths) -> ExactPaths | None:
@@ -90,9 +104,26 @@ def exact_solution(paths: Paths) -> ExactPaths | None:
 def _grid(scenario: Scenario, times: Array | None) -> LawInputs:
     if times is None:
         times = np.linspace(0.0, scenario.horizon, scenario.steps + 1)
-    return LawInputs(
-        np.asarray(times, dtype=np.float64), scenario.parameters, scenario.initial, scenario.step
-    )
+    return LawInputs(_checked(times), scenario.parameters, scenario.initial, scenario.step)
+
+
+def _checked(times: object) -> Array:
+    """The times as float64, (T,); what each law relies on is asked for here once."""
+    hint = "must be real times from 0 on, in increasing order"
+    try:
+        checked = np.asarray(times, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ScenarioError("times", times, hint) from error
+    if checked.ndim != 1 or not checked.size:
+        raise ScenarioError("times", checked.shape, f"{hint}, at least one; not of this shape")
+    wrong = ~np.isfinite(checked) | (checked < 0.0)
+    if wrong.any():
+        raise ScenarioError("times", float(checked[wrong][0]), hint)
+    if (falls := np.flatnonzero(np.diff(checked) < 0.0)).size:
+        k = int(falls[0])
+        shown = [float(checked[k]), float(checked[k + 1])]
+        raise ScenarioError("times", shown, f"{hint}; times[{k + 1}] comes before times[{k}]")
+    return checked
 
 
 def _reference(times: Array, exact: ModelLaws, scheme: str) -> ExactLaws:

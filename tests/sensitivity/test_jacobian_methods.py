@@ -107,7 +107,7 @@ def test_forward_mode_inside_milstein_is_refused_by_name() -> None:
 @pytest.mark.parametrize("engine", ["", "jacrev", "Replay"])
 def test_an_unknown_engine_is_refused(engine: str) -> None:
     paths = lab.simulate(lab.Scenario(steps=2, samples=2))
-    with pytest.raises(lab.ScenarioError, match=r"engine = .* replay, reverse"):
+    with pytest.raises(lab.ScenarioError, match=r"engine = .* replay, .*reverse"):
         lab.jacobian(paths, engine)
 
 

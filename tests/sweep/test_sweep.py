@@ -260,15 +260,36 @@ def test_exploded_samples_are_counted_and_left_out() -> None:
     for place, x0 in enumerate((0.0, 0.6)):
         paths = lab.simulate(scenario.replace(x0=x0))
         jacobian = lab.jacobian(paths).wrt("b")
-        finite = (paths.values[-1].isfinite() & jacobian[-1].isfinite())[:, 0]
+        finite = paths.values[-1].isfinite()[:, 0]
+        usable = finite & jacobian[-1].isfinite()[:, 0]
         assert result.exploded[place] == int((~finite).sum())
         assert result.curve("x", "mean").value[place] == pytest.approx(
             float(paths.values[-1, finite].mean()), rel=1e-5
         )
         assert result.curve("dx_db", "mean").value[place] == pytest.approx(
-            float(jacobian[-1, finite].mean()), rel=1e-4, abs=1e-6
+            float(jacobian[-1, usable].mean()), rel=1e-4, abs=1e-6
         )
     assert np.isnan(result.value[2]).all()
+
+
+def test_a_derivative_that_fails_does_not_take_its_sample_out_of_the_state() -> None:
+    """∂(xⁿ)/∂n is NaN below zero; at n = 1 the equation is Ornstein–Uhlenbeck."""
+    scenario = lab.Scenario("dx = -x**n*dt + dW", x0=1.0, parameters={"n": 1.0}, samples=1000)
+    over, measures = {"x0": [0.5, 1.0, 40.0]}, ("mean", "std", "std slope", largest)
+    plain = lab.sweep(scenario, over, ("mean", "std", largest))
+    result = lab.sweep(scenario, over, measures, ("x0", "n"))
+    assert not result.exploded.any()
+    for name in ("mean", "std"):
+        assert np.array_equal(result.curve("x", name).value, plain.curve("x", name).value)
+    for place, x0 in enumerate((0.5, 1.0, 40.0)):
+        paths = lab.simulate(scenario.replace(x0=x0))
+        table = lab.jacobian(paths).wrt("n")[-1, :, 0]
+        assert result.curve("dx_dn", "mean").value[place] == pytest.approx(
+            float(table[table.isfinite()].mean()), rel=1e-4, abs=1e-6
+        )
+        assert result.curve("dx_dx0", "mean").value[place] == pytest.approx(
+            (1.0 - scenario.step) ** scenario.steps, rel=1e-4
+        )
 
 
 def test_few_samples_say_what_they_do_not_know() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import pickle
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, optimize, special, stats
 
 import sde_lab as lab
+from sde_lab.models.laws.distributions import LogNormalSlope, NoncentralChiSquare
 from sde_lab.models.laws.linear_gaussian import LinearSDE, gaussian_laws
 
 WITH_LAW = [name for name in lab.MODELS if lab.exact_laws(lab.Scenario(model=name)) is not None]
@@ -223,3 +225,167 @@ def test_times_may_be_the_displayed_ones() -> None:
     assert some.scheme is not None
     np.testing.assert_allclose(some.mean, whole.mean[::50], rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(some.scheme.variance, whole.scheme.variance[::50], rtol=1e-12)
+
+
+@pytest.mark.parametrize("model", [*WITH_LAW, "dx = y*dt; dy = -y*dt + dW"])
+def test_laws_can_be_sent_to_another_process(model: str) -> None:
+    exact = lab.exact_laws(lab.Scenario(model=model, steps=4))
+    assert exact is not None
+    copy = pickle.loads(pickle.dumps(exact))
+    pairs = [(copy.state, exact.state)]
+    pairs += [(copy.sensitivities[name], law) for name, law in exact.sensitivities.items()]
+    for one, other in pairs:
+        np.testing.assert_array_equal(one.mean, other.mean)
+        np.testing.assert_array_equal(one.quantile(0.3), other.quantile(0.3))
+
+
+@pytest.mark.parametrize("model", WITH_LAW)
+@pytest.mark.parametrize(
+    ("times", "says"),
+    [
+        ([1.0, 0.5, 0.0], "order"),
+        ([0.0, 1.0, 0.5], r"times\[2\]"),
+        ([-0.5, 0.0], "-0.5"),
+        ([0.0, math.nan], "nan"),
+        ([0.0, math.inf], "inf"),
+        ([], "shape"),
+        ([[0.0, 1.0]], "shape"),
+        (["soon"], "real times"),
+        (None, None),
+    ],
+)
+def test_times_that_are_none_are_refused_by_name(
+    model: str, times: list[float] | None, says: str | None
+) -> None:
+    scenario = lab.Scenario(model=model, steps=4)
+    if times is None:
+        assert lab.exact_laws(scenario, times=None) is not None
+        return
+    with pytest.raises(lab.ScenarioError, match=says) as caught:
+        lab.exact_laws(scenario, times=times)  # type: ignore[arg-type]
+    assert caught.value.field == "times"
+
+
+@pytest.mark.parametrize("model", WITH_LAW)
+def test_times_may_repeat_and_need_not_begin_at_zero(model: str) -> None:
+    scenario = lab.Scenario(model=model, horizon=2.0, steps=4)
+    whole, some = lab.exact_laws(scenario), lab.exact_laws(scenario, np.array([0.5, 0.5, 1.5]))
+    assert whole is not None
+    assert some is not None
+    np.testing.assert_allclose(some.mean, whole.mean[[1, 1, 3]], rtol=1e-12)
+
+
+def test_the_law_of_a_scheme_is_known_on_its_grid_alone() -> None:
+    scenario = lab.Scenario(parameters=OU, steps=10)
+    for times, known in (([0.0, 0.3], True), ([0.0, 0.25], False)):
+        exact = lab.exact_laws(scenario, np.array(times))
+        assert exact is not None
+        assert (exact.scheme is not None) == known
+
+
+def slope_distribution(level: float, law: LogNormalSlope, time: int) -> float:
+    """P(f(Z) ≤ level) from both crossings of f, each found by a bracketed root."""
+    scale, centre, s = (float(row[time, 0]) for row in (law.scale, law.centre, law.spread))
+
+    def above(z: float) -> float:
+        return scale * math.exp(centre + s * z) * (z - s) - level
+
+    lowest = max(s - 1.0 / s, -40.0)
+    if above(lowest) > 0.0:
+        return 0.0
+    upper = optimize.brentq(above, lowest, s + 60.0, xtol=1e-13)
+    lower = -45.0 if above(-45.0) < 0.0 else optimize.brentq(above, -45.0, lowest, xtol=1e-13)
+    return float(special.ndtr(upper) - (special.ndtr(lower) if level < 0.0 else 0.0))
+
+
+@pytest.mark.parametrize("sigma", [0.01, 0.4, 1.0, 2.0])
+@pytest.mark.parametrize("q", [1e-6, 0.001, 0.05, 0.3, 0.5, 0.75, 0.95, 0.999, 1 - 1e-6])
+def test_the_derivative_of_geometric_brownian_motion_by_sigma(sigma: float, q: float) -> None:
+    scenario = lab.Scenario(
+        model="geometric_brownian_motion",
+        parameters={"sigma": sigma},
+        x0=1.7,
+        horizon=4.0,
+        steps=4,
+    )
+    exact = lab.exact_laws(scenario)
+    assert exact is not None
+    law = exact.sensitivities["sigma"]
+    assert isinstance(law, LogNormalSlope)
+    found = law.quantile(q)
+    assert found[0, 0] == 0.0
+    for time in range(1, 5):
+        below = slope_distribution(float(found[time, 0]), law, time)
+        # Next to the minimum of f the rounding of a level moves its crossings by its root.
+        assert below == pytest.approx(q, rel=1e-7, abs=1e-10)
+
+
+def test_its_quantile_far_out_is_that_of_one_normal() -> None:
+    """Above its mean of zero ∂X/∂σ = X (W − σt) grows with W; of 4001 values it was 3 % short."""
+    scenario = lab.Scenario(model="geometric_brownian_motion", horizon=5.0, steps=1)
+    exact = lab.exact_laws(scenario)
+    assert exact is not None
+    mu, sigma = scenario.parameters["mu"], scenario.parameters["sigma"]
+    w = math.sqrt(5.0) * special.ndtri(0.999)
+    value = math.exp((mu - 0.5 * sigma**2) * 5.0 + sigma * w) * (w - sigma * 5.0)
+    found = exact.sensitivities["sigma"].quantile(0.999)
+    assert found is not None
+    assert found[-1, 0] == pytest.approx(value, rel=1e-12)
+
+
+def test_without_volatility_it_is_gaussian() -> None:
+    scenario = lab.Scenario(model="geometric_brownian_motion", parameters={"sigma": 0.0}, steps=4)
+    exact = lab.exact_laws(scenario)
+    assert exact is not None
+    found = exact.sensitivities["sigma"].quantile(0.05)
+    expected = np.exp(scenario.parameters["mu"] * exact.times) * np.sqrt(exact.times)
+    np.testing.assert_allclose(found[:, 0], expected * special.ndtri(0.05), rtol=1e-12)
+
+
+CORNERS = [
+    {"kappa": 5.0, "theta": 1e-6, "sigma": 10.0, "x0": 1.0, "time": 1e-3},
+    {"kappa": 1e-9, "theta": 1e-6, "sigma": 1.0, "x0": 1.0, "time": 0.1},
+    {"kappa": 0.05, "theta": 1.0, "sigma": 10.0, "x0": 1.0, "time": 1e-3},
+    {"kappa": 0.5, "theta": 0.3, "sigma": 1.0, "x0": 0.0, "time": 5.0},
+]
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+@pytest.mark.parametrize("q", [1e-6, 0.001, 0.05, 0.5, 0.95, 0.999])
+def test_square_root_quantiles_invert_the_distribution(corner: dict[str, float], q: float) -> None:
+    law = square_root_law(corner)
+    found = law.quantile(q)
+    assert found is not None
+    assert np.isfinite(found).all()
+    assert found[0, 0] == corner["x0"]
+    assert isinstance(law, NoncentralChiSquare)
+    below = stats.ncx2.cdf(found[1, 0] / law.scale[1, 0], law.degrees, law.shift[1, 0])
+    atom = stats.ncx2.cdf(1e-300, law.degrees, law.shift[1, 0])
+    assert below == pytest.approx(max(q, atom), rel=1e-7)
+
+
+def square_root_law(corner: dict[str, float]) -> lab.Law:
+    times = np.array([[0.0], [corner["time"]]])
+    return NoncentralChiSquare.of_cir_process(
+        times, *(corner[name] for name in ("kappa", "theta", "sigma", "x0"))
+    )
+
+
+@pytest.mark.parametrize("sigma", [1e-2, 1e-3, 1e-4, 1e-5])
+@pytest.mark.parametrize("q", [0.001, 0.05, 0.5, 0.95, 0.999])
+def test_square_root_laws_of_a_huge_shift_are_nearly_gaussian(sigma: float, q: float) -> None:
+    """Shift 4e7 to 4e13: beyond 1e8 by series, where scipy has NaN; across it nothing jumps."""
+    law = square_root_law({"kappa": 0.05, "theta": 0.1, "sigma": sigma, "x0": 1.0, "time": 1e-3})
+    mean, std = law.mean[1, 0], math.sqrt(law.variance[1, 0])
+    found, z = law.quantile(q), special.ndtri(q)
+    assert found is not None
+    assert isinstance(law, NoncentralChiSquare)
+    skewness = 3.0 / math.sqrt(law.shift[1, 0])
+    expected = z + skewness * (z**2 - 1.0) / 6.0
+    # What the mean holds of a double, and the square of the skewness.
+    close = 1e-15 * mean / std + 10.0 * skewness**2
+    assert (found[1, 0] - mean) / std == pytest.approx(expected, abs=close + 1e-9)
+    values = mean + std * np.linspace(-8.0, 8.0, 2001)
+    density = law.density(values, 1)
+    assert density is not None
+    assert integrate.simpson(density, x=values) == pytest.approx(1.0, abs=1e-7)

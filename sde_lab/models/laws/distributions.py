@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -88,29 +87,143 @@ class LogNormal(Law):
 
 
 @dataclass(frozen=True)
-class GaussianTransform(Law):
-    """A function of a standard normal, f(Z), given by its values on any grid of z.
+class LogNormalSlope(Law):
+    """scale · exp(centre + spread · Z) · (Z − spread), Z standard normal; scale, spread ≥ 0.
 
-    ``function`` maps z (n,) to (T, D, n). Quantiles are those of 4001 equally likely values.
+    The derivative of a log-normal of mean one by its spread, times a scale. As a function of Z it
+    falls to its minimum at spread − 1/spread and rises from there, so a level below zero is met
+    twice, and the probability of less is that of an interval of Z.
     """
 
-    mean: Array
-    variance: Array
-    function: Callable[[Array], Array]
+    scale: Array
+    centre: Array
+    spread: Array
+    mean: Array = field(init=False)
+    variance: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        square = self.scale**2 * np.exp(2.0 * (self.centre + self.spread**2))
+        object.__setattr__(self, "mean", np.zeros_like(square))
+        object.__setattr__(self, "variance", square * (1.0 + self.spread**2))
 
     def quantile(self, q: float) -> Array:
         _require_level(q)
-        likely = special.ndtri((np.arange(4001) + 0.5) / 4001)
-        return np.asarray(np.quantile(self.function(likely), q, axis=-1))
+        z = np.full_like(self.spread, special.ndtri(q))
+        # Beyond Z = spread the function is positive and meets each level once.
+        twice = (z < self.spread) & (self.spread > 0.0)
+        z[twice] = _upper_crossing(q, self.spread[twice])
+        shifted = z - self.spread
+        return np.asarray(self.scale * np.exp(self.centre + self.spread * z) * shifted)
 
     def density(self, values: Array, time: int, component: int = 0) -> None:
         return None
+
+
+BISECTIONS = 64
+"""Halvings of an interval of normals at most 80 wide: to below the rounding of a double."""
+
+
+def _upper_crossing(q: float, spread: Array) -> Array:
+    """Return the larger z at which e^{sz}(z − s) is its q-quantile, where that is below zero.
+
+    With d = s(s − z) both crossings have the same d·exp(−d): see :func:`_other_solution`.
+    """
+    low, high = np.maximum(spread - 1.0 / spread, -40.0), spread.copy()
+    for _ in range(BISECTIONS):
+        z = 0.5 * (low + high)
+        other = spread - _other_solution(spread * (spread - z)) / spread
+        less = special.ndtr(z) - special.ndtr(other) < q
+        low, high = np.where(less, z, low), np.where(less, high, z)
+    return np.asarray(0.5 * (low + high))
+
+
+NEWTON_STEPS = 8
+"""Enough for a double, from a bound that is at most a few tenths too large."""
+
+
+def _other_solution(d: Array) -> Array:
+    """Return the b > 1 with b·exp(−b) = d·exp(−d), for 0 < d < 1.
+
+    This is −W₋₁(−d·exp(−d)), Lambert's function. Next to its branch point d = 1 scipy's has eight
+    digits; here logarithms of one plus a distance to it keep all. Newton's method falls to the root
+    of a convex function from an upper bound.
+
+    Source of the bound: Chatzigeorgiou (2013), Bounds on the Lambert function.
+    """
+    d = np.maximum(d, 1e-300)
+    distance = 1.0 - d
+    # b − 1 − log b = d − 1 − log d = level
+    level = -distance - np.where(d < 0.5, np.log(d), np.log1p(np.maximum(-distance, -0.5)))
+    level = np.maximum(level, 0.0)
+    beyond = np.sqrt(2.0 * level) + level
+    for _ in range(NEWTON_STEPS):
+        slope = np.divide(1.0 + beyond, beyond, out=np.zeros_like(beyond), where=beyond > 0.0)
+        beyond = np.maximum(beyond - (beyond - np.log1p(beyond) - level) * slope, 0.0)
+    return np.asarray(1.0 + beyond)
 
 
 def _normal_pdf(z: Array) -> Array:
     """The standard normal density; zero beyond forty, where squares could overflow."""
     z = np.clip(z, -40.0, 40.0)
     return np.asarray(np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi))
+
+
+MAX_SERIES_DEGREES = 1e8
+"""Degrees plus shift beyond which χ′² is taken by its first moments: there scipy's quantiles and
+densities lose digits, and from about 1e10 on they are NaN."""
+SMALLEST_RATIO = 1e-300
+"""Where a bracket of a positive quantile begins; below, it is zero."""
+
+
+def _chi_square_quantile(q: float, degrees: float, shift: Array) -> Array:
+    """Return the q-quantile of χ′²(degrees, shift), of the shape of ``shift``."""
+    found = np.empty_like(shift)
+    large = degrees + shift > MAX_SERIES_DEGREES
+    found[large] = _cornish_fisher_quantile(q, degrees, shift[large])
+    with np.errstate(all="ignore"):  # what fails in there is found again below
+        found[~large] = stats.ncx2.ppf(q, degrees, shift[~large])
+    lost = ~np.isfinite(found)
+    found[lost] = _bracketed_quantile(q, degrees, shift[lost])
+    return found
+
+
+def _cornish_fisher_quantile(q: float, degrees: float, shift: Array) -> Array:
+    """Return a quantile of χ′² by its skewness and kurtosis, exact to their third power.
+
+    Source: Cornish and Fisher (1938); Johnson, Kotz and Balakrishnan (1995), §29.4 (moments).
+    """
+    z, half = special.ndtri(q), degrees + 2.0 * shift
+    skewness = np.sqrt(8.0) * (degrees + 3.0 * shift) / half**1.5
+    excess = 12.0 * (degrees + 4.0 * shift) / half**2
+    bent = z + skewness * (z**2 - 1.0) / 6.0 + excess * (z**3 - 3.0 * z) / 24.0
+    bent -= skewness**2 * (2.0 * z**3 - 5.0 * z) / 36.0
+    return np.asarray(degrees + shift + np.sqrt(2.0 * half) * bent)
+
+
+def _chi_square_density(ratio: Array, degrees: float, shift: float) -> Array:
+    """Return the density of χ′²(degrees, shift); by Edgeworth's series where scipy's fails."""
+    if not degrees + shift > MAX_SERIES_DEGREES:
+        return np.asarray(stats.ncx2.pdf(ratio, degrees, shift))
+    half = degrees + 2.0 * shift
+    skewness = np.sqrt(8.0) * (degrees + 3.0 * shift) / half**1.5
+    z = np.clip((ratio - degrees - shift) / np.sqrt(2.0 * half), -40.0, 40.0)
+    bent = 1.0 + skewness * (z**3 - 3.0 * z) / 6.0
+    return np.asarray(_normal_pdf(z) * np.maximum(bent, 0.0) / np.sqrt(2.0 * half))
+
+
+def _bracketed_quantile(q: float, degrees: float, shift: Array) -> Array:
+    """Return a quantile of χ′² as the root of its distribution function, by bisection of its log.
+
+    scipy's search gives up where few degrees leave nearly all that is below q close to zero.
+    """
+    top = degrees + shift + 40.0 * np.sqrt(2.0 * degrees + 4.0 * shift) + 200.0
+    low, high = np.full_like(shift, np.log(SMALLEST_RATIO)), np.log(top)
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        less = stats.ncx2.cdf(np.exp(middle), degrees, shift) < q
+        low, high = np.where(less, middle, low), np.where(less, high, middle)
+    at_zero = stats.ncx2.cdf(SMALLEST_RATIO, degrees, shift) >= q
+    return np.where(at_zero, 0.0, np.exp(0.5 * (low + high)))
 
 
 MAX_DEGREES = 1e10
@@ -157,7 +270,7 @@ class NoncentralChiSquare(Law):
         _require_level(q)
         found = np.full_like(self.scale, self.start)
         late = self.scale > 0
-        found[late] = self.scale[late] * stats.ncx2.ppf(q, self.degrees, self.shift[late])
+        found[late] = self.scale[late] * _chi_square_quantile(q, self.degrees, self.shift[late])
         return found
 
     def density(self, values: Array, time: int, component: int = 0) -> Array | None:
@@ -167,5 +280,5 @@ class NoncentralChiSquare(Law):
         found = np.zeros_like(values, dtype=np.float64)
         inside = values > 0
         shift = self.shift[time, component]
-        found[inside] = stats.ncx2.pdf(values[inside] / scale, self.degrees, shift) / scale
+        found[inside] = _chi_square_density(values[inside] / scale, self.degrees, shift) / scale
         return found
