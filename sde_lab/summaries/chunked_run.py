@@ -7,6 +7,8 @@ and their noise does not depend on how many there are: the numbers are those of 
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 from sde_lab import memory
@@ -26,6 +28,8 @@ MAX_CHUNK_SAMPLES = 16 * STREAM_SAMPLES
 of an equation that takes long to evaluate."""
 
 SUMMARY_ENGINES = ("auto", "compiled", "torchsde")
+ENGINE_VARIABLE = "SDE_LAB_ENGINE"
+"""Environment variable with the engine of summaries; "torchsde" gives the same bits every time."""
 
 
 class ChunkedRun:
@@ -40,8 +44,9 @@ class ChunkedRun:
         ScenarioError: if even the displayed times do not fit the memory memory.
     """
 
-    def __init__(self, scenario: Scenario, engine: str = "auto") -> None:
+    def __init__(self, scenario: Scenario, engine: str | None = None) -> None:
         check_memory(scenario)
+        engine = os.environ.get(ENGINE_VARIABLE, "auto") if engine is None else engine
         if engine not in SUMMARY_ENGINES:
             raise ScenarioError("engine", engine, f"must be one of {', '.join(SUMMARY_ENGINES)}")
         self._engine = engine
@@ -104,7 +109,7 @@ def check_memory(scenario: Scenario) -> None:
     memory.check_run(scenario.replace(samples=min(scenario.samples, STREAM_SAMPLES)), jacobian=True)
 
 
-def simulate_summary(scenario: Scenario, engine: str = "auto") -> Summary:
+def simulate_summary(scenario: Scenario, engine: str | None = None) -> Summary:
     """Simulate and differentiate a scenario in bounded memory; return its summary.
 
     The numbers are those of ``summarise(paths, jacobian(paths))`` with ``paths =
@@ -118,7 +123,8 @@ def simulate_summary(scenario: Scenario, engine: str = "auto") -> Summary:
         scenario: what is run, in its own precision.
         engine: "torchsde" (``sdeint`` and replay), "compiled" (a compiled loop, made now if need
             be), or "auto": compiled where its kernel is ready, which is then made in the
-            background, and torchsde until then. They agree to rounding.
+            background, and torchsde until then. They agree to rounding. None takes what
+            ``SDE_LAB_ENGINE`` says, "auto" by default.
 
     Returns:
         Statistics of the states and of their derivatives by every initial value and parameter at
