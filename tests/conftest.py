@@ -48,7 +48,7 @@ CHARTS = """() => [...document.querySelectorAll('.lab-chart')].map(
     node => JSON.stringify(node.data.map(trace => trace.y?.bdata ?? trace.y)))"""
 
 # One engine for all summaries, here and in the server's processes: "auto" changes over to a kernel
-# as soon as it is compiled, and then the last bits change. Tests of the compiled engine name theirs.
+# as soon as it is compiled, and then the last bits change. Its own tests name their engine.
 os.environ["SDE_LAB_ENGINE"] = "torchsde"
 
 hypothesis.settings.register_profile("sde_lab", deadline=None, derandomize=True)
