@@ -109,8 +109,9 @@ class LogNormalSlope(Law):
     def quantile(self, q: float) -> Array:
         _require_level(q)
         z = np.full_like(self.spread, special.ndtri(q))
-        # Beyond Z = spread the function is positive and meets each level once.
-        twice = (z < self.spread) & (self.spread > 0.0)
+        # Beyond Z = spread the function is positive and meets each level once. So it does for every
+        # level of a spread so small that its minimum lies 40 standard deviations out.
+        twice = (z < self.spread) & (self.spread > SMALLEST_SPREAD)
         z[twice] = _upper_crossing(q, self.spread[twice])
         shifted = z - self.spread
         return np.asarray(self.scale * np.exp(self.centre + self.spread * z) * shifted)
@@ -119,6 +120,8 @@ class LogNormalSlope(Law):
         return None
 
 
+SMALLEST_SPREAD = 0.02
+"""Below, the minimum at spread − 1/spread < −49 has no probability that a double could tell."""
 BISECTIONS = 64
 """Halvings of an interval of normals at most 80 wide: to below the rounding of a double."""
 
