@@ -50,8 +50,8 @@ class Scheme:
     def why_unsupported(self, noise_type: NoiseType, size: int) -> str | None:
         """Return why the scheme cannot drive a noise structure; None if it can.
 
-        This is the one rule of which scheme fits which noise. :meth:`fits`,
-        :meth:`require_noise` and :func:`fitting_schemes` ask it of a model; whoever has no model,
+        This is the one rule of which scheme fits which noise. :meth:`supports`,
+        :meth:`check_supports` and :func:`fitting_schemes` ask it of a model; whoever has no model,
         such as :func:`sde_lab.sdeint_jacobian`, asks it here.
 
         Args:
