@@ -1,4 +1,4 @@
-"""Paths → every derivative of every path, by any of five ways that agree."""
+"""Paths → every derivative of every path, by any of six methods that agree."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def jacobian(paths: Paths, engine: str = "replay") -> Jacobian:
 
     Raises:
         ScenarioError: for an engine that does not exist or cannot differentiate the scheme, and for
-            paths whose Jacobian does not fit the memory memory.
+            paths whose Jacobian does not fit the memory budget.
     """
     if not isinstance(engine, str) or engine not in JACOBIAN_METHODS:
         raise ScenarioError("engine", engine, f"must be one of {', '.join(JACOBIAN_METHODS)}")

@@ -89,7 +89,7 @@ def _derivatives(paths: Paths, block: StepBlock, stored: Tensor) -> Tensor:
 
 
 def blocks(steps: int, samples: int) -> Iterator[StepBlock]:
-    """Blocks of about ROWS rows: spans of samples outside, consecutive steps inside."""
+    """Return blocks of about BLOCK_ROWS rows: samples outside, consecutive steps inside."""
     width = min(samples, BLOCK_ROWS)
     height = max(1, BLOCK_ROWS // width)
     for n in range(0, samples, width):

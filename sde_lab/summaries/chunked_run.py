@@ -41,7 +41,7 @@ class ChunkedRun:
         engine: which engine computed the last of them, "compiled" or "torchsde".
 
     Raises:
-        ScenarioError: if even the displayed times do not fit the memory memory.
+        ScenarioError: if even the displayed times do not fit the memory budget.
     """
 
     def __init__(self, scenario: Scenario, engine: str | None = None) -> None:

@@ -32,7 +32,7 @@ class Bands:
     Attributes:
         mean: (T,)
         std: sample standard deviation, (T,).
-        quantiles: (5, T) at LEVELS.
+        quantiles: (5, T) at BAND_LEVELS.
         mean_error: standard error of the mean, (T,).
         std_error: standard error of the standard deviation, (T,), from the fourth moment.
     """

@@ -49,7 +49,7 @@ def get_summary(scenario: Scenario) -> Summary:
     the scenario is still the same, and shows the samples that are done if it was halted.
 
     Raises:
-        ScenarioError: if the scenario is over the memory memory.
+        ScenarioError: if the scenario is over the memory budget.
     """
     work = scenario.samples * cost_per_sample(scenario)
     light = work <= MAX_INTERACTIVE_WORK and not is_slow(scenario)
@@ -60,7 +60,7 @@ def get_preview(scenario: Scenario) -> Summary:
     """The summary of as many samples, of those that the scenario asks for, as are done at once.
 
     Raises:
-        ScenarioError: if the scenario is over the memory memory.
+        ScenarioError: if the scenario is over the memory budget.
     """
     return _run_interactive(limit_to_interactive(scenario))
 

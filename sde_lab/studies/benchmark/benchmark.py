@@ -53,7 +53,7 @@ def run_benchmark(scenario: Scenario) -> Iterator[str | TrialResult]:
         numbers of samples that does fit.
 
     Raises:
-        ScenarioError: if even the replay does not fit the memory memory.
+        ScenarioError: if even the replay does not fit the memory budget.
     """
     check_run(scenario.replace(dtype="float64"), jacobian=True)
     truth = float64_replay(scenario)
