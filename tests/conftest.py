@@ -80,8 +80,8 @@ def _defaults() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _main_module() -> Iterator[None]:
-    """Put ``__main__`` back: AppTest leaves its script there, perhaps a temporary file that is gone,
-    and every process that a later test spawns would begin by running it."""
+    """Put ``__main__`` back: AppTest leaves its script there, perhaps a temporary file that is
+    gone, and every process that a later test spawns would begin by running it."""
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main

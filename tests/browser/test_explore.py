@@ -194,7 +194,7 @@ def test_a_long_run_can_be_stopped_and_keeps_what_it_has(page: Page, server: str
     page.goto(f"{server}/?steps=3200&samples=100%E2%80%AF000&scheme=Heun%20%C2%B7%20Stratonovich")
     page.get_by_role("progressbar").wait_for(timeout=60_000)
     page.wait_for_function("() => /samples, about/.test(document.body.innerText)", timeout=60_000)
-    page.get_by_role("button", name="Keep what is done").click()
+    page.get_by_role("button", name="Stop here").click()
     page.wait_for_function(DRAWN, timeout=60_000)
     settle(page)
     assert page.get_by_role("progressbar").count() == 0
