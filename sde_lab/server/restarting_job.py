@@ -32,30 +32,34 @@ class RestartingJob:
         self._job: RemoteJob | None = None
 
     def call(self, method: str, on_wait: OnWait | None = None, *, exclusive: bool = False) -> Any:
-        """Call one of the object's methods once it is this session's turn.
+        """Call one of the object's methods once a slot is free.
 
         The memory stays reserved until :meth:`release` or :meth:`close`.
 
         Args:
             method: its name.
             on_wait: called with the queue position while it waits.
-            exclusive: let nobody else have a turn meanwhile.
+            exclusive: let nobody else have a slot meanwhile.
+
+        Returns:
+            What the method returns. None if the object was lost on the way: the next call begins
+            anew, so whoever counts what it has done starts again from zero.
 
         Raises:
-            WorkerDiedError: if the process died at the last attempt.
+            WorkerDiedError: if it was lost at the last attempt.
             ScenarioError: if the job would not fit on an empty server.
         """
-        while True:
-            try:
-                if self._job is None:
-                    self._job = self._start(on_wait)
-                self._job.hold()
-                return self._job.call(method, on_wait=on_wait, exclusive=exclusive)
-            except WorkerDiedError:
-                self.close()
-                self._attempts_left -= 1
-                if self._attempts_left <= 0:
-                    raise
+        try:
+            if self._job is None:
+                self._job = self._start(on_wait)
+            self._job.hold()
+            return self._job.call(method, on_wait=on_wait, exclusive=exclusive)
+        except WorkerDiedError:
+            self.close()
+            self._attempts_left -= 1
+            if self._attempts_left <= 0:
+                raise
+            return None
 
     def release(self) -> None:
         """Let the server end it where memory is short."""
