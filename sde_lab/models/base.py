@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from sde_lab.models.laws.base import ExactPaths, LawInputs, ModelLaws
+    from sde_lab.models.laws.base import ExactLaws, ExactPaths, LawInputs
 
 NoiseType = Literal["diagonal", "additive", "scalar", "general"]
 Interpretation = Literal["ito", "stratonovich"]
@@ -136,7 +136,7 @@ class Model(ABC):
         """What it takes to evaluate drift and diffusion so read, in those of a built-in model."""
         return 1.0
 
-    def exact(self, grid: LawInputs) -> ModelLaws | None:
+    def exact(self, grid: LawInputs) -> ExactLaws | None:
         """The exact law of the state and of its sensitivities, or None where none is known."""
         return None
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset
-from sde_lab.models.laws.base import ExactPaths, LawInputs, ModelLaws
+from sde_lab.models.laws.base import ExactLaws, ExactPaths, LawInputs
 from sde_lab.models.laws.distributions import Gaussian
 
 
@@ -43,11 +43,12 @@ class BrownianMotion(Model):
     def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return x.new_zeros(1, 1)
 
-    def exact(self, grid: LawInputs) -> ModelLaws:
+    def exact(self, grid: LawInputs) -> ExactLaws:
         t = grid.times[:, None]
         mu, sigma = grid.parameters["mu"], grid.parameters["sigma"]
         nothing = np.zeros_like(t)
-        return ModelLaws(
+        return ExactLaws(
+            times=grid.times,
             state=Gaussian(grid.initial[0] + mu * t, sigma**2 * t),
             sensitivities={
                 "x0": Gaussian(nothing + 1.0, nothing),

@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset, safe_sqrt
-from sde_lab.models.laws.base import LawInputs, ModelLaws
+from sde_lab.models.laws.base import ExactLaws, LawInputs
 from sde_lab.models.laws.distributions import Gaussian, MomentsOnly, NoncentralChiSquare
 
 
@@ -47,13 +47,14 @@ class CoxIngersollRoss(Model):
     def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return 0.25 * p["sigma"] ** 2 * (x > 0)
 
-    def exact(self, grid: LawInputs) -> ModelLaws:
+    def exact(self, grid: LawInputs) -> ExactLaws:
         t = grid.times[:, None]
         kappa, theta, sigma = (grid.parameters[name] for name in ("kappa", "theta", "sigma"))
         x0 = grid.initial[0]
         decay = np.exp(-kappa * t)
         nothing = np.zeros_like(t)
-        return ModelLaws(
+        return ExactLaws(
+            times=grid.times,
             state=NoncentralChiSquare.of_cir_process(t, kappa, theta, sigma, x0),
             sensitivities={
                 "x0": MomentsOnly.of_mean(decay),

@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset, hstack_rows
-from sde_lab.models.laws.base import LawInputs, ModelLaws
+from sde_lab.models.laws.base import ExactLaws, LawInputs
 from sde_lab.models.laws.linear_gaussian import LinearSDE, gaussian_laws
 
 
@@ -49,7 +49,7 @@ class DampedOscillator(Model):
     def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return x.new_zeros(1, 2)
 
-    def exact(self, grid: LawInputs) -> ModelLaws:
+    def exact(self, grid: LawInputs) -> ExactLaws:
         omega, gamma, sigma = (grid.parameters[name] for name in ("omega", "gamma", "sigma"))
 
         def linear(

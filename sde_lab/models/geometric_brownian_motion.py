@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset
-from sde_lab.models.laws.base import ExactPaths, LawInputs, ModelLaws
+from sde_lab.models.laws.base import ExactLaws, ExactPaths, LawInputs
 from sde_lab.models.laws.distributions import LogNormal, LogNormalSlope
 
 
@@ -43,12 +43,13 @@ class GeometricBrownianMotion(Model):
     def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return 0.5 * p["sigma"] ** 2 * x
 
-    def exact(self, grid: LawInputs) -> ModelLaws:
+    def exact(self, grid: LawInputs) -> ExactLaws:
         t = grid.times[:, None]
         mu, sigma, x0 = grid.parameters["mu"], grid.parameters["sigma"], grid.initial[0]
         centre, spread = (mu - 0.5 * sigma**2) * t, sigma * np.sqrt(t)
 
-        return ModelLaws(
+        return ExactLaws(
+            times=grid.times,
             state=LogNormal(np.full_like(t, x0), centre, spread),
             sensitivities={
                 "x0": LogNormal(np.ones_like(t), centre, spread),

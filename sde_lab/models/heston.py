@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset, hstack_rows, safe_sqrt
-from sde_lab.models.laws.base import LawInputs, ModelLaws
+from sde_lab.models.laws.base import ExactLaws, LawInputs
 from sde_lab.models.laws.distributions import MomentsOnly
 
 
@@ -78,7 +78,7 @@ class Heston(Model):
             0.25 * p["xi"] ** 2 * alive,
         )
 
-    def exact(self, grid: LawInputs) -> ModelLaws:
+    def exact(self, grid: LawInputs) -> ExactLaws:
         """Means: those of the price and of the variance, and of their derivatives."""
         t = grid.times
         mu, kappa, theta = (grid.parameters[name] for name in ("mu", "kappa", "theta"))
@@ -88,7 +88,8 @@ class Heston(Model):
         def means(price: np.ndarray, variance: np.ndarray) -> MomentsOnly:
             return MomentsOnly.of_mean(np.stack([price, variance], axis=1))
 
-        return ModelLaws(
+        return ExactLaws(
+            times=t,
             state=means(s0 * growth, theta + (v0 - theta) * decay),
             sensitivities={
                 "s0": means(growth, nothing),

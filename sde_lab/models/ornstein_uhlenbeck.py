@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset
-from sde_lab.models.laws.base import Array, ExactPaths, LawInputs, ModelLaws
+from sde_lab.models.laws.base import Array, ExactLaws, ExactPaths, LawInputs
 from sde_lab.models.laws.distributions import Gaussian
 
 
@@ -53,20 +53,21 @@ class OrnsteinUhlenbeck(Model):
     def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return x.new_zeros(1, 1)
 
-    def exact(self, grid: LawInputs) -> ModelLaws:
+    def exact(self, grid: LawInputs) -> ExactLaws:
         t = grid.times[:, None]
         kappa, theta, sigma = (grid.parameters[name] for name in ("kappa", "theta", "sigma"))
         decay = np.exp(-kappa * t)
         start = grid.initial[0] - theta
         power = -np.expm1(-2 * kappa * t) / (2 * kappa) if kappa else t
         laws = _laws(theta, start, sigma, decay, t * decay, power, _second_moment(kappa, t))
-        return ModelLaws(
+        return ExactLaws(
+            grid.times,
             *laws,
             scheme=self._discrete(grid),
             schemes=("euler", "milstein", "milstein_grad_free", "euler_heun"),
         )
 
-    def _discrete(self, grid: LawInputs) -> ModelLaws:
+    def _discrete(self, grid: LawInputs) -> ExactLaws:
         """The law of X_{k+1} = X_k + κ(θ − X_k)Δ + σ ΔW_k and of its derivatives."""
         step = grid.step
         kappa, theta, sigma = (grid.parameters[name] for name in ("kappa", "theta", "sigma"))
@@ -79,13 +80,14 @@ class OrnsteinUhlenbeck(Model):
         memory = np.append(0.0, (lags[1:] * powers[: max(len(lags) - 1, 0)]) ** 2)[: len(lags)]
         second = step**3 * np.append(0.0, np.cumsum(memory))
         start = grid.initial[0] - theta
-        return ModelLaws(
+        return ExactLaws(
+            grid.times,
             *_laws(
                 theta,
                 start,
                 sigma,
                 *(row[k][:, None] for row in (powers, step * slopes, spread, second)),
-            )
+            ),
         )
 
     def exact_paths(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import expm
 
-from sde_lab.models.laws.base import Array, ModelLaws
+from sde_lab.models.laws.base import Array, ExactLaws
 from sde_lab.models.laws.distributions import Gaussian
 
 GAUSS_NODES, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(12)
@@ -44,7 +44,7 @@ class LinearSDE:
         return len(self.start)
 
 
-def gaussian_laws(times: Array, sde: LinearSDE, variations: Mapping[str, LinearSDE]) -> ModelLaws:
+def gaussian_laws(times: Array, sde: LinearSDE, variations: Mapping[str, LinearSDE]) -> ExactLaws:
     """Laws of Y and of its derivative by each named variation, at increasing times (T,) ≥ 0.
 
     The law at a time does not depend, beyond rounding, on which other times are asked for.
@@ -55,7 +55,7 @@ def gaussian_laws(times: Array, sde: LinearSDE, variations: Mapping[str, LinearS
         both = _joint(sde, variation)
         joint_mean, joint_variance = _moments(times, both)
         laws[name] = Gaussian(joint_mean[:, sde.size :], joint_variance[:, sde.size :])
-    return ModelLaws(state=Gaussian(mean, variance), sensitivities=laws)
+    return ExactLaws(times, Gaussian(mean, variance), laws)
 
 
 def _joint(sde: LinearSDE, variation: LinearSDE) -> LinearSDE:
