@@ -1,4 +1,4 @@
-"""Cox–Ingersoll–Ross: mean reversion that stays positive."""
+"""Cox–Ingersoll–Ross: mean reversion with a non-negative state."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ from sde_lab.models.laws.distributions import Gaussian, MomentsOnly, NoncentralC
 
 
 class CoxIngersollRoss(Model):
-    """dX = κ(θ − X) dt + σ√X dW, with √ and drift read at max(X, 0) (full truncation).
+    """dX = κ(θ − X) dt + σ√X dW, with √ and drift evaluated at max(X, 0) (full truncation).
 
     Source: Cox, Ingersoll and Ross (1985); full truncation: Lord, Koekkoek and van Dijk (2010).
     """
 
     name = "cox_ingersoll_ross"
     title = "Cox–Ingersoll–Ross"
-    description = "Mean reversion with noise that fades near zero: an interest rate."
+    description = "Mean reversion with noise proportional to √X: a model of short interest rates."
     equation = r"dX = \kappa(\theta - X)\,dt + \sigma\sqrt{X}\,dW"
     text = "dX = kappa*(theta - max(X, 0))*dt + sigma*sqrt(max(X, 0))*dW"
     components = ("x",)
     symbols = ("X",)
     initial = (Parameter("x0", "x₀", "x_0", 1.0, 0.0, 3.0, 0.1, "initial value", minimum=0.0),)
     parameters = (
-        Parameter("kappa", "κ", r"\kappa", 1.5, 0.0, 5.0, 0.05, "rate of return", minimum=0.0),
-        Parameter("theta", "θ", r"\theta", 1.0, 0.0, 3.0, 0.1, "mean", minimum=0.0),
+        Parameter(
+            "kappa", "κ", r"\kappa", 1.5, 0.0, 5.0, 0.05, "mean-reversion speed", minimum=0.0
+        ),
+        Parameter("theta", "θ", r"\theta", 1.0, 0.0, 3.0, 0.1, "long-run mean", minimum=0.0),
         Parameter("sigma", "σ", r"\sigma", 0.6, 0.0, 2.0, 0.05, "volatility", minimum=0.0),
     )
     noise_type = "diagonal"
@@ -52,7 +54,7 @@ class CoxIngersollRoss(Model):
         kappa, theta, sigma = (grid.parameters[name] for name in ("kappa", "theta", "sigma"))
         x0 = grid.initial[0]
         decay = np.exp(-kappa * t)
-        nothing = np.zeros_like(t)
+        zero = np.zeros_like(t)
         return ExactLaws(
             times=grid.times,
             state=NoncentralChiSquare.of_cir_process(t, kappa, theta, sigma, x0),
@@ -60,8 +62,8 @@ class CoxIngersollRoss(Model):
                 "x0": MomentsOnly.of_mean(decay),
                 "kappa": MomentsOnly.of_mean((theta - x0) * t * decay),
                 "theta": MomentsOnly.of_mean(1.0 - decay),
-                "sigma": MomentsOnly.of_mean(nothing),
+                "sigma": MomentsOnly.of_mean(zero),
             }
             if sigma > 0
-            else {"x0": Gaussian(decay, nothing), "theta": Gaussian(1.0 - decay, nothing)},
+            else {"x0": Gaussian(decay, zero), "theta": Gaussian(1.0 - decay, zero)},
         )
