@@ -211,10 +211,10 @@ def test_ends_are_classified_and_a_density_claimed_only_where_both_pass(
     scenario = lab.Scenario(model=text)
     interval = state_interval(scenario)
     assert interval is not None
-    said = interval.low.said, interval.high.said
+    kinds = interval.low.description, interval.high.description
     if "-0.5*x/" not in text:  # of the logarithmic case only that nothing is claimed
-        assert said[0].startswith(low)
-        assert said[1].startswith(high)
+        assert kinds[0].startswith(low)
+        assert kinds[1].startswith(high)
     assert interval.positive_recurrent == exists
     assert (stationary_density(scenario) is not None) == exists
 
