@@ -43,7 +43,7 @@ def payoff_deltas_chart(study: PayoffStudy, hidden: bool, theme: Theme) -> dict[
 def _panel(
     name: str, strikes: Array, deltas: PayoffDeltas, hidden: bool, theme: Theme
 ) -> list[Trace]:
-    colour, first = theme.parameter_colour("x0"), name == "kink"
+    colour, first = theme.state, name == "kink"
     path, bump = deltas.pathwise, deltas.bumped
     named: dict[str, Any] = {"legendgroup": "path", "uid": f"{name}-path"}
     traces = [
@@ -70,7 +70,7 @@ def _panel(
                 "width": 0,
                 "thickness": theme.line * 0.5,
             },
-            "marker": {"color": theme.parameter_colour("kappa"), "size": 2.6 * theme.line},
+            "marker": {"color": theme.series_colour(1), "size": 2.6 * theme.line},
             "name": "moved",
             "legendgroup": "bump",
             "showlegend": first,
@@ -122,5 +122,5 @@ def _title(text: str, axis: str, theme: Theme) -> dict[str, Any]:
         "xanchor": "left",
         "yanchor": "bottom",
         "showarrow": False,
-        "font": {"size": theme.font_size + 1, "color": theme.parameter_colour("x0")},
+        "font": {"size": theme.font_size + 1, "color": theme.state},
     }

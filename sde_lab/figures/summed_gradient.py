@@ -17,7 +17,7 @@ def summed_gradient_chart(found: SummedGradient, hidden: bool, theme: Theme) -> 
     Returns:
         ``data`` and ``layout``; ``layout.meta.time`` names the axis that shows time.
     """
-    colour = theme.parameter_colour("x0")
+    colour = theme.state
     bars = {
         "type": "bar",
         "x": as_float32(found.times),

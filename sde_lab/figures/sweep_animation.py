@@ -122,12 +122,12 @@ def _slider(dial: SweepAxis, names: list[str], active: int, theme: Theme) -> dic
             "prefix": f"{dial.symbol} = ",
             "xanchor": "left",
             "offset": 6,
-            "font": {"size": size + 2, "color": theme.parameter_colour(dial.name)},
+            "font": {"size": size + 2, "color": theme.column_colour(dial.colour_index)},
         },
         "font": {"size": size - 1, "color": theme.muted},
         "tickcolor": theme.muted,
         "bgcolor": theme.with_alpha(theme.muted, 0.25),
-        "activebgcolor": theme.parameter_colour(dial.name),
+        "activebgcolor": theme.column_colour(dial.colour_index),
         "bordercolor": theme.muted,
         "steps": [
             {"label": name, "method": "animate", "args": [[name], at_once]} for name in names
