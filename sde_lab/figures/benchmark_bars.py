@@ -131,7 +131,7 @@ def _range(timed: Sequence[TrialResult]) -> list[float]:
 def _invitation(theme: Theme) -> dict[str, Any]:
     """What stands here before anything was measured."""
     return {
-        "text": f"{len(METHODS)} ways, one after the other:<br>about twenty seconds",
+        "text": f"{len(METHODS)} methods, one after the other:<br>about twenty seconds",
         "xref": "paper",
         "yref": "paper",
         "x": 0.5,
@@ -143,7 +143,7 @@ def _invitation(theme: Theme) -> dict[str, Any]:
 
 def _excuse(result: TrialResult, theme: Theme) -> dict[str, Any]:
     """In the place of a bar: that there is none."""
-    text = "cannot serve this scheme" if result.status == "refused" else "failed"
+    text = "does not support this scheme" if result.status == "refused" else "failed"
     return {
         "text": text,
         "xref": "paper",

@@ -9,8 +9,9 @@ import numpy as np
 from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import Array, Trace, as_float32, band, line
-from sde_lab.studies.payoffs import PayoffDeltas, PayoffStudy
+from sde_lab.studies.payoffs import BUMP, PayoffDeltas, PayoffStudy
 
+BUMP_LABEL = f"finite difference (bump ± {100 * BUMP:g} %)"
 GAP = 0.16
 """Share of the height between the panels."""
 
@@ -23,8 +24,8 @@ def payoff_deltas_chart(study: PayoffStudy, hidden: bool, theme: Theme) -> dict[
     """
     strikes, half = study.strikes, (1 - GAP) / 2
     panels = [
-        ("kink", study.call, "", "∂/∂x₀ of E max(X − K, 0)", [half + GAP, 1.0]),
-        ("jump", study.digital, "2", "∂/∂x₀ of P[X > K]", [0.0, half]),
+        ("kink", study.call, "", "call option: ∂/∂x₀ E max(X − K, 0)", [half + GAP, 1.0]),
+        ("jump", study.digital, "2", "digital option: ∂/∂x₀ P[X > K]", [0.0, half]),
     ]
     layout = theme.layout(
         annotations=[], meta={"time": [], "ground": theme.background}, uirevision="payoffs"
@@ -56,7 +57,7 @@ def _panel(
             uid=f"{name}-error",
         ),
         {
-            **line(strikes, path.mean, colour, theme.line * 1.5, name="by path", **named),
+            **line(strikes, path.mean, colour, theme.line * 1.5, name="pathwise estimator", **named),
             "showlegend": first,
         },
         {
@@ -71,7 +72,7 @@ def _panel(
                 "thickness": theme.line * 0.5,
             },
             "marker": {"color": theme.series_colour(1), "size": 2.6 * theme.line},
-            "name": "moved",
+            "name": BUMP_LABEL,
             "legendgroup": "bump",
             "showlegend": first,
             "hoverinfo": "skip",

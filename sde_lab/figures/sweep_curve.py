@@ -119,7 +119,7 @@ def _tangents(dial: SweepAxis, measured: SweepCurveData, theme: Theme) -> list[T
     half = 0.34 * (dial.spacing * (len(dial.values) - 1) / max(len(chosen) - 1, 1) or 1.0)
     ends = np.stack([x - half, x + half]), np.stack([y - half * slope, y + half * slope])
     colour = theme.column_colour(dial.colour_index)
-    style: dict[str, Any] = {"name": "slope by the Jacobian", "legendrank": 4}
+    style: dict[str, Any] = {"name": "derivative (pathwise estimate)", "legendrank": 4}
     return [
         line(
             *join_with_gaps(*ends), colour, theme.line * 1.9, uid="tangents", opacity=0.75, **style

@@ -13,6 +13,8 @@ from sde_lab.summaries.summary import Bands
 
 Array = NDArray[np.floating]
 Trace = dict[str, Any]
+BANDS_LABEL = "central 50 %, 90 %"
+"""Legend entry of both bands: the central 50 % and 90 % of the paths."""
 
 
 def line(x: Array, y: Array, colour: str, width: float, **own: Any) -> Trace:
@@ -75,7 +77,7 @@ def mean_line(
     if law is not None and np.isfinite(law.mean[:, component]).all():
         text += ", exact " + told(law.mean[:, component])
     if np.isfinite(bands.std).all():
-        text += "<br>sd " + told(bands.std)
+        text += "<br>standard deviation " + told(bands.std)
         if law is not None and np.isfinite(law.variance[:, component]).all():
             text += ", exact " + told(np.sqrt(np.maximum(law.variance[:, component], 0.0)))
     return line(
