@@ -176,7 +176,7 @@ def _layout(summary: Summary, component: int, cursor: int, theme: Theme) -> dict
     model = summary.scenario.model_spec
     symbol = model.symbols[component]
     return theme.layout(
-        xaxis=theme.axis(domain=[0, EDGE], range=[0.0, horizon], title="time t"),
+        xaxis=theme.axis(domain=[0, EDGE], range=[0.0, horizon], title=""),
         xaxis2=theme.axis(
             domain=[EDGE + 0.015, 1],
             showticklabels=False,
@@ -186,7 +186,11 @@ def _layout(summary: Summary, component: int, cursor: int, theme: Theme) -> dict
         ),
         yaxis=theme.axis(title=model.axis_labels[component]),
         shapes=[cursor_line(time, "", theme)],
-        annotations=[corner_note(f"density of {symbol}<sub>t</sub> at t = {time:.3g}", theme)],
+        annotations=[
+            corner_note(f"density of {symbol}<sub>t</sub> at t = {time:.3g}", theme),
+            # In the middle, the axis title would run into this note on a phone.
+            {**corner_note("time t", theme), "x": 0, "xanchor": "left"},
+        ],
         meta={"time": ["xaxis"], "scene": summary.scenario.model, "ground": theme.background},
         uirevision=f"{summary.scenario.model}.{component}",
     )

@@ -14,6 +14,8 @@ from sde_lab.studies.payoffs import BUMP, PayoffDeltas, PayoffStudy
 BUMP_LABEL = f"finite difference (bump ± {100 * BUMP:g} %)"
 GAP = 0.16
 """Share of the height between the panels."""
+TITLE_HEIGHT = 0.07
+"""Share of the height that the upper panel's title takes."""
 
 
 def payoff_deltas_chart(study: PayoffStudy, hidden: bool, theme: Theme) -> dict[str, Any]:
@@ -22,16 +24,20 @@ def payoff_deltas_chart(study: PayoffStudy, hidden: bool, theme: Theme) -> dict[
     Returns:
         ``data`` and ``layout``; no axis shows time.
     """
-    strikes, half = study.strikes, (1 - GAP) / 2
+    strikes, half = study.strikes, (1 - GAP - TITLE_HEIGHT) / 2
     panels = [
-        ("kink", study.call, "", "call option: ∂/∂x₀ E max(X − K, 0)", [half + GAP, 1.0]),
+        (
+            "kink",
+            study.call,
+            "",
+            "call option: ∂/∂x₀ E max(X − K, 0)",
+            [half + GAP, 1.0 - TITLE_HEIGHT],
+        ),
         ("jump", study.digital, "2", "digital option: ∂/∂x₀ P[X > K]", [0.0, half]),
     ]
     layout = theme.layout(
         annotations=[], meta={"time": [], "ground": theme.background}, uirevision="payoffs"
     )
-    layout["legend"] |= {"yref": "container", "y": 1, "yanchor": "top"}
-    layout["margin"] |= {"t": 3.6 * theme.font_size + 10}
     traces: list[Trace] = []
     for name, deltas, axis, title, domain in panels:
         place = {"xaxis": f"x{axis}", "yaxis": f"y{axis}"}
@@ -57,7 +63,9 @@ def _panel(
             uid=f"{name}-error",
         ),
         {
-            **line(strikes, path.mean, colour, theme.line * 1.5, name="pathwise estimator", **named),
+            **line(
+                strikes, path.mean, colour, theme.line * 1.5, name="pathwise estimator", **named
+            ),
             "showlegend": first,
         },
         {

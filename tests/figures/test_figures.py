@@ -242,7 +242,7 @@ def test_one_sample_has_a_mean_and_no_spread() -> None:
     (mean,) = traces(
         fan_chart(replace(summary, states=(lone,)), 0, None, None, 0, Theme()), "state-mean"
     )
-    assert "sd" not in mean["hovertemplate"]
+    assert "standard deviation" not in mean["hovertemplate"]
     assert "customdata" not in mean
 
 
