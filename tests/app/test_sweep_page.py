@@ -33,7 +33,7 @@ from sde_lab.sweeps import SweepRun
 ROOT = Path(__file__).parents[2]
 APP = str(ROOT / "app.py")
 THEMES = [Theme(dark, projector) for dark in (False, True) for projector in (False, True)]
-KAPPA = SweepAxis("kappa", "κ", (0.0, 0.5, 1.0, 1.5))
+KAPPA = SweepAxis("kappa", "κ", (0.0, 0.5, 1.0, 1.5), colour_index=1)
 SCHEME = SweepAxis(
     "scheme", "scheme", ("euler", "milstein_grad_free", "srk", "heun"), categorical=True
 )
@@ -234,7 +234,7 @@ def test_strokes_pass_through_their_points_with_their_slopes() -> None:
     np.testing.assert_allclose((y[:, 0] + y[:, 1]) / 2, measured(4).value, rtol=1e-6)
     np.testing.assert_allclose((y[:, 1] - y[:, 0]) / (x[:, 1] - x[:, 0]), 2.0, rtol=1e-5)
     assert all(later[0] > earlier[1] for earlier, later in pairwise(x))
-    assert strokes["line"]["color"] == Theme().parameter_colour("kappa")
+    assert strokes["line"]["color"] == Theme().series_colour(1)
     names = sweep_curve(SCHEME, measured(4), "srk", Theme())["data"]
     assert not [trace for trace in names if trace["uid"] == "tangents"]
     assert names[0]["mode"] == "markers"

@@ -161,12 +161,16 @@ def _opener(done: SweepRequest, key: str) -> Any:
 def _measured(done: SweepRequest, result: SweepResult, place: int) -> SweepCurveData:
     """What is looked at, and its slope where the Jacobian knows it: of a mean and of a spread."""
     look, found = current_theme(), result.curve(done.quantity, done.measure, place)
-    columns, slope = done.scenario.model_spec.jacobian_columns, None
+    model, slope = done.scenario.model_spec, None
     if done.slope is not None:
         slope = result.curve(*done.slope, place).value
     return SweepCurveData(
         title=done.title,
-        colour=look.parameter_colour(done.target) if done.target in columns else look.state,
+        colour=(
+            look.parameter_colour(done.target, model)
+            if done.target in model.jacobian_columns
+            else look.state
+        ),
         value=found.value,
         error=found.error,
         exact=found.exact,
