@@ -92,7 +92,8 @@ def _law_sentence(summary: Summary, model: EquationModel) -> str:
     if interval is None:
         return "No stationary density was found: paths do not leave a point, or have no noise."
     ends = "; ".join(
-        f"the end {_number(end.location)} is {end.description}" for end in (interval.low, interval.high)
+        f"the end {_number(end.location)} is {end.description}"
+        for end in (interval.low, interval.high)
     )
     if found is not None:
         return (
