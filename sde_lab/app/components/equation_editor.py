@@ -17,11 +17,12 @@ from sde_lab.models.base import Model
 
 DEFAULT_TEXT = "dx = kappa*(theta - x)*dt + sigma*dW"
 HELP = """
-One line per state: `dx = …*dt + …*dW`. Noises by name: `dW1`, `dW2`; the same name is the same
-noise, `corr(dW1, dW2) = rho` correlates two. Every other name becomes a slider: `kappa = 1 in
-[0, 5]` sets it, `x(0) = 2` the start, `t in [0, 10]` the horizon. `∘ dW`, or a line `stratonovich`,
-reads the noise in the sense of Stratonovich. Functions: sqrt exp log sin cos tan atan sinh cosh
-tanh sign step abs max min. `#` begins a remark.
+One line per state: `dx = …*dt + …*dW`. Brownian motions by name: `dW1`, `dW2`; the same name is
+the same Brownian motion, `corr(dW1, dW2) = rho` correlates two. Every other name becomes a
+parameter with a slider: `kappa = 1 in [0, 5]` sets its value and range, `x(0) = 2` the initial
+value, `t in [0, 10]` the horizon. `∘ dW`, or a line `stratonovich`, selects the Stratonovich
+interpretation. Functions: sqrt exp log sin cos tan atan sinh cosh tanh sign step abs max min.
+`#` begins a comment.
 """
 EXAMPLE_STEPS = 400
 """Steps that every example of the gallery needs at least."""

@@ -41,8 +41,8 @@ def _dialog() -> None:
     )
     if link != told:
         st.caption(
-            f"“{urlsplit(told).hostname}” means, on every machine, that machine itself. So the link"
-            f" names this one by its address in the network, {urlsplit(link).hostname}."
+            f"On another machine, “{urlsplit(told).hostname}” would be that machine itself, so the"
+            f" link uses the network address of this server: {urlsplit(link).hostname}."
         )
 
 

@@ -159,7 +159,7 @@ def _seed() -> int:
         )
     with right:
         st.button(
-            "New noise", key="new_noise", on_click=_draw_new_seed, width="stretch", shortcut="n"
+            "New seed", key="new_noise", on_click=_draw_new_seed, width="stretch", shortcut="n"
         )
     return int(seed or 0)
 

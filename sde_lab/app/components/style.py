@@ -99,7 +99,7 @@ def _contrast(look: Theme) -> str:
 
 def draw_projector_toggle(**binding: Any) -> None:
     """The switch between a desk and the last row of a class: larger letters and lines."""
-    if st.toggle("Projector", key=PROJECTOR_KEY, help="Larger text and lines", **binding):
+    if st.toggle("Presentation", key=PROJECTOR_KEY, help="Larger text and lines", **binding):
         st.html(f"<style>{_PROJECTOR}</style>")
 
 

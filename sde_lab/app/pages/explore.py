@@ -17,6 +17,7 @@ from sde_lab.app.components.pin import draw_pin_button
 from sde_lab.app.components.readout import readout_html, rows_at_cursor
 from sde_lab.app.components.sidebar import current_scenario
 from sde_lab.app.components.style import current_theme
+from sde_lab.app.components.time_slider import draw_time_slider
 from sde_lab.app.jobs.summary_job import cached_stationary_density, get_summary
 from sde_lab.app.state.options import URL_BOUND
 from sde_lab.equations import EquationModel
@@ -64,7 +65,7 @@ def draw_board(
     numbers = st.container(horizontal=True, vertical_alignment="center")
     charts = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        cursor = summary.index_nearest(_cursor(summary) / 100)
+        cursor = _cursor(summary)
         view = _view(model)
         ghost = draw_pin_button(summary)
         draw_toggle()
@@ -98,12 +99,12 @@ def current_summary() -> Summary | None:
 
 
 def _cursor(summary: Summary) -> int:
-    horizon = summary.scenario.horizon
-    return int(
-        st.slider(
-            f"Time cursor, % of T = {horizon:g}", 0, 100, 100, key="cursor", width=260, **URL_BOUND
-        )
-    )
+    """Draw the time slider; return the index of the displayed time that it points at."""
+
+    def label(share: float) -> str:
+        return f"t = {summary.times[summary.index_nearest(share)]:.4g}"
+
+    return summary.index_nearest(draw_time_slider("cursor", "Time cursor", label))
 
 
 def _view(model: Model) -> str:
@@ -137,19 +138,20 @@ def _numbers(
     if summary.exploded:
         total = summary.kept + summary.exploded
         st.warning(
-            f"{summary.exploded:,} of {total:,} paths exploded; they are left out of every figure."
-            f" A smaller step (more steps) or another scheme may hold them{_undefined(summary)}.",
+            f"{summary.exploded:,} of {total:,} paths diverged (numerical overflow); they are left"
+            " out of every figure. A smaller step (more steps) or another scheme may prevent it"
+            f"{_undefined(summary)}.",
             icon=":material/warning:",
         )
 
 
 def _undefined(summary: Summary) -> str:
-    """What else may have happened to a path of a typed equation."""
+    """Return the other cause that a typed equation may have: it is undefined at some state."""
     if not isinstance(summary.scenario.model_spec, EquationModel):
         return ""
     return (
-        ", unless the equation has no value where they went: a root or a logarithm of a negative"
-        " number, a division by zero (sqrt(max(x, 0)) goes on at zero)"
+        ", unless the equation is undefined at the states they reached: a root or logarithm of a"
+        " negative number, a division by zero (sqrt(max(x, 0)) is defined everywhere)"
     )
 
 
@@ -200,7 +202,7 @@ def _sensitivity_figure(
         ghost,
     )
     name = model.components[component]
-    return figure, f"How {name} answers to each parameter over time, one panel per parameter"
+    return figure, f"Sensitivity of {name} to each parameter over time, one panel per parameter"
 
 
 def _select_columns(summary: Summary, columns: Collection[str] | None) -> Summary:

@@ -12,6 +12,7 @@ from sde_lab.app.components.download_menu import draw_sweep_download_menu
 from sde_lab.app.components.sidebar import current_or_last_valid
 from sde_lab.app.components.style import current_theme
 from sde_lab.app.components.sweep_controls import draw_sweep_controls
+from sde_lab.app.components.time_slider import draw_time_slider
 from sde_lab.app.jobs.sweep_job import (
     advance_for_a_moment,
     draw_progress,
@@ -19,7 +20,6 @@ from sde_lab.app.jobs.sweep_job import (
     get_sweep_run,
     is_paused,
 )
-from sde_lab.app.state.options import URL_BOUND
 from sde_lab.app.state.sweep_request import SweepRequest
 from sde_lab.app.state.url_state import widget_key
 from sde_lab.errors import ScenarioError
@@ -98,10 +98,16 @@ def _work_on(run: SweepRun) -> None:
 
 
 def _moment(result: SweepResult) -> int:
-    """The place among the times of the sweep that the cursor asks for."""
-    share = int(st.slider("At time, % of T", 0, 100, 100, key="sweep.at", width=220, **URL_BOUND))
+    """Draw the time slider; return the index of the time of the sweep that it points at."""
     last: int = result.times.shape[1] - 1
-    return round(share * last / 100)
+    # Rows differ where the horizon is swept: the same share of it is another time at each point.
+    same = bool(np.all(result.times == result.times[0]))
+
+    def label(share: float) -> str:
+        time = result.times[0, round(share * last)]
+        return f"t = {time:.4g}" if same else f"t = {share:g} T"
+
+    return round(draw_time_slider("sweep.at", "Time", label) * last)
 
 
 def _film_and_curve(done: SweepRequest, result: SweepResult, place: int) -> list[dict[str, Any]]:
@@ -123,7 +129,7 @@ def _film_and_curve(done: SweepRequest, result: SweepResult, place: int) -> list
             right,
             key="sweep.film",
             height=HEIGHT,
-            alt=f"Fan chart over time; its slider turns {dial.symbol}",
+            alt=f"Fan chart over time; its slider sets {dial.symbol}",
             filename=f"{done.scenario.model_spec.slug}-film-{dial.name}",
         )
     return [left, right]
@@ -206,18 +212,19 @@ def _say(done: SweepRequest, result: SweepResult) -> None:
     """One line on how to read the charts, and one on what is left out."""
     if len(done.axes) == 2:
         st.caption(
-            "Click a cell to open it in Explore. The ring is where the sidebar stands. All cells"
-            " share their noise, so that they err together."
+            "Click a cell to open it in Explore. ○ current value. Common random numbers: the"
+            " errors of all cells are correlated."
         )
     elif done.slope is not None:
         st.caption(
-            "The slope of the curve is the sensitivity: the strokes have the slope that the"
-            " derivative of every path gives, on average, at their own point alone."
+            "Tangents: derivative (pathwise estimate), computed at each grid point from the paths"
+            " of that point alone."
         )
     lost = int(result.exploded.sum())
     if lost:
         total = int(result.done.sum()) * done.scenario.samples
         st.warning(
-            f"{lost:,} of {total:,} paths exploded; they are left out of every figure.",
+            f"{lost:,} of {total:,} paths diverged (numerical overflow); they are left out of every"
+            " figure.",
             icon=":material/warning:",
         )

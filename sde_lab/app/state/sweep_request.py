@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,14 +13,16 @@ from sde_lab.sweeps.grid import with_values
 
 STATE_MEASURES = {
     "mean": "mean",
-    "std": "spread",
+    "std": "standard deviation",
     "q05": "5 % quantile",
     "q25": "25 % quantile",
     "q50": "median",
     "q75": "75 % quantile",
     "q95": "95 % quantile",
 }
-"""Measures of the state, by name, as people read them."""
+"""Measures of the state → their titles."""
+EARLIER_TITLES = {"std": "spread"}
+"""Titles that links saved before still hold."""
 STD_SLOPE = "std slope"
 ANIMATION_TIMES = 40
 """Times after the start at which a film is drawn."""
@@ -106,12 +109,12 @@ class SweepRequest:
 
     @property
     def description(self) -> str:
-        """What is turned, in a sentence."""
+        """The grid, in a sentence."""
         turned = " and ".join(
-            f"{one.symbol} over {len(one.values)} values from {one.labels[0]} to {one.labels[-1]}"
+            f"{one.symbol} at {len(one.values)} points from {one.labels[0]} to {one.labels[-1]}"
             for one in self.axes
         )
-        return f"Swept: {turned}, under the same noise at every point."
+        return f"Swept: {turned}, with common random numbers at all points."
 
     @property
     def sweep_kwargs(self) -> dict[str, Any]:
@@ -133,12 +136,19 @@ class SweepRequest:
         return make_plan(**self.sweep_kwargs)
 
 
-def quantity_titles(scenario: Scenario) -> dict[tuple[int, str], str]:
-    """Everything that can be looked at: a measure or a column, of each component."""
+def quantity_titles(
+    scenario: Scenario, measures: Mapping[str, str] = STATE_MEASURES
+) -> dict[tuple[int, str], str]:
+    """Return (component, target) → title of every quantity that can be plotted.
+
+    Args:
+        scenario: of the sweep.
+        measures: measure of the state → its title.
+    """
     model = scenario.model_spec
-    found: dict[tuple[int, str], str] = {}
-    for place, symbol in enumerate(model.symbols):
-        found |= {(place, name): f"{title} of {symbol}" for name, title in STATE_MEASURES.items()}
+    titles: dict[tuple[int, str], str] = {}
+    for component, symbol in enumerate(model.symbols):
+        titles |= {(component, name): f"{title} of {symbol}" for name, title in measures.items()}
         for parameter in (*model.initial, *model.parameters):
-            found[place, parameter.name] = f"∂{symbol}/∂{parameter.symbol}, mean"
-    return found
+            titles[component, parameter.name] = f"∂{symbol}/∂{parameter.symbol}, mean"
+    return titles
