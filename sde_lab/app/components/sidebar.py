@@ -1,4 +1,4 @@
-"""Specifications → widgets → a scenario. Everything a widget says stands in the address bar."""
+"""The controls of every page: the widgets that a scenario is read from, each kept in the link."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sde_lab.app.components.equation_editor import draw_equation_editor
 from sde_lab.app.components.presets import draw_presets
 from sde_lab.app.components.share_dialog import draw_share_button
 from sde_lab.app.components.style import draw_projector_toggle
+from sde_lab.app.state.current_scenario import store_scenario
 from sde_lab.app.state.options import (
     CUSTOM_MODEL_KEY,
     CUSTOM_MODEL_LABEL,
@@ -28,37 +29,13 @@ from sde_lab.models.base import Model, Parameter
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import fitting_schemes
 
-_ASKED, _WORKED = "asked", "asked.worked"
-
 
 def draw_sidebar() -> None:
-    """Draw the controls of every page, and keep what they say for :func:`asked`."""
+    """Draw the controls of every page, and store the scenario that they describe."""
     try:
-        st.session_state[_ASKED] = _controls()
+        store_scenario(_controls())
     except ScenarioError as error:
-        st.session_state[_ASKED] = error
-
-
-def current_scenario() -> Scenario:
-    """The scenario that the sidebar describes.
-
-    Raises:
-        ScenarioError: if what it describes cannot work.
-    """
-    found: Scenario | ScenarioError = st.session_state[_ASKED]
-    if isinstance(found, ScenarioError):
-        raise found
-    return found
-
-
-def current_or_last_valid() -> Scenario | None:
-    """What the sidebar describes, or under a message the last that could work, if there was one."""
-    try:
-        st.session_state[_WORKED] = current_scenario()
-    except ScenarioError as error:
-        st.error(str(error), icon=":material/error:")
-    found: Scenario | None = st.session_state.get(_WORKED)
-    return found
+        store_scenario(error)
 
 
 def _controls() -> Scenario:

@@ -12,10 +12,14 @@ from sde_lab.app.components.benchmark_tables import (
     unsupported_pairs_table,
 )
 from sde_lab.app.components.chart import draw_chart
-from sde_lab.app.components.sidebar import current_or_last_valid
 from sde_lab.app.components.style import current_theme
 from sde_lab.app.jobs.benchmark_job import draw_controls, shown
 from sde_lab.app.jobs.summary_job import limit_to_interactive, run_study
+from sde_lab.app.state.current_scenario import (
+    LAST_SCENARIO,
+    current_or_last_valid,
+    current_scenario,
+)
 from sde_lab.app.state.link_values import accept_spellings, spellings
 from sde_lab.app.state.options import URL_BOUND
 from sde_lab.errors import ScenarioError
@@ -37,7 +41,7 @@ from sde_lab.studies.summed_gradient import SummedGradient, summed_gradient
 
 def render() -> None:
     """Draw the page: one section at a time."""
-    scenario = current_or_last_valid()
+    scenario = current_or_last_valid(LAST_SCENARIO, current_scenario)
     if scenario is None:
         return
     titles = list(SECTIONS)

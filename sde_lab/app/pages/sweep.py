@@ -9,7 +9,6 @@ import streamlit as st
 
 from sde_lab.app.components.chart import draw_chart
 from sde_lab.app.components.download_menu import draw_sweep_download_menu
-from sde_lab.app.components.sidebar import current_or_last_valid
 from sde_lab.app.components.style import current_theme
 from sde_lab.app.components.sweep_controls import draw_sweep_controls
 from sde_lab.app.components.time_slider import draw_time_slider
@@ -19,6 +18,11 @@ from sde_lab.app.jobs.sweep_job import (
     draw_queue_placeholder,
     get_sweep_run,
     is_paused,
+)
+from sde_lab.app.state.current_scenario import (
+    LAST_SCENARIO,
+    current_or_last_valid,
+    current_scenario,
 )
 from sde_lab.app.state.sweep_request import SweepRequest
 from sde_lab.app.state.url_state import widget_key
@@ -40,7 +44,7 @@ def render() -> None:
     if st.session_state.pop(_OPEN, False):
         # With no mapping it would try to clear the address bar, to which widgets are bound.
         st.switch_page(EXPLORE, query_params={})
-    scenario = current_or_last_valid()
+    scenario = current_or_last_valid(LAST_SCENARIO, current_scenario)
     if scenario is None:
         return
     wanted = draw_sweep_controls(scenario)

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from sde_lab.app.state.model_scenarios import default_scenario
 from sde_lab.app.state.options import CUSTOM_MODEL_KEY, TEXT_KEY
 from sde_lab.app.state.widget_keys import horizon_key, parameter_key
 from sde_lab.equations import EquationModel
@@ -31,11 +32,6 @@ def widget_key(model: Model, name: str) -> str:
     if name in parameters:
         return parameter_key(model, parameters[name])
     return {"horizon": horizon_key(model), "scheme": scheme_key(model)}.get(name, name)
-
-
-def default_scenario(model: Model) -> Scenario:
-    """What the controls say of a model before anyone moves them."""
-    return Scenario(model=model.name, horizon=model.horizon)
 
 
 def apply_scenario(scenario: Scenario) -> None:
