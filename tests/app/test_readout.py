@@ -23,7 +23,7 @@ from tests.app.test_app import opened, readout_of, widget
         (-0.001, 0.1, 0.0, "exact 0, z = 0.0"),
         (0.3702, 0.0031, 0.3679, "exact 0.3679, z = 0.7"),
         (1.0, 0.0, 1.0, "exact 1"),
-        (1.25, 0.0, 1.0, "exact 1, difference +0.25"),
+        (1.25, 0.0, 1.0, "exact 1, Δ = 0.25"),
         (1.0, math.nan, 0.5, "exact 0.5"),
         (1.0, 0.1, math.nan, ""),
         (math.nan, 0.1, 1.0, ""),

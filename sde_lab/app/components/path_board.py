@@ -65,7 +65,7 @@ def draw_board(
     model = summary.scenario.model_spec
     readout = st.container(horizontal=True, vertical_alignment="center")
     charts = st.container()
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         cursor = _draw_cursor(summary)
         shown = _draw_component_choice(model)
         pinned = draw_pin_button(summary)

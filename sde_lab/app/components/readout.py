@@ -14,6 +14,7 @@ from sde_lab.summaries.summary import Summary
 from sde_lab.theory.exact_laws import ExactLaws
 
 Z_TOOLTIP = "z: difference in standard errors"
+BIAS_TOOLTIP = "Δ: difference; the standard error is 0"
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class ReadoutRow:
         if self.error > 1e-6 * abs(self.value):
             z = round(off / self.error, 1) + 0.0  # adding 0 turns -0.0 into 0.0
             return _plain(f"exact {self.exact + 0.0:.4g}, z = {z:.1f}")
-        bias = "" if abs(off) <= 1e-5 * max(1.0, abs(self.exact)) else f", difference {off:+.2g}"
+        bias = "" if abs(off) <= 1e-5 * max(1.0, abs(self.exact)) else f", Δ = {off:.2g}"
         return _plain(f"exact {self.exact + 0.0:.4g}{bias}")
 
 
@@ -131,6 +132,9 @@ def readout_html(rows: list[ReadoutRow], theme: Theme) -> str:
 
 
 def _comparison_html(comparison: str) -> str:
-    """Return the comparison as HTML, with a tooltip on hover where it holds a z."""
-    tooltip = f' title="{Z_TOOLTIP}"' if ", z = " in comparison else ""
+    """Return the comparison as HTML; on hover it says what z, or Δ, is."""
+    tooltips = {", z = ": Z_TOOLTIP, ", Δ = ": BIAS_TOOLTIP}
+    tooltip = next(
+        (f' title="{text}"' for mark, text in tooltips.items() if mark in comparison), ""
+    )
     return f'<span class="lab-exact"{tooltip}>{html.escape(comparison)}&nbsp;</span>'

@@ -24,6 +24,9 @@ _PAGE = """
 .st-key-formulas textarea {font-family: "Source Code Pro", monospace; font-size: 0.8rem;
   line-height: 1.45;}
 .st-key-live {display: none;}
+[data-testid="stMain"] [class*="st-key-time_"] {gap: 0;}
+[class*="st-key-time_"] [data-testid="stMarkdown"] p {font-size: 0.875rem; line-height: 1.2;}
+[class*="st-key-time_"] [data-testid="stMarkdown"] {margin-bottom: 0.05rem;}
 .lab-mistake {font-size: 0.85rem; line-height: 1.35; border-left: 3px solid #b84a00;
   padding-left: 0.6rem;}
 .lab-mistake pre {margin: 0; padding: 0; background: none; font-size: 0.8rem; line-height: 1.2;

@@ -19,7 +19,7 @@ from sde_lab.schemes import fitting_schemes
 NO_SECOND_PARAMETER = "nothing else"
 """The option; not its label "none", which a parameter of a typed equation may be called."""
 GRID_POINTS = (6, 11, 21, 31, 51, 101)
-CHOICE_PIXELS, QUANTITY_PIXELS, RANGE_PIXELS, POINTS_PIXELS = 175, 195, 140, 110
+CHOICE_PIXELS, RANGE_PIXELS, POINTS_PIXELS = 195, 104, 90
 """Widths of the widgets: all in one row on a desk, two beside each other on a phone."""
 LISTED_VALUES: dict[str, tuple[Any, ...]] = {
     "horizon": HORIZONS,
@@ -65,7 +65,6 @@ def draw_sweep_controls(scenario: Scenario) -> SweepRequest:
             f"{key}.look",
             "0.std",
             _quantity_spellings(scenario, titles),
-            width=QUANTITY_PIXELS,
         )
     component, target = chosen.split(".")
     return SweepRequest(scenario, tuple(axes), int(component), target)
@@ -113,7 +112,6 @@ def _choice(
     key: str,
     default: str,
     label_of: Callable[[str], str | None],
-    width: int = CHOICE_PIXELS,
 ) -> str:
     """Draw a list of names by their titles; return the name."""
     accept_spellings(key, label_of)
@@ -123,7 +121,7 @@ def _choice(
         index=list(titles).index(default),
         format_func=lambda name: titles.get(name, name),
         key=key,
-        width=width,
+        width=CHOICE_PIXELS,
         **URL_BOUND,
     )
     return str(chosen) if chosen in titles else default

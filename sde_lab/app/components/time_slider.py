@@ -8,7 +8,7 @@ import streamlit as st
 
 from sde_lab.app.state.options import URL_BOUND
 
-WIDTH_PIXELS = 240
+WIDTH_PIXELS = 190
 
 
 def draw_time_slider(key: str, name: str, label_of: Callable[[float], str]) -> float:

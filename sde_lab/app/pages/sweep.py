@@ -54,7 +54,7 @@ def render() -> None:
         return
     done, result, run = shown
     charts = st.container()
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         place = _moment(result) if len(done.axes) == 1 else -1
         if run is not None:
             draw_progress(run)
