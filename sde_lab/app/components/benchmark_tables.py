@@ -51,9 +51,9 @@ def unsupported_pairs_table(scenario: Scenario) -> str:
     rows = []
     for name in fitting_schemes(scenario.model_spec):
         other = scenario.replace(scheme=name)
-        found = [(way.title, way.why_unsupported(other)) for way in METHODS.values()]
+        reasons = [(method.title, method.why_unsupported(other)) for method in METHODS.values()]
         scheme = SCHEMES[name].title
-        rows += [(scheme, title, reason) for title, reason in found if reason is not None]
+        rows += [(scheme, title, reason) for title, reason in reasons if reason is not None]
     if not rows:
         return "<p>Every method supports every scheme for this model.</p>"
     return html_table(("scheme", "method", "reason"), rows)

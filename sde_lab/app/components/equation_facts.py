@@ -1,4 +1,4 @@
-"""What can be told of a typed equation without simulating it, folded below the charts."""
+"""Analysis of a typed equation without simulation, in an expander below the charts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sde_lab.theory.boundaries import state_interval
 from sde_lab.theory.fixed_points import MAX_POINTS, FixedPoint, fixed_points
 
 MAX_POINTS_SHOWN = 3
-"""Points shown of a line of them."""
+"""Fixed points shown where they form a line."""
 _KINDS = {True: "stable", False: "unstable", None: "stability undetermined"}
 
 
 def draw_equation_facts(summary: Summary, model: EquationModel) -> None:
-    """The structure of the noise, the correction, fixed points, and which laws are known."""
+    """Draw noise structure, Itô–Stratonovich correction, fixed points and known distributions."""
     folded = st.expander("Analysis", key="says", on_change="rerun")
     if not folded.open:
         return
@@ -48,9 +48,8 @@ def _fixed_points_sentence(scenario: Scenario) -> str:
     model = scenario.model_spec
     if model.drift_time_dependent:
         return "The drift depends on time: it has no fixed points."
-    found = fixed_points(
-        scenario, MAX_POINTS + 1
-    )  # one more than is said tells whether there are more
+    # One more than are shown tells whether there are more.
+    found = fixed_points(scenario, MAX_POINTS + 1)
     if not found:
         return "No fixed point of the drift was found."
     letters = ", ".join(model.axis_labels)
@@ -83,7 +82,7 @@ def _state(point: FixedPoint) -> str:
 
 
 def _law_sentence(summary: Summary, model: EquationModel) -> str:
-    """Return which law is known, in sentences."""
+    """Return which distribution is known, in sentences."""
     if model.has_gaussian_law and cached_exact_laws(summary) is not None:
         return (
             "The drift is linear and the noise additive: the distribution is Gaussian, and its"

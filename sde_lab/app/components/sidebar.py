@@ -10,7 +10,7 @@ import streamlit as st
 from sde_lab.app.components.equation_editor import draw_equation_editor
 from sde_lab.app.components.presets import draw_presets
 from sde_lab.app.components.share_dialog import draw_share_button
-from sde_lab.app.components.style import draw_projector_toggle
+from sde_lab.app.components.style import draw_presentation_toggle
 from sde_lab.app.state.current_scenario import store_scenario
 from sde_lab.app.state.options import (
     CUSTOM_MODEL_KEY,
@@ -48,7 +48,7 @@ def _controls() -> Scenario:
         scheme = _scheme(model)
         seed = _seed()
         with st.container(horizontal=True, horizontal_alignment="distribute"):
-            draw_projector_toggle(**URL_BOUND)
+            draw_presentation_toggle(**URL_BOUND)
             draw_share_button()
     return Scenario(
         model=model.name, parameters=parameters, x0=x0, scheme=scheme, seed=seed, **grid
@@ -88,7 +88,7 @@ def _slider(model: Model, parameter: Parameter) -> float:
 
 
 def _decimals(step: float) -> int:
-    """Digits after the point that tell neighbouring slider values apart."""
+    """Return the digits after the point that tell neighbouring slider values apart."""
     return len(f"{step:.6f}".rstrip("0").partition(".")[2])
 
 
@@ -129,7 +129,7 @@ def _scheme(model: Model) -> str:
 
 
 def _seed() -> int:
-    left, right = st.columns([1, 1], vertical_alignment="bottom")
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
     with left:
         seed = st.number_input(
             "Seed", 0.0, MAX_SEED, 0.0, step=1.0, format="%.0f", key="seed", **URL_BOUND

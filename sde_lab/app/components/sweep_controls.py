@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from sde_lab.app.components.style import scaled_pixels
 from sde_lab.app.state.link_values import accept_spellings, spellings
 from sde_lab.app.state.options import HORIZONS, SAMPLES, STEPS, URL_BOUND
 from sde_lab.app.state.sweep_request import EARLIER_TITLES, SweepRequest, quantity_titles
@@ -101,7 +102,12 @@ def _quantity_spellings(scenario: Scenario, titles: dict[str, str]) -> Callable[
 def _points() -> int:
     return int(
         st.select_slider(
-            "Grid points", GRID_POINTS, 21, key="sweep.points", width=POINTS_PIXELS, **URL_BOUND
+            "Grid points",
+            GRID_POINTS,
+            21,
+            key="sweep.points",
+            width=scaled_pixels(POINTS_PIXELS),
+            **URL_BOUND,
         )
     )
 
@@ -121,7 +127,7 @@ def _choice(
         index=list(titles).index(default),
         format_func=lambda name: titles.get(name, name),
         key=key,
-        width=CHOICE_PIXELS,
+        width=scaled_pixels(CHOICE_PIXELS),
         **URL_BOUND,
     )
     return str(chosen) if chosen in titles else default
@@ -152,7 +158,7 @@ def _range(scenario: Scenario, parameter: Parameter) -> tuple[float, float]:
         value=(float(parameter.low), float(parameter.high)),
         step=float(parameter.step),
         key=f"{scenario.model_spec.slug}.sweep.{parameter.name}",
-        width=RANGE_PIXELS,
+        width=scaled_pixels(RANGE_PIXELS),
         **URL_BOUND,
     )
     return float(low), float(high)
@@ -167,7 +173,7 @@ def _listed_values(name: str) -> tuple[Any, ...]:
         value=RANGE_ENDS[name],
         format_func=lambda value: f"{value:g}",
         key=f"sweep.{name}",
-        width=RANGE_PIXELS,
+        width=scaled_pixels(RANGE_PIXELS),
         **URL_BOUND,
     )
     return options[options.index(first) : options.index(last) + 1]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from sde_lab.app.components.style import scaled_pixels
 from sde_lab.app.state.options import URL_BOUND
 
 WIDTH_PIXELS = 190
@@ -27,7 +28,7 @@ def draw_time_slider(key: str, name: str, label_of: Callable[[float], str]) -> f
     Returns:
         The share of the horizon, 0 to 1.
     """
-    with st.container(width=WIDTH_PIXELS, gap=None, key=f"time_{key}"):
+    with st.container(width=scaled_pixels(WIDTH_PIXELS), gap=None, key=f"time_{key}"):
         label = st.empty()
         percent = st.slider(
             name,

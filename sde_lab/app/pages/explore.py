@@ -22,7 +22,10 @@ def render() -> None:
 
 
 def _height(summary: Summary) -> str:
-    """The window's height less what stands above and below the charts, as a CSS length."""
+    """Return the window's height less what stands above and below the charts, as a CSS length.
+
+    The readout has about seven numbers in a row; fractions make an equation's line taller.
+    """
     rows = -(-(2 + len(summary.sensitivities)) // 7)
     equations = summary.scenario.model_spec.equation.split(r"\\")
     lines = 2.4 * (len(equations) - 1) + 1.5 * sum(r"\frac" in line for line in equations)
