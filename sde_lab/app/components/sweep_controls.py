@@ -49,13 +49,13 @@ def draw_sweep_controls(scenario: Scenario) -> SweepRequest:
             scenario.model_spec.parameters[0].name,
             spelled,
         )
-        points = _points()
-        axes = [_axis(scenario, first, points)]
+        ends = {first: _ends(scenario, first)}
         others = {NO_SECOND_PARAMETER: "none", **labels}
         del others[first]
         second = _choice("Second parameter", others, f"{key}.and", NO_SECOND_PARAMETER, spelled)
         if second != NO_SECOND_PARAMETER:
-            axes.append(_axis(scenario, second, points))
+            ends[second] = _ends(scenario, second)
+        points = _points()
         titles = {
             f"{component}.{target}": title
             for (component, target), title in quantity_titles(scenario).items()
@@ -67,8 +67,9 @@ def draw_sweep_controls(scenario: Scenario) -> SweepRequest:
             "0.std",
             _quantity_spellings(scenario, titles),
         )
+    axes = tuple(_axis(scenario, name, limits, points) for name, limits in ends.items())
     component, target = chosen.split(".")
-    return SweepRequest(scenario, tuple(axes), int(component), target)
+    return SweepRequest(scenario, axes, int(component), target)
 
 
 def _sweepable_labels(scenario: Scenario) -> dict[str, str]:
@@ -133,24 +134,42 @@ def _choice(
     return str(chosen) if chosen in titles else default
 
 
-def _axis(scenario: Scenario, name: str, points: int) -> SweepAxis:
-    """Draw the slider of a parameter's range; return its axis with the grid points between."""
-    if name in LISTED_VALUES:
-        return SweepAxis(name, TITLES[name], _listed_values(name), categorical=True)
-    if name == "scheme":
+def _axis(scenario: Scenario, name: str, ends: tuple[Any, Any] | None, points: int) -> SweepAxis:
+    """Return the axis of a swept name: its grid points between both ends."""
+    if ends is None:
         return SweepAxis(name, TITLES[name], fitting_schemes(scenario.model_spec), categorical=True)
-    parameter = next(parameter for parameter in _parameters(scenario) if parameter.name == name)
-    low, high = _range(scenario, parameter)
+    low, high = ends
+    if name in LISTED_VALUES:
+        listed = LISTED_VALUES[name]
+        values = listed[listed.index(low) : listed.index(high) + 1]
+        return SweepAxis(name, TITLES[name], values, categorical=True)
+    symbol = next(one.symbol for one in _parameters(scenario) if one.name == name)
     # Rounding takes away what linspace adds to the last digit; equal ends leave one point.
-    values = np.unique(np.linspace(low, high, points).round(10)).tolist()
-    return SweepAxis(name, parameter.symbol, tuple(values))
+    return SweepAxis(
+        name, symbol, tuple(np.unique(np.linspace(low, high, points).round(10)).tolist())
+    )
 
 
 def _parameters(scenario: Scenario) -> tuple[Parameter, ...]:
     return (*scenario.model_spec.initial, *scenario.model_spec.parameters)
 
 
-def _range(scenario: Scenario, parameter: Parameter) -> tuple[float, float]:
+def _ends(scenario: Scenario, name: str) -> tuple[Any, Any] | None:
+    """Draw the slider of a range, if there is one; return its ends, of schemes None."""
+    if name == "scheme":
+        return None
+    if name in LISTED_VALUES:
+        first, last = st.select_slider(
+            f"{TITLES[name]}  from, to",
+            LISTED_VALUES[name],
+            value=RANGE_ENDS[name],
+            format_func=lambda value: f"{value:g}",
+            key=f"sweep.{name}",
+            width=scaled_pixels(RANGE_PIXELS),
+            **URL_BOUND,
+        )
+        return first, last
+    parameter = next(parameter for parameter in _parameters(scenario) if parameter.name == name)
     low, high = st.slider(
         f"{parameter.symbol}  from, to",
         min_value=float(parameter.low),
@@ -162,18 +181,3 @@ def _range(scenario: Scenario, parameter: Parameter) -> tuple[float, float]:
         **URL_BOUND,
     )
     return float(low), float(high)
-
-
-def _listed_values(name: str) -> tuple[Any, ...]:
-    """Draw the slider over a list of values; return those between its ends."""
-    options = LISTED_VALUES[name]
-    first, last = st.select_slider(
-        f"{TITLES[name]}  from, to",
-        options,
-        value=RANGE_ENDS[name],
-        format_func=lambda value: f"{value:g}",
-        key=f"sweep.{name}",
-        width=scaled_pixels(RANGE_PIXELS),
-        **URL_BOUND,
-    )
-    return options[options.index(first) : options.index(last) + 1]

@@ -33,7 +33,7 @@ from sde_lab.figures.sweep_curve import SweepCurveData, sweep_curve
 from sde_lab.figures.sweep_heatmaps import sweep_heatmaps
 from sde_lab.sweeps import SweepResult, SweepRun, get_value
 
-HEIGHT = "clamp(390px, calc(100vh - 250px), 900px)"
+HEIGHT = "clamp(390px, calc(100vh - 15.7rem), 900px)"
 """Height of the charts, a CSS length: the window's less what stands above and below them."""
 MAP_KEY = "sweep.map"
 """Of the heatmaps, with their number after it."""
