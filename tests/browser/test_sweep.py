@@ -198,7 +198,7 @@ def test_files_parse_and_the_program_prints_the_table(
     film.write_bytes(take(page, "HTML"))
     offline.set_content(film.read_text(encoding="utf-8"))
     offline.wait_for_function("() => document.querySelectorAll('.main-svg').length >= 4")
-    assert "Swept: κ over 6 values from 0 to 5" in offline.inner_text("body")
+    assert "Swept: κ at 6 points from 0 to 5" in offline.inner_text("body")
     drawn = (
         "() => [...document.getElementById('chart1')._fullData.find(t => t.uid === 'film-mean').y]"
     )
@@ -247,3 +247,15 @@ def test_it_fits_the_window(server: str, browser: Any, width: int, query: str) -
 def test_nonsense_in_the_link_still_makes_a_page(page: Page, server: str, name: str) -> None:
     visit(page, server, f"{name}=%3Cscript%3Enan")
     assert page.get_by_role("alert").count() == 0
+
+
+def test_a_link_with_an_earlier_label_is_rewritten_to_the_present_one(
+    page: Page, server: str
+) -> None:
+    earlier = "ornstein_uhlenbeck.sweep.and=%CF%83%20%20another%20description"
+    visit(page, server, f"{earlier}&sweep.points=6")
+    page.wait_for_function(
+        "() => new URLSearchParams(location.search).get('ornstein_uhlenbeck.sweep.and')"
+        f" === 'σ  {lab.MODELS['ornstein_uhlenbeck'].parameters[-1].description}'"
+    )
+    assert len(page.evaluate(MAPS)[0]) == 36
