@@ -123,7 +123,7 @@ def test_what_does_not_fit_is_refused_and_the_last_answer_stays(
 
 def test_exploded_paths_are_said() -> None:
     app = opened(model="Double well", steps=25, double_well__horizon=50, samples=50)
-    assert "exploded" in app.warning[0].value
+    assert "diverged" in app.warning[0].value
 
 
 def test_a_halted_sweep_keeps_its_points_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,7 +131,7 @@ def test_nothing_is_wider_than_the_window(server: str, browser: Any, width: int)
 
 def test_downloads_parse_and_the_program_prints_the_same_numbers(page: Page, server: str) -> None:
     visit(page, server, "ornstein_uhlenbeck.kappa=2.0&samples=500")
-    page.get_by_role("button", name="Take along").click()
+    page.get_by_role("button", name="Download").click()
     table = pd.read_csv(io.BytesIO(take(page, "CSV")))
     parquet = pd.read_parquet(io.BytesIO(take(page, "Parquet")))
     pd.testing.assert_frame_equal(table, parquet, check_exact=False, rtol=1e-12)

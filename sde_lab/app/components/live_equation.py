@@ -9,7 +9,7 @@ from sde_lab.scenario import Scenario
 
 
 def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
-    """LaTeX of the equation, and of the same with values, each in its parameter's colour.
+    """Return the equation as LaTeX, with symbols and with values, in the parameters' colours.
 
     Where there are several equations, both would not fit side by side: the second is then a list of
     the values.
@@ -35,12 +35,12 @@ def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
 
 
 def _mark(place: int, kind: int) -> str:
-    """A placeholder that no other token can match inside."""
+    """Return a placeholder inside which no other symbol can match."""
     return f"\x00{place}.{kind}\x00"
 
 
 def _values(scenario: Scenario, theme: Theme) -> str:
-    """The parameters and their values, in two rows."""
+    """Return the parameters and their values as LaTeX, in two rows."""
     model = scenario.model_spec
     cells = [
         rf"\textcolor{{{theme.parameter_colour(parameter.name, model)}}}{{{parameter.latex}}}"
