@@ -268,11 +268,11 @@ def test_of_many_fixed_points_those_nearest_to_the_start_are_listed() -> None:
     expected = math.pi * np.arange(-5, 7)  # the twelve nearest to 0.5
     np.testing.assert_allclose([point.state[0] for point in found], expected, atol=1e-9)
     assert [point.stable for point in found] == [bool(k % 2) for k in range(-5, 7)]
-    assert "nearest to the start of more" in _fixed_points_sentence(scenario)
+    assert "and more; these are the nearest to the initial value" in _fixed_points_sentence(scenario)
     twelve = "*".join(f"(x - {k})" for k in range(MAX_POINTS))
     exactly = lab.Scenario(model=f"dx = {twelve}*dt + dW; x(0) = 0.5")
     assert len(fixed_points(exactly, MAX_POINTS + 1)) == MAX_POINTS
-    assert "of more" not in _fixed_points_sentence(exactly)
+    assert "and more" not in _fixed_points_sentence(exactly)
 
 
 def test_a_drift_with_thousands_of_zeros_is_evaluated_for_those_that_are_told(
