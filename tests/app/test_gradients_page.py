@@ -52,7 +52,7 @@ def test_every_part_opens_for_every_example_of_the_gallery(example: Example) -> 
 
 
 class Here:
-    """An errand of this process and thread."""
+    """A job of this process and thread."""
 
     def __init__(self, make: Callable[..., Any], *args: Any, **_: Any) -> None:
         self.task = make(*args)
@@ -63,10 +63,10 @@ class Here:
     def close(self) -> None:
         """Nothing is held elsewhere."""
 
-    def __enter__(self) -> Here:
-        return self
+    def hold(self) -> None:
+        """Nothing is ended to free memory."""
 
-    def __exit__(self, *_: object) -> None:
+    def release(self) -> None:
         """Nothing to let go of."""
 
 
@@ -111,7 +111,7 @@ def test_a_study_that_raises_ends_with_a_message_and_can_begin_anew(
         app.button(key="race.begin").click().run()
         job = app.session_state["heat.race"]
         assert not app.exception
-        assert (job.finished, job.running, job.remote) == (False, False, None)
+        assert (job.finished, job.running) == (False, False)
         assert "no such luck" in job.error_message
         assert any("no such luck" in caption.value for caption in app.caption)
 
@@ -212,8 +212,8 @@ def test_a_race_can_be_halted_and_keeps_what_it_has(page: Any, server: str) -> N
     page.wait_for_function(
         "() => (document.querySelector('.lab-chart').data?.[0]?.y.length ?? 0) >= 1", timeout=90_000
     )
-    page.get_by_role("button", name="Halt").click()
-    page.get_by_role("button", name="Go on").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Stop here").click()
+    page.get_by_role("button", name="Continue").wait_for(timeout=60_000)
     settle(page)
     assert 1 <= len(bars(page)) < len(METHODS)
 

@@ -145,8 +145,8 @@ def test_a_fact_that_raises_is_left_out_of_the_page_and_logged(
 
     text = f"dx = (x - x**3)*dt + {error.__name__}*dW"  # no other test has cached it
     for place in (
-        "jobs.summary_job.stationary_density",
-        "jobs.summary_job.exact_laws",
+        "jobs.results.stationary_density",
+        "jobs.results.exact_laws",
         "components.equation_facts.fixed_points",
         "components.equation_facts.description.noise",
     ):

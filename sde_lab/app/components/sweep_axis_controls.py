@@ -9,6 +9,7 @@ import streamlit as st
 
 from sde_lab.app.state.options import HORIZONS, SAMPLES, STEPS, URL_BOUND
 from sde_lab.figures.sweep_axis import SweepAxis
+from sde_lab.figures.theme import palette_index
 from sde_lab.models.base import Parameter
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import fitting_schemes
@@ -50,7 +51,8 @@ def draw_axis_range(scenario: Scenario, name: str, points: int, width: int) -> S
     parameter = next(parameter for parameter in _parameters(scenario) if parameter.name == name)
     low, high = _ends(scenario, parameter, width)
     values = np.unique(np.linspace(low, high, points).round(10)).tolist()
-    return SweepAxis(name, parameter.symbol, tuple(values))
+    colour = palette_index(scenario.model_spec, name)
+    return SweepAxis(name, parameter.symbol, tuple(values), colour_index=colour)
 
 
 def _parameters(scenario: Scenario) -> tuple[Parameter, ...]:

@@ -17,7 +17,8 @@ from sde_lab.app.components.pin import draw_pin_button
 from sde_lab.app.components.readout import readout_html, rows_at_cursor
 from sde_lab.app.components.sidebar import current_scenario
 from sde_lab.app.components.style import current_theme
-from sde_lab.app.jobs.summary_job import cached_stationary_density, get_summary
+from sde_lab.app.jobs.results import cached_stationary_density
+from sde_lab.app.jobs.summary_job import get_summary
 from sde_lab.app.state.options import URL_BOUND
 from sde_lab.equations import EquationModel
 from sde_lab.errors import ScenarioError

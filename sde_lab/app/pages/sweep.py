@@ -12,13 +12,7 @@ from sde_lab.app.components.download_menu import draw_sweep_download_menu
 from sde_lab.app.components.sidebar import current_or_last_valid
 from sde_lab.app.components.style import current_theme
 from sde_lab.app.components.sweep_controls import draw_sweep_controls
-from sde_lab.app.jobs.sweep_job import (
-    advance_for_a_moment,
-    draw_progress,
-    draw_queue_placeholder,
-    get_sweep_run,
-    is_paused,
-)
+from sde_lab.app.jobs.sweep_job import SLICE_SECONDS, SweepJob, draw_queue_placeholder, get_job
 from sde_lab.app.state.options import URL_BOUND
 from sde_lab.app.state.sweep_request import SweepRequest
 from sde_lab.app.state.url_state import widget_key
@@ -26,7 +20,7 @@ from sde_lab.errors import ScenarioError
 from sde_lab.figures.sweep_animation import AnimationData, sweep_animation
 from sde_lab.figures.sweep_curve import SweepCurveData, sweep_curve
 from sde_lab.figures.sweep_heatmaps import sweep_heatmaps
-from sde_lab.sweeps import SweepResult, SweepRun, get_value
+from sde_lab.sweeps import SweepResult, get_value
 
 HEIGHT = "clamp(390px, calc(100vh - 250px), 900px)"
 MAP = "sweep.map"
@@ -48,12 +42,12 @@ def render() -> None:
     shown = _work(wanted)
     if shown is None:
         return
-    done, result, run = shown
+    done, result, job = shown
     charts = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         place = _moment(result) if len(done.axes) == 1 else -1
-        if run is not None:
-            draw_progress(run)
+        if job is not None:
+            job.draw_progress()
         outlet = st.container(width="content")
     with charts:
         figures = (
@@ -62,35 +56,35 @@ def render() -> None:
     with outlet:
         draw_sweep_download_menu(done, result, figures)
     _say(done, result)
-    if run is not None and not run.finished and not is_paused():
-        _work_on(run)
+    if job is not None and job.running:
+        _work_on(job)
 
 
-def _work(wanted: SweepRequest) -> tuple[SweepRequest, SweepResult, SweepRun | None] | None:
+def _work(wanted: SweepRequest) -> tuple[SweepRequest, SweepResult, SweepJob | None] | None:
     """The question on show, what is known of its answer, and the sweep that answers it.
 
     Where the question cannot be answered, a message says why, and the last answer stays.
     """
     try:
-        run = get_sweep_run(wanted)
-        if not run.done:
-            advance_for_a_moment(run)
+        job = get_job(wanted)
+        if not job.run.done:
+            job.advance(SLICE_SECONDS)
     except ScenarioError as error:
         st.error(str(error), icon=":material/error:")
         found: tuple[SweepRequest, SweepResult] | None = st.session_state.get("sweep.good")
         return None if found is None else (*found, None)
-    result = run.result()
+    result = job.run.result()
     st.session_state["sweep.good"] = wanted, result
-    return wanted, result, run
+    return wanted, result, job
 
 
-def _work_on(run: SweepRun) -> None:
+def _work_on(job: SweepJob) -> None:
     """Work for a moment under charts that are up to date, then draw them again.
 
     Work before drawing would leave the last ones fading on the page.
     """
     try:
-        advance_for_a_moment(run)
+        job.advance(SLICE_SECONDS)
     except ScenarioError as error:
         st.error(str(error), icon=":material/error:")
         return
@@ -167,12 +161,16 @@ def _opener(done: SweepRequest, key: str) -> Any:
 def _measured(done: SweepRequest, result: SweepResult, place: int) -> SweepCurveData:
     """What is looked at, and its slope where the Jacobian knows it: of a mean and of a spread."""
     look, found = current_theme(), result.curve(done.quantity, done.measure, place)
-    columns, slope = done.scenario.model_spec.jacobian_columns, None
+    model, slope = done.scenario.model_spec, None
     if done.slope is not None:
         slope = result.curve(*done.slope, place).value
     return SweepCurveData(
         title=done.title,
-        colour=look.parameter_colour(done.target) if done.target in columns else look.state,
+        colour=(
+            look.parameter_colour(done.target, model)
+            if done.target in model.jacobian_columns
+            else look.state
+        ),
         value=found.value,
         error=found.error,
         exact=found.exact,
