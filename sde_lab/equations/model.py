@@ -135,7 +135,7 @@ class EquationModel(Model):
 
     @property
     def has_gaussian_law(self) -> bool:
-        """Whether drift is linear and noise additive, so that the law is Gaussian and known."""
+        """True if drift is linear and noise additive: the law is Gaussian and known exactly."""
         return self._linear is not None
 
     def evaluation_cost(self, interpretation: Interpretation) -> float:
