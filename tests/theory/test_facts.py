@@ -323,9 +323,9 @@ def test_time_in_the_noise_alone_leaves_the_fixed_points() -> None:
         ("dx = x*dW; dy = -y*dt", "one noise drives x alone", "all"),
         ("dx = x*dW; dy = y*dW", "one noise drives all states", "alone"),
         ("dx = x*dW; dy = y*dW; dz = -z*dt", "one noise drives x and y", "all"),
-        ("dx = x*dW1; dy = y*dW2", "each state has a noise of its own", "shared"),
+        ("dx = x*dW1; dy = y*dW2", "each state has its own noise", "shared"),
         ("dx = x*dW1 + dW2", "a state has several noises", "shared"),
-        ("dx = y*dW1; dy = x*dW2", "its strength reads other states", "several"),
+        ("dx = y*dW1; dy = x*dW2", "its coefficients depend on other states", "several"),
         ("dx = x*dW1 + dW2; dy = x*dW1", "a noise drives several states", "own"),
     ],
 )
