@@ -11,7 +11,7 @@ import torch
 from sde_lab.equations.compiler import CompiledExpressions
 from sde_lab.equations.derivatives import derivative
 from sde_lab.equations.expression_tree import ZERO, Node
-from sde_lab.models.laws.base import Array, LawInputs, ModelLaws
+from sde_lab.models.laws.base import Array, ExactLaws, LawInputs
 from sde_lab.models.laws.linear_gaussian import LinearSDE, gaussian_laws
 
 
@@ -31,7 +31,7 @@ class LinearEquation:
     slopes: Mapping[str, CompiledExpressions]
     size: tuple[int, int]
 
-    def laws(self, grid: LawInputs, starts: Sequence[str]) -> ModelLaws | None:
+    def laws(self, grid: LawInputs, starts: Sequence[str]) -> ExactLaws | None:
         """Laws of the state and of its derivative by every start and parameter.
 
         None where an entry has no finite value; no law by a parameter whose derivative has none.

@@ -15,7 +15,7 @@ from sde_lab.equations.latex import equation
 from sde_lab.equations.linear_case import LinearEquation, linear_equation
 from sde_lab.equations.noise_structure import Matrix, decorrelated_diffusion, noise_type
 from sde_lab.models.base import Interpretation, Model, ParameterTensors, hstack_rows
-from sde_lab.models.laws.base import LawInputs, ModelLaws
+from sde_lab.models.laws.base import ExactLaws, LawInputs
 
 CUSTOM_KEY = "own"
 _CACHED = 256
@@ -151,7 +151,7 @@ class EquationModel(Model):
             return entries
         return entries.view(len(entries), len(self.components), self.brownian_size)
 
-    def exact(self, grid: LawInputs) -> ModelLaws | None:
+    def exact(self, grid: LawInputs) -> ExactLaws | None:
         if self._linear is None:
             return None
         return self._linear.laws(grid, [parameter.name for parameter in self.initial])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,10 +17,12 @@ from sde_lab.formatting import (
 from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.trial import TrialResult
 
-HERO = "replay"
-TRAP = "summed"
-PLACES: Mapping[str, int] = {name: place for place, name in enumerate(reversed(tuple(METHODS)))}
-"""Which colour and symbol each way has: the hero the first."""
+REPLAY = "replay"
+SUMMED = "summed"
+SERIES_INDICES: Mapping[str, int] = {name: k for k, name in enumerate(reversed(tuple(METHODS)))}
+"""Colour and symbol of each method, as a palette index; replay has the first."""
+MAX_LINE_CHARS = 18
+"""Characters to a line of a method's title beside its bar."""
 
 
 def benchmark_bars(results: Sequence[TrialResult], theme: Theme) -> dict[str, Any]:
@@ -36,7 +39,7 @@ def benchmark_bars(results: Sequence[TrialResult], theme: Theme) -> dict[str, An
     timed = sorted((r for r in shown if math.isfinite(r.seconds)), key=lambda r: -r.seconds)
     others = [r for r in shown if not math.isfinite(r.seconds)]
     order = [r.way for r in (*others, *timed)]
-    base = next((r.seconds for r in timed if r.way == HERO), math.nan)
+    base = next((r.seconds for r in timed if r.way == REPLAY), math.nan)
     size = theme.font_size
     layout = theme.layout(
         xaxis=theme.axis(title="seconds", type="log", range=_range(timed), dtick=2),
@@ -45,11 +48,14 @@ def benchmark_bars(results: Sequence[TrialResult], theme: Theme) -> dict[str, An
             categoryorder="array",
             categoryarray=[METHODS[name].title for name in order],
             range=[len(order) - len(METHODS) - 0.5, len(order) - 0.5],
+            tickvals=[METHODS[name].title for name in order],
+            ticktext=[_wrap(METHODS[name].title) for name in order],
             tickfont={"size": size, "color": theme.text},
+            automargin=True,
             showgrid=False,
             fixedrange=True,
         ),
-        margin={"l": 9.5 * size, "r": 10, "t": 8, "b": 2.9 * size + 6},
+        margin={"l": size, "r": 10, "t": 8, "b": 2.9 * size + 6},
         bargap=0.28,
         showlegend=False,
         hovermode="closest",
@@ -58,6 +64,11 @@ def benchmark_bars(results: Sequence[TrialResult], theme: Theme) -> dict[str, An
         uirevision="race",
     )
     return {"data": [_bars(timed, base, theme)] if timed else [], "layout": layout}
+
+
+def _wrap(title: str) -> str:
+    """Return the title in lines of at most ``MAX_LINE_CHARS``, as Plotly breaks them."""
+    return "<br>".join(textwrap.wrap(title, MAX_LINE_CHARS))
 
 
 def _at_full_size(results: Sequence[TrialResult]) -> list[TrialResult]:
@@ -102,9 +113,9 @@ def _bars(timed: Sequence[TrialResult], base: float, theme: Theme) -> Trace:
 
 def _colour(name: str, theme: Theme) -> str:
     """Replay in the state's colour, the wrong way in grey, others in one quiet colour."""
-    if name == TRAP:
+    if name == SUMMED:
         return theme.muted
-    return theme.state if name == HERO else theme.series_colour(1)
+    return theme.state if name == REPLAY else theme.series_colour(1)
 
 
 def _label(result: TrialResult, base: float) -> str:
@@ -112,9 +123,9 @@ def _label(result: TrialResult, base: float) -> str:
     parts = [readable_seconds(result.seconds)]
     if result.status == "predicted":
         parts += [readable_bytes(result.memory), "predicted"]
-    elif result.way not in (HERO, TRAP) and math.isfinite(base):
+    elif result.way not in (REPLAY, SUMMED) and math.isfinite(base):
         parts.append(f"{readable_times(result.seconds / base)} ×")
-    if result.way == TRAP:
+    if result.way == SUMMED:
         parts.append("but one number only")
     return "  " + " · ".join(parts)
 
@@ -125,13 +136,13 @@ def _range(timed: Sequence[TrialResult]) -> list[float]:
         return [-3.0, 1.0]
     low = math.log10(min(r.seconds for r in timed)) - 0.5
     high = math.log10(max(r.seconds for r in timed))
-    return [low, high + 1.3 * (high - low)]
+    return [low, high + 1.6 * (high - low)]
 
 
 def _invitation(theme: Theme) -> dict[str, Any]:
     """What stands here before anything was measured."""
     return {
-        "text": f"{len(METHODS)} ways, one after the other:<br>about twenty seconds",
+        "text": f"{len(METHODS)} methods, one after the other:<br>about twenty seconds",
         "xref": "paper",
         "yref": "paper",
         "x": 0.5,
@@ -143,7 +154,7 @@ def _invitation(theme: Theme) -> dict[str, Any]:
 
 def _excuse(result: TrialResult, theme: Theme) -> dict[str, Any]:
     """In the place of a bar: that there is none."""
-    text = "cannot serve this scheme" if result.status == "refused" else "failed"
+    text = "does not support this scheme" if result.status == "refused" else "failed"
     return {
         "text": text,
         "xref": "paper",

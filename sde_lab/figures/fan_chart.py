@@ -9,6 +9,7 @@ import numpy as np
 from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import (
+    BANDS_LABEL,
     Array,
     Trace,
     band_traces,
@@ -77,7 +78,7 @@ def _simulated(summary: Summary, component: int, law: Law | None, theme: Theme) 
     x, y = join_with_gaps(times, summary.paths[..., component])
     outer, inner = band_traces(times, bands, colour, theme, "state")
     outer.update(legendgroup="bands")
-    inner.update(legendgroup="bands", name="50, 90 %", showlegend=True, legendrank=2)
+    inner.update(legendgroup="bands", name=BANDS_LABEL, showlegend=True, legendrank=2)
     mean = mean_line(times, bands, law, component, colour, theme.line * 1.25)
     mean.update(name="mean", showlegend=True, legendrank=1, uid="state-mean")
     paths = line(x, y, theme.with_alpha(colour, 0.38), theme.line * 0.35, name="paths", uid="paths")
@@ -88,12 +89,18 @@ def _theory(
     summary: Summary, component: int, exact: Law | None, scheme: Law | None, theme: Theme
 ) -> list[Trace]:
     times = summary.times
-    dotted: dict[str, Any] = {"dash": theme.dotted, "name": "scheme", "legendrank": 6}
+    dotted: dict[str, Any] = {"dash": theme.dotted, "name": _scheme_label(summary), "legendrank": 6}
     dashed: dict[str, Any] = {"dash": theme.dashed, "name": "exact", "legendrank": 5}
     return [
         *exact_law_traces(times, exact, component, theme, "exact", quantiles=QUANTILES, **dashed),
         *exact_law_traces(times, scheme, component, theme, "scheme", **dotted),
     ]
+
+
+def _scheme_label(summary: Summary) -> str:
+    """Name the dotted curves in the legend."""
+    name = "Euler scheme" if summary.scenario.scheme == "euler" else "scheme"
+    return f"exact distribution of the {name}"
 
 
 def _ghost(ghost: Summary | None, component: int, theme: Theme) -> list[Trace]:
@@ -132,7 +139,7 @@ def _marginal(
         curve = None if settled is None else _settled(settled, bins)
         style = {
             "dash": theme.stationary_dash,
-            "name": "stationary",
+            "name": "stationary density",
             "legendrank": 6,
             "uid": "stationary",
         }
@@ -167,8 +174,9 @@ def _settled(stationary: StationaryDensity, bins: Array) -> tuple[Array, Array]:
 def _layout(summary: Summary, component: int, cursor: int, theme: Theme) -> dict[str, Any]:
     horizon, time = float(summary.times[-1]), float(summary.times[cursor])
     model = summary.scenario.model_spec
+    symbol = model.symbols[component]
     return theme.layout(
-        xaxis=theme.axis(domain=[0, EDGE], range=[0.0, horizon], title="time t"),
+        xaxis=theme.axis(domain=[0, EDGE], range=[0.0, horizon], title=""),
         xaxis2=theme.axis(
             domain=[EDGE + 0.015, 1],
             showticklabels=False,
@@ -178,7 +186,11 @@ def _layout(summary: Summary, component: int, cursor: int, theme: Theme) -> dict
         ),
         yaxis=theme.axis(title=model.axis_labels[component]),
         shapes=[cursor_line(time, "", theme)],
-        annotations=[corner_note(f"law at t = {time:.3g}", theme)],
+        annotations=[
+            corner_note(f"density of {symbol}<sub>t</sub> at t = {time:.3g}", theme),
+            # In the middle, the axis title would run into this note on a phone.
+            {**corner_note("time t", theme), "x": 0, "xanchor": "left"},
+        ],
         meta={"time": ["xaxis"], "scene": summary.scenario.model, "ground": theme.background},
         uirevision=f"{summary.scenario.model}.{component}",
     )

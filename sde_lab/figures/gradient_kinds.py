@@ -17,7 +17,7 @@ def gradient_kinds_chart(found: GradientComparison, theme: Theme) -> dict[str, A
     times, each, mean, error = (
         tensor.numpy() for tensor in (found.times, found.each, found.mean, found.mean_error)
     )
-    colour, other = theme.parameter_colour("x0"), theme.series_colour(1)
+    colour, other = theme.state, theme.series_colour(1)
     x, y = join_with_gaps(times, each)
     traces = [
         band(

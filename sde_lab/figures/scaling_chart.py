@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sde_lab.figures.benchmark_bars import PLACES
+from sde_lab.figures.benchmark_bars import SERIES_INDICES
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import Trace, as_float32
 from sde_lab.studies.benchmark.cost_model import FITTED, slope
@@ -47,8 +47,8 @@ def scaling_chart(results: Sequence[TrialResult], study: str, theme: Theme) -> d
 
 
 def _way(name: str, points: Sequence[TrialResult], study: str, theme: Theme) -> list[Trace]:
-    place, title = PLACES[name], METHODS[name].title
-    colour = theme.series_colour(place)
+    index, title = SERIES_INDICES[name], METHODS[name].title
+    colour = theme.series_colour(index)
     x = np.array([getattr(p, study) for p in points], dtype=np.float64)
     y = np.array([p.seconds for p in points])
     power = slope(x, y)
@@ -59,7 +59,7 @@ def _way(name: str, points: Sequence[TrialResult], study: str, theme: Theme) -> 
         "x": as_float32(x),
         "y": as_float32(y),
         "line": {"color": theme.with_alpha(colour, 0.45), "width": theme.line * 0.5},
-        "marker": {"color": colour, "size": 3.6 * theme.line, "symbol": _SYMBOLS[place]},
+        "marker": {"color": colour, "size": 3.6 * theme.line, "symbol": _SYMBOLS[index]},
         "name": label,
         "legendgroup": name,
         "hovertemplate": f"{title}<br>%{{x:,}} {study}: %{{y:.2~s}}s<extra></extra>",

@@ -63,13 +63,14 @@ def sensitivity_panels(
             (laws.get(name), scheme_laws.get(name)),
             component,
             _former(pinned, name, component),
+            theme.parameter_colour(name, summary.scenario.model_spec),
         )
         cell = _Cell(place, len(names))
         axes = {"xaxis": f"x{cell.axis}", "yaxis": f"y{cell.axis}"}
         traces += [{**trace, **axes} for trace in panel.traces(theme)]
         layout |= cell.axes(summary, panel, theme)
         symbol = labels[name][0] if name in labels else name
-        layout["annotations"].append(cell.title(f"∂{state}/∂{symbol}", name, theme))
+        layout["annotations"].append(cell.title(f"∂{state}/∂{symbol}", panel.colour, theme))
         layout["shapes"].append(cursor_line(time, cell.axis, theme))
         layout["meta"]["time"].append(f"xaxis{cell.axis}")
     return {"data": traces, "layout": layout}
@@ -104,6 +105,7 @@ class _Panel:
         laws: the exact law and the scheme's own.
         component: index of X.
         former: times and bands of a pinned run.
+        colour: of p, ``#rrggbb``.
     """
 
     name: str
@@ -112,18 +114,18 @@ class _Panel:
     laws: tuple[Law | None, Law | None]
     component: int
     former: tuple[Array, Bands] | None
+    colour: str
 
     def traces(self, theme: Theme) -> list[Trace]:
         """Bands, mean and theory, before a pinned former run."""
         name, times, component = self.name, self.times, self.component
         exact, own = self.laws
         scheme = visible_scheme_law(own, exact, component, self.range())
-        colour = theme.parameter_colour(name)
-        mean = mean_line(times, self.bands, exact, component, colour, theme.line * 2.0)
+        mean = mean_line(times, self.bands, exact, component, self.colour, theme.line * 2.0)
         old = [] if self.former is None else pinned(*self.former, theme, f"{name}-pinned")
         return [
             *old,
-            *band_traces(times, self.bands, colour, theme, name),
+            *band_traces(times, self.bands, self.colour, theme, name),
             {**mean, "uid": f"{name}-mean"},
             *exact_law_traces(times, exact, component, theme, f"{name}-exact", dash=theme.dashed),
             *exact_law_traces(times, scheme, component, theme, f"{name}-scheme", dash=theme.dotted),
@@ -187,7 +189,7 @@ class _Cell:
             ),
         }
 
-    def title(self, text: str, name: str, theme: Theme) -> dict[str, Any]:
+    def title(self, text: str, colour: str, theme: Theme) -> dict[str, Any]:
         """What the panel shows, above its left end, in the parameter's colour."""
         return {
             "text": f"<b>{text}</b>",
@@ -198,5 +200,5 @@ class _Cell:
             "xanchor": "left",
             "yanchor": "bottom",
             "showarrow": False,
-            "font": {"size": theme.font_size + 1, "color": theme.parameter_colour(name)},
+            "font": {"size": theme.font_size + 1, "color": colour},
         }

@@ -31,7 +31,7 @@ def step_products_chart(found: StepMaps, theme: Theme) -> dict[str, Any]:
 def _samples(times: Array, values: Array, name: str, theme: Theme) -> list[Trace]:
     """Each sample's curve, and the first one's in full colour."""
     x, y = join_with_gaps(times, values)
-    colour = theme.parameter_colour("x0")
+    colour = theme.state
     return [
         line(x, y, theme.with_alpha(colour, 0.35), theme.line * 0.4, uid="samples"),
         line(times, values[:, 0], colour, theme.line, name=f"{name}, first path", uid="first"),

@@ -17,7 +17,7 @@ def summed_gradient_chart(found: SummedGradient, hidden: bool, theme: Theme) -> 
     Returns:
         ``data`` and ``layout``; ``layout.meta.time`` names the axis that shows time.
     """
-    colour = theme.parameter_colour("x0")
+    colour = theme.state
     bars = {
         "type": "bar",
         "x": as_float32(found.times),
@@ -54,7 +54,7 @@ def _words(found: SummedGradient, hidden: bool, theme: Theme) -> list[dict[str, 
     size = theme.font_size
     many = "" if found.samples == 1 else f", of {found.samples} paths each"
     parts = [
-        ("grad(X, x₀, ones_like(X)) =", size, 1.0, 0),
+        ("autograd.grad(X, x₀, ones_like(X)) =", size, 1.0, 0),
         (f"<b>{found.returned:.6g}</b>", size * 2, 1.0, 1.4 * size),
     ]
     if not hidden:

@@ -10,7 +10,7 @@ import numpy as np
 from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.sweep_axis import SweepAxis
 from sde_lab.figures.theme import Theme
-from sde_lab.figures.traces import Array, Trace, as_float32, band, join_with_gaps, line
+from sde_lab.figures.traces import BANDS_LABEL, Array, Trace, as_float32, band, join_with_gaps, line
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _traces(fans: AnimationData, point: int, theme: Theme) -> list[Trace]:
     grouped = {"legendgroup": "bands"}
     outer = band(times, q05, q95, theme.with_alpha(colour, 0.15), uid="film-90", **grouped)
     inner = band(
-        times, q25, q75, theme.with_alpha(colour, 0.24), uid="film-50", name="50, 90 %", **grouped
+        times, q25, q75, theme.with_alpha(colour, 0.24), uid="film-50", name=BANDS_LABEL, **grouped
     )
     middle = line(times, mean, colour, theme.line * 1.25, name="mean", uid="film-mean")
     if not np.isfinite(fans.exact_mean).any():
@@ -122,12 +122,12 @@ def _slider(dial: SweepAxis, names: list[str], active: int, theme: Theme) -> dic
             "prefix": f"{dial.symbol} = ",
             "xanchor": "left",
             "offset": 6,
-            "font": {"size": size + 2, "color": theme.parameter_colour(dial.name)},
+            "font": {"size": size + 2, "color": theme.column_colour(dial.colour_index)},
         },
         "font": {"size": size - 1, "color": theme.muted},
         "tickcolor": theme.muted,
         "bgcolor": theme.with_alpha(theme.muted, 0.25),
-        "activebgcolor": theme.parameter_colour(dial.name),
+        "activebgcolor": theme.column_colour(dial.colour_index),
         "bordercolor": theme.muted,
         "steps": [
             {"label": name, "method": "animate", "args": [[name], at_once]} for name in names

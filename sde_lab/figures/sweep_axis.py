@@ -21,12 +21,15 @@ class SweepAxis:
         values: in the order of the sweep.
         categorical: whether the values stand side by side, evenly, each with its label: numbers of
             samples, schemes.
+        colour_index: palette index of a parameter (:func:`sde_lab.figures.theme.palette_index`);
+            None, the colour of text, for what is no Jacobian column: steps, samples, scheme.
     """
 
     name: str
     symbol: str
     values: tuple[Any, ...]
     categorical: bool = False
+    colour_index: int | None = None
 
     @property
     def positions(self) -> Array:
@@ -72,7 +75,7 @@ class SweepAxis:
         )
         axis["title"]["font"] = {
             "size": theme.font_size + 2,
-            "color": theme.parameter_colour(self.name),
+            "color": theme.column_colour(self.colour_index),
         }
         return axis
 

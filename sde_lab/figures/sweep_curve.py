@@ -118,8 +118,8 @@ def _tangents(dial: SweepAxis, measured: SweepCurveData, theme: Theme) -> list[T
     x, y, slope = dial.positions[chosen], measured.value[chosen], measured.slope[chosen]
     half = 0.34 * (dial.spacing * (len(dial.values) - 1) / max(len(chosen) - 1, 1) or 1.0)
     ends = np.stack([x - half, x + half]), np.stack([y - half * slope, y + half * slope])
-    colour = theme.parameter_colour(dial.name)
-    style: dict[str, Any] = {"name": "slope by the Jacobian", "legendrank": 4}
+    colour = theme.column_colour(dial.colour_index)
+    style: dict[str, Any] = {"name": "derivative (pathwise estimate)", "legendrank": 4}
     return [
         line(
             *join_with_gaps(*ends), colour, theme.line * 1.9, uid="tangents", opacity=0.75, **style

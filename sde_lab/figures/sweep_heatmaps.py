@@ -11,8 +11,9 @@ from sde_lab.figures.sweep_curve import SweepCurveData
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import Array, as_float32, corner_note
 
-FAR = 4.0
+MAX_Z = 4.0
 """Standard errors at which the colours of the difference end."""
+Z_TITLE = "z: difference in standard errors"
 
 
 def sweep_heatmaps(
@@ -42,15 +43,15 @@ def sweep_heatmaps(
     ends = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     plain = {"colorscale": "Viridis", "zmin": ends[0], "zmax": ends[1]}
     maps = [(measured.title, value, plain)]
+    z = np.divide(
+        value - exact, error, out=np.full(shape[::-1], np.nan), where=error > 1e-9 * abs(value)
+    )
     if known:
-        gap = np.divide(
-            value - exact, error, out=np.full(shape[::-1], np.nan), where=error > 1e-9 * abs(value)
-        )
-        signed = {"colorscale": "RdBu", "zmin": -FAR, "zmax": FAR}
-        maps += [("exact", exact, plain), ("difference in SE", gap, signed)]
+        signed = {"colorscale": "RdBu", "zmin": -MAX_Z, "zmax": MAX_Z}
+        maps += [("exact", exact, plain), (Z_TITLE, z, signed)]
     else:
         maps.append(("standard error", error, {"colorscale": "Cividis"}))
-    told = _told(across, up, np.stack([value, error, exact], axis=-1), known=known)
+    told = _told(across, up, np.stack([value, error, exact, z], axis=-1), known=known)
     layout = _layout(across, up, now, measured.scene, theme)
     return [
         {"data": [_map(title, table, {**told, **look}, theme)], "layout": layout}
@@ -84,17 +85,17 @@ def _map(title: str, table: Array, own: dict[str, Any], theme: Theme) -> dict[st
 def _layout(
     across: SweepAxis, up: SweepAxis, now: tuple[Any, Any], scene: str, theme: Theme
 ) -> dict[str, Any]:
-    size = theme.font_size
+    size, ring = theme.font_size, _ring(across, up, now, theme)
     xaxis = across.axis(theme)
     # Beside a colour bar Plotly moves the title of an axis into the map; a remark stays.
     title = {**corner_note(xaxis["title"]["text"], theme), "x": 0.5, "xanchor": "center"}
     title["font"] = xaxis["title"]["font"]
     return theme.layout(
         margin={"l": 3.4 * size + 10, "r": 10, "t": 4.6 * size + 6, "b": 2.9 * size + 6},
-        annotations=[title],
+        annotations=[title, *([corner_note("○ current value", theme)] if ring else [])],
         xaxis={**xaxis, "title": {"text": ""}},
         yaxis=up.axis(theme),
-        shapes=_ring(across, up, now, theme),
+        shapes=ring,
         hovermode="closest",
         meta={"time": [], "ground": theme.background, "clicks": True},
         uirevision=scene,
@@ -112,7 +113,7 @@ def _told(across: SweepAxis, up: SweepAxis, numbers: Array, *, known: bool) -> d
         ]
     text = f"{place}<br>%{{customdata[0]:.4~g}} ± %{{customdata[1]:.2~g}}"
     if known:
-        text += "<br>exact %{customdata[2]:.4~g}"
+        text += "<br>exact %{customdata[2]:.4~g}, z = %{customdata[3]:.1f}"
     return {**own, "customdata": as_float32(numbers), "hovertemplate": text + "<extra></extra>"}
 
 

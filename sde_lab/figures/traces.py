@@ -13,10 +13,13 @@ from sde_lab.summaries.summary import Bands
 
 Array = NDArray[np.floating]
 Trace = dict[str, Any]
+BANDS_LABEL = "central 50 %, 90 %"
+"""Legend entry of both bands: the central 50 % and 90 % of the paths."""
 
 
 def line(x: Array, y: Array, colour: str, width: float, **own: Any) -> Trace:
-    """A line; solid unless told otherwise, in the legend if it has a name."""
+    """Return a line trace; solid by default, in the legend if it has a name."""
+    _set_legend_group(own)
     return {
         "type": "scatter",
         "mode": "lines",
@@ -34,8 +37,19 @@ def _stroke(own: dict[str, Any]) -> dict[str, Any]:
     return {"dash": own.pop("dash", "solid"), "simplify": own.pop("simplify", True)}
 
 
+def _set_legend_group(own: dict[str, Any]) -> None:
+    """Give a named trace a legend group of its own, unless it has one.
+
+    Plotly sets groups side by side, each as wide as its words; without groups a legend that does
+    not fit in one row becomes a table, each column as wide as the longest entry.
+    """
+    if "name" in own:
+        own.setdefault("legendgroup", own.get("uid", own["name"]))
+
+
 def band(x: Array, low: Array, high: Array, fill: str, **own: Any) -> Trace:
-    """The area between two curves (T,), as one closed polygon; times without numbers left out."""
+    """Return the area between two curves (T,) as one closed polygon; NaN are left out."""
+    _set_legend_group(own)
     whole = np.isfinite(low) & np.isfinite(high)
     x, low, high = x[whole], low[whole], high[whole]
     return {
@@ -75,7 +89,7 @@ def mean_line(
     if law is not None and np.isfinite(law.mean[:, component]).all():
         text += ", exact " + told(law.mean[:, component])
     if np.isfinite(bands.std).all():
-        text += "<br>sd " + told(bands.std)
+        text += "<br>standard deviation " + told(bands.std)
         if law is not None and np.isfinite(law.variance[:, component]).all():
             text += ", exact " + told(np.sqrt(np.maximum(law.variance[:, component], 0.0)))
     return line(

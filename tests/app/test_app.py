@@ -157,7 +157,7 @@ def test_diverging_paths_are_counted_and_said() -> None:
 
 
 def test_a_long_run_finishes_and_survives_a_cursor_move(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sde_lab.app.jobs.summary_job.MAX_INTERACTIVE_WORK", 0)
+    monkeypatch.setattr("sde_lab.server.scheduling.MAX_INTERACTIVE_WORK", 0)
     app = opened(samples="5\u202f000", steps=25)
     found = shown(app)
     assert found.kept == 5000

@@ -52,7 +52,7 @@ def test_every_part_opens_for_every_example_of_the_gallery(example: Example) -> 
 
 
 class Here:
-    """An errand of this process and thread."""
+    """A job of this process and thread."""
 
     def __init__(self, make: Callable[..., Any], *args: Any, **_: Any) -> None:
         self.task = make(*args)
@@ -63,10 +63,10 @@ class Here:
     def close(self) -> None:
         """Nothing is held elsewhere."""
 
-    def __enter__(self) -> Here:
-        return self
+    def hold(self) -> None:
+        """Nothing is ended to free memory."""
 
-    def __exit__(self, *_: object) -> None:
+    def release(self) -> None:
         """Nothing to let go of."""
 
 
@@ -111,7 +111,7 @@ def test_a_study_that_raises_ends_with_a_message_and_can_begin_anew(
         app.button(key="race.begin").click().run()
         job = app.session_state["heat.race"]
         assert not app.exception
-        assert (job.finished, job.running, job.remote) == (False, False, None)
+        assert (job.finished, job.running) == (False, False)
         assert "no such luck" in job.error_message
         assert any("no such luck" in caption.value for caption in app.caption)
 
@@ -190,7 +190,7 @@ def test_a_race_runs_and_its_link_shows_it_in_another_browser(
     page: Any, server: str, browser: Any
 ) -> None:
     visit(page, server, "part=Benchmark&samples=100&steps=25")
-    page.get_by_role("button", name="Race").click()
+    page.get_by_role("button", name="Run benchmark").click()
     page.get_by_role("button", name="Measure again").wait_for(timeout=150_000)
     settle(page)
     assert set(bars(page)) == {way.title for way in METHODS.values()}
@@ -208,12 +208,12 @@ def test_a_race_runs_and_its_link_shows_it_in_another_browser(
 
 def test_a_race_can_be_halted_and_keeps_what_it_has(page: Any, server: str) -> None:
     visit(page, server, "part=Benchmark&samples=200&steps=100&seed=7")
-    page.get_by_role("button", name="Race").click()
+    page.get_by_role("button", name="Run benchmark").click()
     page.wait_for_function(
         "() => (document.querySelector('.lab-chart').data?.[0]?.y.length ?? 0) >= 1", timeout=90_000
     )
-    page.get_by_role("button", name="Halt").click()
-    page.get_by_role("button", name="Go on").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Stop here").click()
+    page.get_by_role("button", name="Continue").wait_for(timeout=60_000)
     settle(page)
     assert 1 <= len(bars(page)) < len(METHODS)
 
@@ -221,7 +221,7 @@ def test_a_race_can_be_halted_and_keeps_what_it_has(page: Any, server: str) -> N
 def test_a_contestant_that_cannot_run_is_refused_in_words(page: Any, server: str) -> None:
     query = "model=Geometric+Brownian+motion&scheme=Milstein+%C2%B7+It%C3%B4&samples=5&steps=25"
     visit(page, server, f"part=Benchmark&{query}")
-    page.get_by_role("button", name="Race").click()
+    page.get_by_role("button", name="Run benchmark").click()
     page.get_by_role("button", name="Measure again").wait_for(timeout=150_000)
     settle(page)
     assert "jacfwd" not in bars(page)

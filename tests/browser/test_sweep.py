@@ -158,8 +158,8 @@ def test_a_stop_keeps_what_is_done_and_the_rest_can_follow(page: Page, server: s
     page.wait_for_function(
         "() => /[1-9][0-9]* of 10,201 points/.test(document.body.innerText)", timeout=60_000
     )
-    page.get_by_role("button", name="Keep what is done").click()
-    page.get_by_role("button", name="Go on").wait_for(timeout=30_000)
+    page.get_by_role("button", name="Stop here").click()
+    page.get_by_role("button", name="Continue").wait_for(timeout=30_000)
     settle(page)
     done = int(re.search(r"([\d,]+) of the 10,201", page.inner_text("body"))[1].replace(",", ""))
     assert 0 < done < 10_201

@@ -145,8 +145,8 @@ def test_a_fact_that_raises_is_left_out_of_the_page_and_logged(
 
     text = f"dx = (x - x**3)*dt + {error.__name__}*dW"  # no other test has cached it
     for place in (
-        "jobs.summary_job.stationary_density",
-        "jobs.summary_job.exact_laws",
+        "jobs.results.stationary_density",
+        "jobs.results.exact_laws",
         "components.equation_facts.fixed_points",
         "components.equation_facts.description.noise",
     ):
@@ -211,10 +211,10 @@ def test_ends_are_classified_and_a_density_claimed_only_where_both_pass(
     scenario = lab.Scenario(model=text)
     interval = state_interval(scenario)
     assert interval is not None
-    said = interval.low.said, interval.high.said
+    kinds = interval.low.description, interval.high.description
     if "-0.5*x/" not in text:  # of the logarithmic case only that nothing is claimed
-        assert said[0].startswith(low)
-        assert said[1].startswith(high)
+        assert kinds[0].startswith(low)
+        assert kinds[1].startswith(high)
     assert interval.positive_recurrent == exists
     assert (stationary_density(scenario) is not None) == exists
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sde_lab.app.jobs.summary_job import cached_exact_laws
+from sde_lab.app.jobs.results import cached_exact_laws
 from sde_lab.app.state.options import URL_BOUND
 from sde_lab.summaries.summary import Summary
 from sde_lab.theory.exact_laws import ExactLaws

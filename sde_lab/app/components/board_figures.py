@@ -8,7 +8,7 @@ from typing import Any
 
 from sde_lab.app.components.answer_toggle import answer_hidden
 from sde_lab.app.components.style import current_theme
-from sde_lab.app.jobs.summary_job import cached_stationary_density
+from sde_lab.app.jobs.results import cached_stationary_density
 from sde_lab.figures.fan_chart import fan_chart
 from sde_lab.figures.phase_portrait import phase_portrait
 from sde_lab.figures.sensitivity_panels import sensitivity_panels

@@ -75,7 +75,9 @@ function show(node) {
   }
   if (!Object.keys(change).length) return;
   node.sdeLab.busy = true;
-  Promise.resolve(window.Plotly.relayout(node, change)).finally(() => (node.sdeLab.busy = false));
+  Promise.resolve(window.Plotly.relayout(node, change)).finally(() => {
+    node.sdeLab.busy = false;
+  });
 }
 
 function wanted(state, axis) {
@@ -106,7 +108,9 @@ function cue(state, figure) {
   if (!frames) return;
   const place = frames.findIndex(({ name }) => name === state.frame);
   if (place < 0) return;
-  frames[place].data.forEach((change, number) => Object.assign(data[number], change));
+  frames[place].data.forEach((change, number) => {
+    Object.assign(data[number], change);
+  });
   layout.sliders[0].active = place;
 }
 
@@ -169,7 +173,9 @@ async function draw(node) {
   }
   await window.Plotly.newPlot(node, { ...figure, config: settings(node) });
   state.ready = true;
-  node.on("plotly_sliderchange", ({ step }) => (state.frame = step.label));
+  node.on("plotly_sliderchange", ({ step }) => {
+    state.frame = step.label;
+  });
   node.on("plotly_click", ({ points: [point] }) => onClick(node, point));
   node.on("plotly_relayout", (event) => onRelayout(node, event));
   node.on("plotly_restyle", ([change, places]) => onRestyle(node, change, places));

@@ -7,7 +7,7 @@ import math
 import streamlit as st
 
 from sde_lab.app.jobs.optional_facts import fact_or_none
-from sde_lab.app.jobs.summary_job import cached_exact_laws, cached_stationary_density
+from sde_lab.app.jobs.results import cached_exact_laws, cached_stationary_density
 from sde_lab.equations import EquationModel, description
 from sde_lab.scenario import Scenario
 from sde_lab.summaries.summary import Summary
@@ -95,7 +95,8 @@ def _law_sentence(summary: Summary, model: EquationModel) -> str:
     if interval is None:
         return "No stationary density was found: the paths stay at a point, or have no noise."
     ends = "; ".join(
-        f"the end {_number(end.place)} is {end.said}" for end in (interval.low, interval.high)
+        f"the end {_number(end.location)} is {end.description}"
+        for end in (interval.low, interval.high)
     )
     if found is not None:
         return (

@@ -22,7 +22,7 @@ def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
         symbolic = token.sub(_mark(place, 0), symbolic)
         live = token.sub(_mark(place, 1), live)
     for place, parameter in enumerate(by_length):
-        colour = theme.parameter_colour(parameter.name)
+        colour = theme.parameter_colour(parameter.name, model)
         value = f"{scenario.parameters[parameter.name]:g}"
         number = f"({value})" if value.startswith("-") else value
         symbolic = symbolic.replace(
@@ -41,10 +41,11 @@ def _mark(place: int, kind: int) -> str:
 
 def _values(scenario: Scenario, theme: Theme) -> str:
     """Return the parameters and their values as LaTeX, in two rows."""
+    model = scenario.model_spec
     cells = [
-        rf"\textcolor{{{theme.parameter_colour(parameter.name)}}}{{{parameter.latex}}}"
+        rf"\textcolor{{{theme.parameter_colour(parameter.name, model)}}}{{{parameter.latex}}}"
         f" = {scenario.parameters[parameter.name]:g}"
-        for parameter in scenario.model_spec.parameters
+        for parameter in model.parameters
     ]
     half = -(-len(cells) // 2)
     rows = [r",\;\,".join(row) for row in (cells[:half], cells[half:])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sde_lab.app.jobs.summary_job import get_preview
+from sde_lab.app.jobs.results import get_preview
 from sde_lab.app.state.options import STEPS
 from sde_lab.app.state.scenario_code import decode_scenario, encode_scenario
 from sde_lab.equations.model import CUSTOM_KEY

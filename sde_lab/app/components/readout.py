@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sde_lab.figures.theme import Theme
+from sde_lab.figures.theme import Theme, palette_index
 from sde_lab.models.laws.base import Law
 from sde_lab.summaries.summary import Summary
 from sde_lab.theory.exact_laws import ExactLaws
@@ -34,6 +34,8 @@ class ReadoutRow:
     value: float
     error: float
     exact: float
+    colour_index: int | None = None
+    """Palette index of the parameter; None for the colour of text."""
 
     @property
     def text(self) -> str:
@@ -97,18 +99,15 @@ def rows_at_cursor(
             math.sqrt(variance),
         ),
     ]
-    name = summary.scenario.model_spec.symbols[component]
-    for parameter in (
-        *summary.scenario.model_spec.initial,
-        *summary.scenario.model_spec.parameters,
-    ):
+    model = summary.scenario.model_spec
+    for parameter in (*model.initial, *model.parameters):
         bands = summary.sensitivities[parameter.name][component]
         law = None if exact is None else exact.sensitivities.get(parameter.name)
         known, _ = _moments(law, component, cursor)
-        label = f"∂{name}/∂{parameter.symbol}"
-        found.append(
-            ReadoutRow(label, parameter.name, bands.mean[cursor], bands.mean_error[cursor], known)
-        )
+        label = f"∂{model.symbols[component]}/∂{parameter.symbol}"
+        value, error = bands.mean[cursor], bands.mean_error[cursor]
+        colour = palette_index(model, parameter.name)
+        found.append(ReadoutRow(label, parameter.name, value, error, known, colour))
     return found
 
 
@@ -122,7 +121,7 @@ def readout_html(rows: list[ReadoutRow], theme: Theme) -> str:
     """Return the rows as a line of HTML, each name in the colour of its parameter."""
     cells = []
     for row in rows:
-        colour = theme.text if row.parameter is None else theme.parameter_colour(row.parameter)
+        colour = theme.column_colour(row.colour_index)
         cells.append(
             f'<div class="lab-figure"><span class="lab-name" style="color:{colour}">'
             f'{html.escape(row.name)}</span><br><span class="lab-value">{html.escape(row.text)}'

@@ -13,6 +13,7 @@ from sde_lab.app.state.link_values import accept_spellings, spellings
 from sde_lab.app.state.options import HORIZONS, SAMPLES, STEPS, URL_BOUND
 from sde_lab.app.state.sweep_request import EARLIER_TITLES, SweepRequest, quantity_titles
 from sde_lab.figures.sweep_axis import SweepAxis
+from sde_lab.figures.theme import palette_index
 from sde_lab.models.base import Parameter
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import fitting_schemes
@@ -144,10 +145,10 @@ def _axis(scenario: Scenario, name: str, ends: tuple[Any, Any] | None, points: i
         values = listed[listed.index(low) : listed.index(high) + 1]
         return SweepAxis(name, TITLES[name], values, categorical=True)
     symbol = next(one.symbol for one in _parameters(scenario) if one.name == name)
+    colour = palette_index(scenario.model_spec, name)
     # Rounding takes away what linspace adds to the last digit; equal ends leave one point.
-    return SweepAxis(
-        name, symbol, tuple(np.unique(np.linspace(low, high, points).round(10)).tolist())
-    )
+    values = np.unique(np.linspace(low, high, points).round(10)).tolist()
+    return SweepAxis(name, symbol, tuple(values), colour_index=colour)
 
 
 def _parameters(scenario: Scenario) -> tuple[Parameter, ...]:

@@ -13,8 +13,7 @@ from sde_lab.app.components.benchmark_tables import (
 )
 from sde_lab.app.components.chart import draw_chart
 from sde_lab.app.components.style import current_theme
-from sde_lab.app.jobs.benchmark_job import draw_controls, shown
-from sde_lab.app.jobs.summary_job import limit_to_interactive, run_study
+from sde_lab.app.jobs.benchmark_job import advancing_job, draw_controls
 from sde_lab.app.state.current_scenario import (
     LAST_SCENARIO,
     current_or_last_valid,
@@ -30,6 +29,7 @@ from sde_lab.figures.scaling_chart import scaling_chart
 from sde_lab.figures.step_maps import step_maps_chart, step_products_chart
 from sde_lab.figures.summed_gradient import summed_gradient_chart
 from sde_lab.scenario import Scenario
+from sde_lab.server.scheduling import limit_to_interactive, run_study
 from sde_lab.studies.benchmark.listing import runnable_listing
 from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.report import comparison_sentences
@@ -81,8 +81,8 @@ def _summed_gradient(scenario: Scenario) -> None:
 
 
 def _benchmark(scenario: Scenario) -> None:
-    with shown("race", scenario) as job:
-        draw_controls(job, "Race")
+    with advancing_job("race", scenario) as job:
+        draw_controls(job, "Run benchmark")
         left, right = st.columns([58, 42], gap="medium")
         with left:
             size = f"{scenario.steps} × {scenario.samples}"
@@ -110,7 +110,7 @@ def _benchmark(scenario: Scenario) -> None:
 
 def _scaling(scenario: Scenario) -> None:
     one = scenario.replace(samples=1, steps=25, seed=0)
-    with shown("growth", one) as job:
+    with advancing_job("growth", one) as job:
         draw_controls(job, "Measure")
         columns = st.columns(2, gap="medium")
         for column, study in zip(columns, ("samples", "steps"), strict=True):

@@ -12,13 +12,13 @@ from sde_lab.app.components.board_figures import CaptionedFigure
 from sde_lab.app.components.path_board import current_summary, draw_board
 from sde_lab.app.components.pin import STATE_KEY
 from sde_lab.app.components.style import current_theme
-from sde_lab.app.jobs.summary_job import limit_to_interactive, run_study
 from sde_lab.app.state.options import URL_BOUND
 from sde_lab.app.state.url_state import apply_scenario, set_widgets
 from sde_lab.errors import ScenarioError
 from sde_lab.lessons import LESSONS
 from sde_lab.lessons.base import Lesson, LessonFigure
 from sde_lab.scenario import Scenario
+from sde_lab.server.scheduling import limit_to_interactive, run_study
 
 LESSON_KEY = "lesson"
 RESTART = "Start over"

@@ -13,13 +13,7 @@ from sde_lab.app.components.download_menu import draw_sweep_download_menu
 from sde_lab.app.components.style import current_theme
 from sde_lab.app.components.sweep_controls import draw_sweep_controls
 from sde_lab.app.components.time_slider import draw_time_slider
-from sde_lab.app.jobs.sweep_job import (
-    advance_for_a_moment,
-    draw_progress,
-    draw_queue_placeholder,
-    get_sweep_run,
-    is_paused,
-)
+from sde_lab.app.jobs.sweep_job import SLICE_SECONDS, SweepJob, draw_queue_placeholder, get_job
 from sde_lab.app.state.current_scenario import (
     LAST_SCENARIO,
     current_or_last_valid,
@@ -31,7 +25,7 @@ from sde_lab.errors import ScenarioError
 from sde_lab.figures.sweep_animation import AnimationData, sweep_animation
 from sde_lab.figures.sweep_curve import SweepCurveData, sweep_curve
 from sde_lab.figures.sweep_heatmaps import sweep_heatmaps
-from sde_lab.sweeps import SweepResult, SweepRun, get_value
+from sde_lab.sweeps import SweepResult, get_value
 
 HEIGHT = "clamp(390px, calc(100vh - 15.7rem), 900px)"
 """Height of the charts, a CSS length: the window's less what stands above and below them."""
@@ -56,12 +50,12 @@ def render() -> None:
     shown = _work(wanted)
     if shown is None:
         return
-    done, result, run = shown
+    done, result, job = shown
     charts = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         time = _draw_time(result) if len(done.axes) == 1 else -1
-        if run is not None:
-            draw_progress(run)
+        if job is not None:
+            job.draw_progress()
         outlet = st.container(width="content")
     with charts:
         figures = (
@@ -70,36 +64,36 @@ def render() -> None:
     with outlet:
         draw_sweep_download_menu(done, result, figures)
     _draw_notes(done, result)
-    if run is not None and not run.finished and not is_paused():
-        _work_on(run)
+    if job is not None and job.running:
+        _work_on(job)
 
 
-def _work(wanted: SweepRequest) -> tuple[SweepRequest, SweepResult, SweepRun | None] | None:
-    """Return the request on show, its result so far, and its run.
+def _work(wanted: SweepRequest) -> tuple[SweepRequest, SweepResult, SweepJob | None] | None:
+    """Return the request on show, its result so far, and its job.
 
-    Where the request is refused, a message says why and the last result stays, without a run.
+    Where the request is refused, a message says why and the last result stays, without a job.
     """
     try:
-        run = get_sweep_run(wanted)
-        if not run.done:
-            advance_for_a_moment(run)
+        job = get_job(wanted)
+        if not job.run.done:
+            job.advance(SLICE_SECONDS)
     except ScenarioError as error:
         st.error(str(error), icon=":material/error:")
         found: tuple[SweepRequest, SweepResult] | None = st.session_state.get("sweep.good")
         return None if found is None else (*found, None)
-    result = run.result()
+    result = job.run.result()
     st.session_state["sweep.good"] = wanted, result
-    return wanted, result, run
+    return wanted, result, job
 
 
-def _work_on(run: SweepRun) -> None:
+def _work_on(job: SweepJob) -> None:
     """Do the next part of the sweep below charts that are up to date, then run the page again.
 
     Streamlit fades what a running script has not drawn yet: with the work before the charts, they
     would be faded most of the time.
     """
     try:
-        advance_for_a_moment(run)
+        job.advance(SLICE_SECONDS)
     except ScenarioError as error:
         st.error(str(error), icon=":material/error:")
         return
@@ -187,12 +181,16 @@ def _curve_data(done: SweepRequest, result: SweepResult, time: int) -> SweepCurv
     The Jacobian gives the slope of a mean and of a standard deviation, not of a quantile.
     """
     theme, found = current_theme(), result.curve(done.quantity, done.measure, time)
-    columns, slope = done.scenario.model_spec.jacobian_columns, None
+    model, slope = done.scenario.model_spec, None
     if done.slope is not None:
         slope = result.curve(*done.slope, time).value
     return SweepCurveData(
         title=done.title,
-        colour=theme.parameter_colour(done.target) if done.target in columns else theme.state,
+        colour=(
+            theme.parameter_colour(done.target, model)
+            if done.target in model.jacobian_columns
+            else theme.state
+        ),
         value=found.value,
         error=found.error,
         exact=found.exact,
