@@ -225,7 +225,7 @@ def test_a_contestant_that_cannot_run_is_refused_in_words(page: Any, server: str
     page.get_by_role("button", name="Measure again").wait_for(timeout=150_000)
     settle(page)
     assert "jacfwd" not in bars(page)
-    assert "cannot serve this scheme" in page.locator(".lab-chart").first.inner_text()
+    assert "does not support this scheme" in page.locator(".lab-chart").first.inner_text()
     assert "forward mode does not pass" in page.locator(".lab-table").first.inner_text()
 
 
