@@ -190,7 +190,7 @@ def test_a_race_runs_and_its_link_shows_it_in_another_browser(
     page: Any, server: str, browser: Any
 ) -> None:
     visit(page, server, "part=Benchmark&samples=100&steps=25")
-    page.get_by_role("button", name="Race").click()
+    page.get_by_role("button", name="Run benchmark").click()
     page.get_by_role("button", name="Measure again").wait_for(timeout=150_000)
     settle(page)
     assert set(bars(page)) == {way.title for way in METHODS.values()}
@@ -208,7 +208,7 @@ def test_a_race_runs_and_its_link_shows_it_in_another_browser(
 
 def test_a_race_can_be_halted_and_keeps_what_it_has(page: Any, server: str) -> None:
     visit(page, server, "part=Benchmark&samples=200&steps=100&seed=7")
-    page.get_by_role("button", name="Race").click()
+    page.get_by_role("button", name="Run benchmark").click()
     page.wait_for_function(
         "() => (document.querySelector('.lab-chart').data?.[0]?.y.length ?? 0) >= 1", timeout=90_000
     )
@@ -221,7 +221,7 @@ def test_a_race_can_be_halted_and_keeps_what_it_has(page: Any, server: str) -> N
 def test_a_contestant_that_cannot_run_is_refused_in_words(page: Any, server: str) -> None:
     query = "model=Geometric+Brownian+motion&scheme=Milstein+%C2%B7+It%C3%B4&samples=5&steps=25"
     visit(page, server, f"part=Benchmark&{query}")
-    page.get_by_role("button", name="Race").click()
+    page.get_by_role("button", name="Run benchmark").click()
     page.get_by_role("button", name="Measure again").wait_for(timeout=150_000)
     settle(page)
     assert "jacfwd" not in bars(page)

@@ -93,7 +93,7 @@ class Racer(Glutton):
 
     async def act(self) -> Answer:
         await self.afresh()
-        self.tab.set(self.tab.named("Race").id, trigger_value=True)
+        self.tab.set(self.tab.named("Run benchmark").id, trigger_value=True)
         return await self.tab.move()
 
 

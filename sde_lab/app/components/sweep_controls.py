@@ -145,9 +145,9 @@ def _axis(scenario: Scenario, name: str, ends: tuple[Any, Any] | None, points: i
         values = listed[listed.index(low) : listed.index(high) + 1]
         return SweepAxis(name, TITLES[name], values, categorical=True)
     symbol = next(one.symbol for one in _parameters(scenario) if one.name == name)
+    colour = palette_index(scenario.model_spec, name)
     # Rounding takes away what linspace adds to the last digit; equal ends leave one point.
     values = np.unique(np.linspace(low, high, points).round(10)).tolist()
-    colour = palette_index(scenario.model_spec, name)
     return SweepAxis(name, symbol, tuple(values), colour_index=colour)
 
 

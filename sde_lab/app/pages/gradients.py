@@ -82,7 +82,7 @@ def _summed_gradient(scenario: Scenario) -> None:
 
 def _benchmark(scenario: Scenario) -> None:
     with advancing_job("race", scenario) as job:
-        draw_controls(job, "Race")
+        draw_controls(job, "Run benchmark")
         left, right = st.columns([58, 42], gap="medium")
         with left:
             size = f"{scenario.steps} × {scenario.samples}"

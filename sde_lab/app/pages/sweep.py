@@ -71,7 +71,7 @@ def render() -> None:
 def _work(wanted: SweepRequest) -> tuple[SweepRequest, SweepResult, SweepJob | None] | None:
     """Return the request on show, its result so far, and its job.
 
-    Where the request is refused, a message says why and the last result stays, without a run.
+    Where the request is refused, a message says why and the last result stays, without a job.
     """
     try:
         job = get_job(wanted)
