@@ -268,7 +268,9 @@ def test_of_many_fixed_points_those_nearest_to_the_start_are_listed() -> None:
     expected = math.pi * np.arange(-5, 7)  # the twelve nearest to 0.5
     np.testing.assert_allclose([point.state[0] for point in found], expected, atol=1e-9)
     assert [point.stable for point in found] == [bool(k % 2) for k in range(-5, 7)]
-    assert "and more; these are the nearest to the initial value" in _fixed_points_sentence(scenario)
+    assert "and more; these are the nearest to the initial value" in _fixed_points_sentence(
+        scenario
+    )
     twelve = "*".join(f"(x - {k})" for k in range(MAX_POINTS))
     exactly = lab.Scenario(model=f"dx = {twelve}*dt + dW; x(0) = 0.5")
     assert len(fixed_points(exactly, MAX_POINTS + 1)) == MAX_POINTS
@@ -310,7 +312,7 @@ def test_an_isolated_double_zero_is_no_line_and_a_line_is_one() -> None:
 
 def test_time_in_the_noise_alone_leaves_the_fixed_points() -> None:
     assert "= 0 (stable)" in _fixed_points_sentence(lab.Scenario(model="dx = -x*dt + t*dW"))
-    assert "Time stands in the drift" in _fixed_points_sentence(
+    assert "The drift depends on time" in _fixed_points_sentence(
         lab.Scenario(model="dx = -x*t*dt + dW")
     )
 
