@@ -23,9 +23,8 @@ from sde_lab.figures.theme import Theme
 from sde_lab.schemes import fitting_schemes
 from sde_lab.studies.benchmark.benchmark import ORDER, run_benchmark
 from sde_lab.studies.benchmark.cost_model import CostSample, fit, slope
-from sde_lab.studies.benchmark.deadline import OutOfTimeError, deadline
 from sde_lab.studies.benchmark.listing import runnable_listing
-from sde_lab.studies.benchmark.profiling import profile
+from sde_lab.studies.benchmark.profiling import OutOfTimeError, deadline, profile
 from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.report import comparison_sentences
 from sde_lab.studies.benchmark.stepper import STUDIES, BenchmarkStepper
@@ -260,8 +259,7 @@ def test_whatever_a_way_raises_ends_its_own_trial_alone(
         return METHODS["replay"](setup)
 
     ways = {**METHODS, "loop": replace(METHODS["loop"], run=broken)}
-    for module in ("benchmark", "scaling"):
-        monkeypatch.setattr(f"sde_lab.studies.benchmark.{module}.METHODS", MappingProxyType(ways))
+    monkeypatch.setattr("sde_lab.studies.benchmark.benchmark.METHODS", MappingProxyType(ways))
     results = [
         r for r in STUDIES[study](lab.Scenario(samples=3, steps=4)) if isinstance(r, TrialResult)
     ]
