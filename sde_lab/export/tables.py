@@ -136,4 +136,4 @@ def read_scenario(parquet: bytes) -> Scenario:
     if METADATA_KEY not in metadata:
         hint = f"the file's metadata has no {METADATA_KEY.decode()!r}; files of to_parquet do"
         raise ScenarioError("scenario", None, hint)
-    return Scenario.from_dict(json.loads(metadata[METADATA]))
+    return Scenario.from_dict(json.loads(metadata[METADATA_KEY]))

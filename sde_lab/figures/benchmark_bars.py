@@ -1,4 +1,4 @@
-"""The race as bars: measured ones full, predicted ones hatched, on a log axis."""
+"""The benchmark as bars: measured ones full, predicted ones hatched, on a log axis."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ MAX_LINE_CHARS = 18
 
 
 def benchmark_bars(results: Sequence[TrialResult], theme: Theme) -> dict[str, Any]:
-    """Time of each way at the race's own size, the slowest at the bottom.
+    """Draw the time of each method at the benchmark's size, the slowest at the bottom.
 
     Args:
-        results: of a race, as far as it has come; those at other sizes are left out.
+        results: of a benchmark, as far as it has come; those at other sizes are left out.
         theme: colours and sizes.
 
     Returns:
@@ -38,8 +38,8 @@ def benchmark_bars(results: Sequence[TrialResult], theme: Theme) -> dict[str, An
     shown = _at_full_size(results)
     timed = sorted((r for r in shown if math.isfinite(r.seconds)), key=lambda r: -r.seconds)
     others = [r for r in shown if not math.isfinite(r.seconds)]
-    order = [r.way for r in (*others, *timed)]
-    base = next((r.seconds for r in timed if r.way == REPLAY), math.nan)
+    order = [r.method for r in (*others, *timed)]
+    base = next((r.seconds for r in timed if r.method == REPLAY), math.nan)
     size = theme.font_size
     layout = theme.layout(
         xaxis=theme.axis(title="seconds", type="log", range=_range(timed), dtick=2),
@@ -72,22 +72,22 @@ def _wrap(title: str) -> str:
 
 
 def _at_full_size(results: Sequence[TrialResult]) -> list[TrialResult]:
-    """One result for each way: those at the largest number of samples."""
+    """Return one result for each method: those at the largest number of samples."""
     most = max((r.samples for r in results), default=0)
     found: dict[str, TrialResult] = {}
     for r in results:
         if r.samples == most:
-            found.setdefault(r.way, r)
+            found.setdefault(r.method, r)
     return list(found.values())
 
 
 def _bars(timed: Sequence[TrialResult], base: float, theme: Theme) -> Trace:
-    colours = [_colour(r.way, theme) for r in timed]
+    colours = [_colour(r.method, theme) for r in timed]
     return {
         "type": "bar",
         "orientation": "h",
         "x": [r.seconds for r in timed],
-        "y": [METHODS[r.way].title for r in timed],
+        "y": [METHODS[r.method].title for r in timed],
         "text": [_label(r, base) for r in timed],
         "textposition": "outside",
         "textfont": {"size": theme.font_size, "color": theme.text},
@@ -105,27 +105,27 @@ def _bars(timed: Sequence[TrialResult], base: float, theme: Theme) -> Trace:
                 "size": 6,
             },
         },
-        "customdata": [METHODS[r.way].summary for r in timed],
+        "customdata": [METHODS[r.method].summary for r in timed],
         "hovertemplate": "%{customdata}<extra></extra>",
         "uid": "race",
     }
 
 
 def _colour(name: str, theme: Theme) -> str:
-    """Replay in the state's colour, the wrong way in grey, others in one quiet colour."""
+    """Return replay's colour, grey for the method that gives the sum, one colour for the others."""
     if name == SUMMED:
         return theme.muted
     return theme.state if name == REPLAY else theme.series_colour(1)
 
 
 def _label(result: TrialResult, base: float) -> str:
-    """The time, how many times replay's it is, and what must be known of it."""
+    """Return a bar's label: its time, the ratio to replay's, and whether it is predicted."""
     parts = [readable_seconds(result.seconds)]
     if result.status == "predicted":
         parts += [readable_bytes(result.memory), "predicted"]
-    elif result.way not in (REPLAY, SUMMED) and math.isfinite(base):
+    elif result.method not in (REPLAY, SUMMED) and math.isfinite(base):
         parts.append(f"{readable_times(result.seconds / base)} ×")
-    if result.way == SUMMED:
+    if result.method == SUMMED:
         parts.append("but one number only")
     return "  " + " · ".join(parts)
 
@@ -140,7 +140,7 @@ def _range(timed: Sequence[TrialResult]) -> list[float]:
 
 
 def _invitation(theme: Theme) -> dict[str, Any]:
-    """What stands here before anything was measured."""
+    """Return the note that the empty chart shows before a measurement."""
     return {
         "text": f"{len(METHODS)} methods, one after the other:<br>about twenty seconds",
         "xref": "paper",
@@ -159,7 +159,7 @@ def _excuse(result: TrialResult, theme: Theme) -> dict[str, Any]:
         "text": text,
         "xref": "paper",
         "x": 0.01,
-        "y": METHODS[result.way].title,
+        "y": METHODS[result.method].title,
         "xanchor": "left",
         "showarrow": False,
         "font": {"size": theme.font_size, "color": theme.muted},

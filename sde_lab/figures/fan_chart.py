@@ -48,8 +48,8 @@ def fan_chart(
         summary: what was simulated.
         component: index of the state component.
         exact_state: exact law at ``summary.times``, drawn dashed; None where there is none.
-        scheme_state: the scheme's own law at the same times, drawn dotted where it can be told
-            from the exact one.
+        scheme_state: the exact law of the scheme at the same times, drawn dotted where it differs
+            visibly from the exact one.
         cursor: index of the displayed time whose law stands at the right edge.
         theme: colours and sizes.
         pinned: a pinned summary, drawn in grey behind.
@@ -60,11 +60,11 @@ def fan_chart(
     """
     marginal, tallest = _marginal(summary, component, exact_state, stationary, cursor, theme)
     extent = _range(summary, component, exact_state, pinned)
-    own = visible_scheme_law(scheme_state, exact_state, component, extent)
+    overrides = visible_scheme_law(scheme_state, exact_state, component, extent)
     traces = [
-        *_ghost(pinned, component, theme),
+        *_pinned_traces(pinned, component, theme),
         *_simulated(summary, component, exact_state, theme),
-        *_theory(summary, component, exact_state, own, theme),
+        *_theory(summary, component, exact_state, overrides, theme),
         *marginal,
     ]
     layout = _layout(summary, component, cursor, theme)
@@ -103,11 +103,11 @@ def _scheme_label(summary: Summary) -> str:
     return f"exact distribution of the {name}"
 
 
-def _ghost(ghost: Summary | None, component: int, theme: Theme) -> list[Trace]:
-    if ghost is None or component >= len(ghost.states):
+def _pinned_traces(earlier: Summary | None, component: int, theme: Theme) -> list[Trace]:
+    if earlier is None or component >= len(earlier.states):
         return []
-    bands = ghost.states[component]
-    return pinned(ghost.times, bands, theme, "pinned", name="pinned", legendrank=7)
+    bands = earlier.states[component]
+    return pinned(earlier.times, bands, theme, "pinned", name="pinned", legendrank=7)
 
 
 def _marginal(
@@ -118,7 +118,7 @@ def _marginal(
     cursor: int,
     theme: Theme,
 ) -> tuple[list[Trace], float]:
-    """The law at the cursor: its traces, and the largest density that should be seen."""
+    """Return the traces of the density at the cursor, and the largest density that must fit."""
     histogram = summary.histograms[component]
     bins, heights = histogram.edges[cursor], histogram.density[cursor]
     place = {"xaxis": "x2", "yaxis": "y"}
@@ -163,7 +163,7 @@ def _density(law: Law, bins: Array, time: int, component: int) -> tuple[Array, A
 
 
 def _settled(stationary: StationaryDensity, bins: Array) -> tuple[Array, Array]:
-    """The stationary density a little beyond the histogram: densities, values."""
+    """Return the stationary density from a little below to a little above the histogram."""
     air = 0.5 * float(bins[-1] - bins[0])
     values = np.linspace(float(bins[0]) - air, float(bins[-1]) + air, 241)
     density = np.interp(values, stationary.values, stationary.density, left=0.0, right=0.0)
@@ -197,12 +197,12 @@ def _layout(summary: Summary, component: int, cursor: int, theme: Theme) -> dict
 
 
 def _range(
-    summary: Summary, component: int, exact: Law | None, ghost: Summary | None
+    summary: Summary, component: int, exact: Law | None, earlier: Summary | None
 ) -> list[float]:
     bands = summary.states[component]
-    wishes = [bands.mean, summary.paths[..., component]]
+    optional = [bands.mean, summary.paths[..., component]]
     if exact is not None:
-        wishes.append(exact.mean[:, component])
-    if ghost is not None and component < len(ghost.states):
-        wishes += [*ghost.states[component].quantiles[[0, 4]]]
-    return axis_range(range_curves(bands, exact, component), wishes)
+        optional.append(exact.mean[:, component])
+    if earlier is not None and component < len(earlier.states):
+        optional += [*earlier.states[component].quantiles[[0, 4]]]
+    return axis_range(range_curves(bands, exact, component), optional)

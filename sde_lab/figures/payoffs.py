@@ -9,9 +9,9 @@ import numpy as np
 from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import Array, Trace, as_float32, band, line
-from sde_lab.studies.payoffs import BUMP, PayoffDeltas, PayoffStudy
+from sde_lab.studies.payoffs import RELATIVE_BUMP, PayoffDeltas, PayoffStudy
 
-BUMP_LABEL = f"finite difference (bump ± {100 * BUMP:g} %)"
+BUMP_LABEL = f"finite difference (bump ± {100 * RELATIVE_BUMP:g} %)"
 GAP = 0.16
 """Share of the height between the panels."""
 TITLE_HEIGHT = 0.07

@@ -14,7 +14,7 @@ from sde_lab.summaries.summary import Summary
 def phase_portrait(
     summary: Summary, cursor: int, theme: Theme, names: Sequence[str]
 ) -> dict[str, Any]:
-    """Some paths in the plane of the first two components, and where they are at the cursor.
+    """Draw some paths in the plane of the first two components, with markers at the cursor.
 
     Args:
         summary: what was simulated, with two state components or more.

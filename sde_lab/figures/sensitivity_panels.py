@@ -1,4 +1,4 @@
-"""How every path answers to every knob: one panel for each column of the Jacobian."""
+"""Sensitivity panels: one for each column of the Jacobian."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sensitivity_panels(
         summary: what was simulated.
         component: index of the state component X.
         laws: exact laws at ``summary.times`` by column name, drawn dashed.
-        scheme_laws: the scheme's own laws, drawn dotted.
+        scheme_laws: the exact laws of the scheme, drawn dotted.
         labels: column name → (symbol, LaTeX).
         cursor: index of the displayed time under the cursor.
         theme: colours and sizes.
@@ -88,10 +88,10 @@ def _frame(summary: Summary, theme: Theme) -> dict[str, Any]:
     )
 
 
-def _former(ghost: Summary | None, name: str, component: int) -> tuple[Array, Bands] | None:
-    if ghost is None or component >= len(ghost.sensitivities.get(name, ())):
+def _former(earlier: Summary | None, name: str, component: int) -> tuple[Array, Bands] | None:
+    if earlier is None or component >= len(earlier.sensitivities.get(name, ())):
         return None
-    return ghost.times, ghost.sensitivities[name][component]
+    return earlier.times, earlier.sensitivities[name][component]
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class _Panel:
         name: of p.
         times: (T,)
         bands: what was simulated.
-        laws: the exact law and the scheme's own.
+        laws: the exact law of the equation and that of the scheme.
         component: index of X.
         former: times and bands of a pinned run.
         colour: of p, ``#rrggbb``.
@@ -119,8 +119,8 @@ class _Panel:
     def traces(self, theme: Theme) -> list[Trace]:
         """Bands, mean and theory, before a pinned former run."""
         name, times, component = self.name, self.times, self.component
-        exact, own = self.laws
-        scheme = visible_scheme_law(own, exact, component, self.range())
+        exact, overrides = self.laws
+        scheme = visible_scheme_law(overrides, exact, component, self.range())
         mean = mean_line(times, self.bands, exact, component, self.colour, theme.line * 2.0)
         old = [] if self.former is None else pinned(*self.former, theme, f"{name}-pinned")
         return [
@@ -133,12 +133,12 @@ class _Panel:
 
     def range(self) -> list[float]:
         """From the 90 % band and the means: outliers do not decide what is seen."""
-        wishes = [self.bands.mean]
+        optional = [self.bands.mean]
         if self.laws[0] is not None:
-            wishes.append(self.laws[0].mean[:, self.component])
+            optional.append(self.laws[0].mean[:, self.component])
         if self.former is not None:
-            wishes += [*self.former[1].quantiles[[0, 4]]]
-        return axis_range(range_curves(self.bands, self.laws[0], self.component), wishes)
+            optional += [*self.former[1].quantiles[[0, 4]]]
+        return axis_range(range_curves(self.bands, self.laws[0], self.component), optional)
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class _Cell:
         }
 
     def title(self, text: str, colour: str, theme: Theme) -> dict[str, Any]:
-        """What the panel shows, above its left end, in the parameter's colour."""
+        """Return the panel's title, above its left end, in the parameter's colour."""
         return {
             "text": f"<b>{text}</b>",
             "xref": f"x{self.axis} domain",

@@ -1,4 +1,4 @@
-"""Two parameters turned at once: a measure by colour, what theory says of it, and how far apart."""
+"""Sweep of two parameters: a measure by colour, its exact value, and their difference."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Z_TITLE = "z: difference in standard errors"
 def sweep_heatmaps(
     across: SweepAxis, up: SweepAxis, measured: SweepCurveData, now: tuple[Any, Any], theme: Theme
 ) -> list[dict[str, Any]]:
-    """Maps of one sweep in the same axes: simulated; exact, and the difference in standard errors.
+    """Draw heatmaps of one sweep: simulated, exact, and their difference in standard errors.
 
-    Where nothing exact is known, the standard error stands in their place.
+    Where no exact value is known, the standard error is drawn instead of the last two.
 
     Args:
         across: what runs to the right.
@@ -51,15 +51,15 @@ def sweep_heatmaps(
         maps += [("exact", exact, plain), (Z_TITLE, z, signed)]
     else:
         maps.append(("standard error", error, {"colorscale": "Cividis"}))
-    told = _told(across, up, np.stack([value, error, exact, z], axis=-1), known=known)
+    hover = _told(across, up, np.stack([value, error, exact, z], axis=-1), known=known)
     layout = _layout(across, up, now, measured.scene, theme)
     return [
-        {"data": [_map(title, table, {**told, **look}, theme)], "layout": layout}
+        {"data": [_map(title, table, {**hover, **look}, theme)], "layout": layout}
         for title, table, look in maps
     ]
 
 
-def _map(title: str, table: Array, own: dict[str, Any], theme: Theme) -> dict[str, Any]:
+def _map(title: str, table: Array, overrides: dict[str, Any], theme: Theme) -> dict[str, Any]:
     size = theme.font_size
     bar = {
         "orientation": "h",
@@ -78,7 +78,7 @@ def _map(title: str, table: Array, own: dict[str, Any], theme: Theme) -> dict[st
         "colorbar": bar,
         "hoverongaps": False,
         "uid": "map",
-        **own,
+        **overrides,
     }
 
 
@@ -105,16 +105,20 @@ def _layout(
 def _told(across: SweepAxis, up: SweepAxis, numbers: Array, *, known: bool) -> dict[str, Any]:
     """Where the cells are, and what pointing at one tells: value, error and truth."""
     place = f"{across.symbol} = %{{x:.6~g}}, {up.symbol} = %{{y:.6~g}}"
-    own: dict[str, Any] = {"x": as_float32(across.positions), "y": as_float32(up.positions)}
+    overrides: dict[str, Any] = {"x": as_float32(across.positions), "y": as_float32(up.positions)}
     if across.categorical or up.categorical:
         place = "%{text}"
-        own["text"] = [
+        overrides["text"] = [
             [f"{across.symbol} = {x}, {up.symbol} = {y}" for x in across.labels] for y in up.labels
         ]
     text = f"{place}<br>%{{customdata[0]:.4~g}} ± %{{customdata[1]:.2~g}}"
     if known:
         text += "<br>exact %{customdata[2]:.4~g}, z = %{customdata[3]:.1f}"
-    return {**own, "customdata": as_float32(numbers), "hovertemplate": text + "<extra></extra>"}
+    return {
+        **overrides,
+        "customdata": as_float32(numbers),
+        "hovertemplate": text + "<extra></extra>",
+    }
 
 
 def _ring(

@@ -28,7 +28,7 @@ _FONT = '"Source Sans", "Source Sans Pro", "Helvetica Neue", Arial, sans-serif'
 
 @dataclass(frozen=True)
 class Theme:
-    """How figures look: simulated solid, exact dashed, a scheme's own law dotted.
+    """How figures look: simulated solid, exact dashed, the law of a scheme dotted.
 
     Attributes:
         dark: light lines on a dark ground.
@@ -113,12 +113,12 @@ class Theme:
         return self._palette[index % PALETTE_SIZE]
 
     def with_alpha(self, colour: str, share: float) -> str:
-        """A colour ``#rrggbb`` with this opacity, 0 to 1."""
+        """Return a colour ``#rrggbb`` with this opacity, 0 to 1."""
         red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
         return f"rgba({red},{green},{blue},{share:g})"
 
-    def axis(self, title: str = "", **own: Any) -> dict[str, Any]:
-        """An axis in this theme, with its title."""
+    def axis(self, title: str = "", **overrides: Any) -> dict[str, Any]:
+        """Return an axis in this theme, with its title."""
         size = self.font_size
         return {
             "title": {"text": title, "standoff": 5, "font": {"size": size, "color": self.text}},
@@ -132,11 +132,11 @@ class Theme:
             "exponentformat": "power",
             "hoverformat": ".3~g",
             "automargin": False,
-            **own,
+            **overrides,
         }
 
-    def layout(self, **own: Any) -> dict[str, Any]:
-        """A layout in this theme, with no template behind it."""
+    def layout(self, **overrides: Any) -> dict[str, Any]:
+        """Return a layout in this theme; Plotly's template is switched off."""
         size = self.font_size
         return {
             "template": {},
@@ -168,7 +168,7 @@ class Theme:
                 "activecolor": self.text,
             },
             "dragmode": "zoom",
-            **own,
+            **overrides,
         }
 
 

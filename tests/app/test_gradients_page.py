@@ -87,7 +87,7 @@ def test_a_study_of_every_example_comes_to_its_end(
     app.button(key=f"{study}.begin").click().run()
     job = app.session_state[f"heat.{study}"]
     assert (job.finished, job.running, job.error_message) == (True, False, "")
-    assert {found.way for found in job.results} == set(METHODS)
+    assert {found.method for found in job.results} == set(METHODS)
     assert {found.status for found in job.results} <= {"measured", "refused"}
 
 

@@ -185,7 +185,7 @@ def test_a_race_measures_what_fits_and_predicts_the_rest(monkeypatch: pytest.Mon
     steps = list(run_benchmark(lab.Scenario(steps=50, samples=400)))
     assert [s for s in steps if isinstance(s, str)] == list(ORDER)
     results = [s for s in steps if isinstance(s, TrialResult)]
-    full = {r.way: r for r in results if r.samples == 400}
+    full = {r.method: r for r in results if r.samples == 400}
     assert set(full) == set(METHODS)
     assert full["jacrev"].status == "predicted"
     assert full["jacrev"].memory > 4 * (51 * 400) ** 2  # as many cotangents as numbers
@@ -197,9 +197,9 @@ def test_a_race_measures_what_fits_and_predicts_the_rest(monkeypatch: pytest.Mon
         if r.status == "measured":
             assert r.seconds > 0
             assert r.memory >= 0
-            if METHODS[r.way].per_time:
+            if METHODS[r.method].per_time:
                 assert r.max_abs_error < 1e-5
-    smaller = [r for r in results if r.way == "jacrev" and r.status == "measured"]
+    smaller = [r for r in results if r.method == "jacrev" and r.status == "measured"]
     assert len(smaller) == 1
     text = " ".join(comparison_sentences(results))
     assert "predicted, not attempted" in text
@@ -219,7 +219,7 @@ def test_a_race_says_what_it_refuses() -> None:
     while (step := job.step()) is not None:
         found.append(step)
     refused = {
-        r.way: r.reason for r in found if isinstance(r, TrialResult) and r.status == "refused"
+        r.method: r.reason for r in found if isinstance(r, TrialResult) and r.status == "refused"
     }
     assert "jacfwd" in refused
     assert "first_variation" in refused
@@ -238,9 +238,9 @@ def test_three_gradients_agree_for_every_model(model: str) -> None:
 def test_every_way_ends_measured_or_refused_for_every_model(model: str, study: str) -> None:
     scenario = lab.Scenario(model=model, samples=3, steps=4, horizon=0.1)
     results = [found for found in STUDIES[study](scenario) if isinstance(found, TrialResult)]
-    assert {found.way for found in results} == set(METHODS)
+    assert {found.method for found in results} == set(METHODS)
     for found in results:
-        refusal = METHODS[found.way].why_unsupported(scenario)
+        refusal = METHODS[found.method].why_unsupported(scenario)
         assert found.status == ("measured" if refusal is None else "refused")
         assert found.reason == (refusal or "")
 
@@ -263,7 +263,7 @@ def test_whatever_a_way_raises_ends_its_own_trial_alone(
     results = [
         r for r in STUDIES[study](lab.Scenario(samples=3, steps=4)) if isinstance(r, TrialResult)
     ]
-    status = {r.way: r.status for r in results}
+    status = {r.method: r.status for r in results}
     assert status.pop("loop") == "failed"
     assert set(status.values()) == {"measured"}
     assert set(status) == set(METHODS) - {"loop"}

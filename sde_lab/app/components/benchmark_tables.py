@@ -32,12 +32,12 @@ def benchmark_table(results: Sequence[TrialResult], scenario: Scenario) -> str:
     )
     rows = [
         (
-            METHODS[r.way].title,
+            METHODS[r.method].title,
             f"{r.samples:,}",
             " × ".join(map(str, r.shape)) or "–",
             _known(r.seconds, readable_seconds),
             _known(r.memory, readable_bytes),
-            METHODS[r.way].passes(scenario.replace(samples=r.samples)),
+            METHODS[r.method].passes(scenario.replace(samples=r.samples)),
             "–" if math.isnan(r.max_abs_error) else f"{r.max_abs_error:.1e}",
             f"predicted: {r.reason}" if r.status == "predicted" else r.reason,
         )

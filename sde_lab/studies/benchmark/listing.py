@@ -39,7 +39,7 @@ _IMPORTS = {
 }
 """Import lines of a program, by the text that needs them."""
 _PUBLIC_NAMES = ("TorchsdeSetup", "jacobian", "simulate", "torchsde_setup")
-"""Names of :mod:`sde_lab` that the code of a method may use; a program imports from nowhere else."""
+"""Names of :mod:`sde_lab` that a method's code may use; programs import nothing else of it."""
 
 
 def source_code(method: GradientMethod) -> str:

@@ -22,8 +22,8 @@ def comparison_sentences(results: Sequence[TrialResult]) -> list[str]:
     sentences = []
     for name in COMPARED_METHODS:
         title = METHODS[name].title
-        predicted = next((r for r in results if r.way == name and r.status == "predicted"), None)
-        measured = next((r for r in results if r.way == name and r.status == "measured"), None)
+        predicted = next((r for r in results if r.method == name and r.status == "predicted"), None)
+        measured = next((r for r in results if r.method == name and r.status == "measured"), None)
         replay = None if measured is None else _replay_at_size_of(measured, results)
         if predicted is not None:
             sentences.append(
@@ -50,7 +50,7 @@ def _replay_at_size_of(result: TrialResult, results: Sequence[TrialResult]) -> T
     same = (
         r
         for r in results
-        if r.way == "replay"
+        if r.method == "replay"
         and r.status == "measured"
         and (r.steps, r.samples) == (result.steps, result.samples)
     )

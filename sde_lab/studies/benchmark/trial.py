@@ -40,7 +40,7 @@ class TrialResult:
     """The result of one method at one size.
 
     Attributes:
-        way: name of the method in :data:`~sde_lab.studies.benchmark.registry.METHODS`.
+        method: name of the method in :data:`~sde_lab.studies.benchmark.registry.METHODS`.
         steps: number of steps.
         samples: number of samples.
         status: "measured"; "predicted" from smaller runs and not attempted; "refused", because the
@@ -55,7 +55,7 @@ class TrialResult:
         study: "race" for the benchmark at one size; "steps" or "samples" for what grows.
     """
 
-    way: str
+    method: str
     steps: int
     samples: int
     status: Status
