@@ -201,6 +201,11 @@ def test_a_race_measures_what_fits_and_predicts_the_rest(monkeypatch: pytest.Mon
                 assert r.max_abs_error < 1e-5
     smaller = [r for r in results if r.method == "jacrev" and r.status == "measured"]
     assert len(smaller) == 1
+    both = [r for r in results if r.samples == smaller[0].samples]
+    assert [(r.method, r.status, r.reason) for r in both] == [
+        ("jacrev", "measured", ""),
+        ("replay", "measured", ""),
+    ]
     text = " ".join(comparison_sentences(results))
     assert "predicted, not attempted" in text
     assert f"{smaller[0].samples:,} samples, where both fit" in text
