@@ -7,14 +7,12 @@ and their noise does not depend on how many there are: the numbers are those of 
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 from sde_lab import memory
-from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 from sde_lab.sensitivity.compiled_engine import compiled_tables
+from sde_lab.sensitivity.engines import chosen_engine
 from sde_lab.sensitivity.jacobian import jacobian
 from sde_lab.solver.brownian import STREAM_SAMPLES
 from sde_lab.solver.simulate import brownian_increments, simulate
@@ -27,10 +25,6 @@ MAX_CHUNK_SAMPLES = 16 * STREAM_SAMPLES
 """Samples of one span, at most: beyond, nothing is gained and progress is shown too rarely. Fewer
 of an equation that takes long to evaluate."""
 
-SUMMARY_ENGINES = ("auto", "compiled", "torchsde")
-ENGINE_VARIABLE = "SDE_LAB_ENGINE"
-"""Environment variable with the engine of summaries; "torchsde" gives the same bits every time."""
-
 
 class ChunkedRun:
     """A run in progress, which can be advanced, looked at and left.
@@ -41,15 +35,13 @@ class ChunkedRun:
         engine: which engine computed the last of them, "compiled" or "torchsde".
 
     Raises:
-        ScenarioError: if even the displayed times do not fit the memory budget.
+        ScenarioError: for an engine that does not exist, and if even the displayed times do not
+            fit the memory budget.
     """
 
     def __init__(self, scenario: Scenario, engine: str | None = None) -> None:
         check_memory(scenario)
-        engine = os.environ.get(ENGINE_VARIABLE, "auto") if engine is None else engine
-        if engine not in SUMMARY_ENGINES:
-            raise ScenarioError("engine", engine, f"must be one of {', '.join(SUMMARY_ENGINES)}")
-        self._engine = engine
+        self._engine = chosen_engine(engine)
         self.engine = "torchsde"
         self.scenario = scenario
         self.done = 0

@@ -44,37 +44,81 @@ class BlockAccumulator:
         # does not, and says nothing against it.
         self._finite = np.empty((1 + columns, points, scenario.samples), dtype=bool)
         self._path = np.empty(0, dtype)
+        self._chunk_start = 0
+        self._places: dict[int, list[int]] = {}
+        for place, index in enumerate(block.indices):
+            self._places.setdefault(index, []).append(place)
+
+    @property
+    def steps_read(self) -> list[int]:
+        """Numbers of the steps at which something is read, increasing, the last step among them."""
+        steps = self._block.first.steps
+        if self._own or len(self._extremes):
+            return list(range(steps + 1))
+        return sorted({*self._places, steps})
+
+    def start_chunk(self, span: slice) -> None:
+        """Make room for the whole paths of a span of samples, where a measure reads them."""
+        self._chunk_start = span.start
+        if self._own:
+            first, points = self._block.first, len(self._block.scenarios)
+            shape = (first.steps + 1, points, span.stop - span.start, len(first.initial))
+            self._path = np.empty(shape, first.dtype)
 
     def callback_for(self, span: slice) -> Callable[[int, Tensor, Tensor], None]:
-        """What to do at each step with the rows of a span of samples."""
-        block = self._block
-        steps, points = block.first.steps, len(block.scenarios)
-        wanted: dict[int, list[int]] = {}
-        for place, index in enumerate(block.indices):
-            wanted.setdefault(index, []).append(place)
+        """What to do at each step with the rows of a span of samples, of all points."""
+        self.start_chunk(span)
+        steps, points = self._block.first.steps, len(self._block.scenarios)
         watch = _Extremes() if len(self._extremes) else None
-        if self._own:
-            shape = (steps + 1, points, span.stop - span.start, len(block.first.initial))
-            self._path = np.empty(shape, block.first.dtype)
 
         def arrive(step: int, x: Tensor, tangents: Tensor) -> None:
             if watch is not None:
                 watch.see(x)
             if self._own:
                 self._path[step] = x.view(self._path.shape[1:]).cpu().numpy()
-            if step not in wanted and step != steps:
-                return
-            rows = torch.cat([x.T.unsqueeze(1), tangents], dim=1).transpose(0, 1)
-            table = rows.reshape(*rows.shape[:2], points, -1).cpu().numpy()
-            for place in wanted.get(step, ()):
-                self._values[:, place, :, :, span] = table
-                if watch is not None:
-                    self._extremes[:, place, :, :, span] = watch.table(points)
-            if step == steps:
-                finite = np.isfinite(table).all(axis=1)
-                self._finite[..., span] = finite & finite[0]
+            if step in self._places or step == steps:
+                rows = torch.cat([x.T.unsqueeze(1), tangents], dim=1).transpose(0, 1)
+                table = rows.reshape(*rows.shape[:2], points, -1).cpu().numpy()
+                extremes = None if watch is None else watch.table(points)
+                self._store(step, table, extremes, slice(None), span)
 
         return arrive
+
+    def point_callback(self, point: int, span: slice) -> Callable[[NDArray[np.intp], Array], None]:
+        """What to do with a span of samples of one point, some steps at a time.
+
+        The steps are those of ``steps_read``, in order, with a table (steps, 1 + C, D, samples).
+        """
+        own = slice(point, point + 1)
+        part = slice(span.start - self._chunk_start, span.stop - self._chunk_start)
+        extremes: Array | None = None
+        watched = len(self._extremes) > 0
+
+        def arrive(reached: NDArray[np.intp], tables: Array) -> None:
+            nonlocal extremes
+            if self._own:
+                self._path[reached, point, part] = tables[:, 0].swapaxes(1, 2)
+            for step, table in zip(reached.tolist(), tables, strict=True):
+                if watched and extremes is None:
+                    extremes = np.stack([table[0], table[0]])[:, :, None]
+                elif extremes is not None:
+                    np.minimum(extremes[0], table[0, :, None], out=extremes[0])
+                    np.maximum(extremes[1], table[0, :, None], out=extremes[1])
+                self._store(step, table[:, :, None], extremes, own, span)
+
+        return arrive
+
+    def _store(
+        self, step: int, table: Array, extremes: Array | None, points: slice, span: slice
+    ) -> None:
+        """Keep states and derivatives of a step, (1 + C, D, P, N), if something is read there."""
+        for place in self._places.get(step, ()):
+            self._values[:, place, :, points, span] = table
+            if extremes is not None:
+                self._extremes[:, place, :, points, span] = extremes
+        if step == self._block.first.steps:
+            finite = np.asarray(np.isfinite(table).all(axis=1))
+            self._finite[:, points, span] = finite & finite[0]
 
     def finish_chunk(self, span: slice) -> None:
         """Read the whole paths of a span of samples before they go."""

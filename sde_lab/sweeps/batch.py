@@ -11,9 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sde_lab.compiled.kernel import Kernel
+from sde_lab.compiled.points import step_point
+from sde_lab.compiled.run import draw_noise
+from sde_lab.sensitivity.compiled_engine import find_kernel, replay_seconds
 from sde_lab.sensitivity.tangents import STEPS_PER_SOLVE, TangentBatch, propagate_tangents
 from sde_lab.solver.autograd_mode import autograd_mode
-from sde_lab.solver.brownian import BrownianIncrements
+from sde_lab.solver.brownian import STREAM_SAMPLES, BrownianIncrements
 from sde_lab.solver.simulate import brownian_increments
 from sde_lab.sweeps.accumulator import BlockAccumulator
 from sde_lab.sweeps.exact_values import exact_values
@@ -70,16 +74,42 @@ class BlockRun:
 
     def steps(self) -> Iterator[float]:
         """Do the walking, in pieces of some milliseconds; yields the share that is done."""
-        block = self.block
-        samples, steps = block.first.samples, block.first.steps
-        for start in range(0, samples, block.span):
-            span = slice(start, min(start + block.span, samples))
-            with autograd_mode(recording=False):
-                batch = _batch(block, span)
-            arrive = self._accumulator.callback_for(span)
-            for reached in propagate_tangents(batch, block.sensitivities, arrive):
-                yield (start + (span.stop - start) * reached / steps) / samples
+        samples = self.block.first.samples
+        for start in range(0, samples, self.block.span):
+            span = slice(start, min(start + self.block.span, samples))
+            kernel = _kernel(self.block, span)
+            steps = self._torch_steps(span) if kernel is None else self._kernel_steps(kernel, span)
+            for share in steps:
+                yield (start + (span.stop - start) * share) / samples
             self._accumulator.finish_chunk(span)
+
+    def _torch_steps(self, span: slice) -> Iterator[float]:
+        """Walk a span of samples of all points as rows of one batch."""
+        block = self.block
+        with autograd_mode(recording=False):
+            batch = _batch(block, span)
+        arrive = self._accumulator.callback_for(span)
+        for reached in propagate_tangents(batch, block.sensitivities, arrive):
+            yield reached / block.first.steps
+
+    def _kernel_steps(self, kernel: Kernel, span: slice) -> Iterator[float]:
+        """Walk a span of samples by a compiled loop, point by point under the same noise."""
+        block, steps = self.block, np.array(self._accumulator.steps_read, dtype=np.intp)
+        self._accumulator.start_chunk(span)
+        streams = range(span.start, span.stop, STREAM_SAMPLES)
+        walks = len(streams) * len(block.scenarios)
+        done = 0
+        for start in streams:
+            part = slice(start, min(start + STREAM_SAMPLES, span.stop))
+            for seed in dict.fromkeys(block.seeds):
+                first = block.first.replace(seed=seed)
+                noise = draw_noise(kernel, first, start // STREAM_SAMPLES)
+                for point in (p for p, s in enumerate(block.seeds) if s == seed):
+                    arrive = self._accumulator.point_callback(point, part)
+                    for reached, table in step_point(kernel, block.scenarios[point], noise, steps):
+                        arrive(reached, table[..., : part.stop - part.start])
+                    done += 1
+                    yield done / walks
 
     def result(self) -> BlockResult:
         """Measure what was walked."""
@@ -88,6 +118,19 @@ class BlockRun:
         return BlockResult(
             block.point_indices, value, error, exact_values(block), self._accumulator.exploded
         )
+
+
+def _kernel(block: SweepBlock, span: slice) -> Kernel | None:
+    """Return the compiled loop for some samples of a block, or None where torchsde walks them."""
+    if block.engine == "torchsde":
+        return None
+    rows = (span.stop - span.start) * len(block.scenarios)
+    return find_kernel(
+        block.first,
+        block.sensitivities,
+        wait=block.engine == "compiled",
+        work=replay_seconds(block.first.replace(samples=rows), len(block.sensitivities)),
+    )
 
 
 def _batch(block: SweepBlock, span: slice) -> TangentBatch:

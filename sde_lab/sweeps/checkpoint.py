@@ -96,6 +96,10 @@ class Checkpoint:
 
     def _require_same(self, path: Path, found: dict[str, Any]) -> None:
         own = self._plan.fingerprint()
+        # Before there was a choice it was torchsde. "auto" takes over what any engine did.
+        found.setdefault("engine", "torchsde")
+        if own["engine"] == "auto":
+            own.pop("engine")
         other = [name for name in own if json.loads(json.dumps(own[name])) != found.get(name)]
         if "scenario" in other:
             there, here = found.get("scenario") or {}, own["scenario"]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
+from sde_lab.sensitivity.engines import chosen_engine
 from sde_lab.sweeps.batching import require_table, split_into_blocks
 from sde_lab.sweeps.grid import SweepGrid, make_grid, with_values
 from sde_lab.sweeps.measures import SENSITIVITY_INPUTS, STATE_INPUTS, Measure, make_measures
@@ -45,6 +46,7 @@ class SweepBlock:
         indices: steps at which something is measured, in order, repeated where times fall together.
         measures: what is measured.
         sensitivities: what is differentiated by.
+        engine: who computes it, wherever it is sent: "auto", "compiled" or "torchsde".
     """
 
     point_indices: tuple[int, ...]
@@ -53,6 +55,7 @@ class SweepBlock:
     indices: tuple[int, ...]
     measures: tuple[Measure, ...]
     sensitivities: tuple[str, ...]
+    engine: str = "torchsde"
 
     @property
     def first(self) -> Scenario:
@@ -83,6 +86,7 @@ class Plan:
         times: as asked for.
         columns: the numbers that each point has.
         blocks: the work.
+        engine: who computes it: "auto", "compiled" or "torchsde".
     """
 
     scenario: Scenario
@@ -92,6 +96,7 @@ class Plan:
     times: int | tuple[float, ...] | None
     columns: tuple[Column, ...]
     blocks: tuple[SweepBlock, ...]
+    engine: str = "torchsde"
 
     @property
     def n_times(self) -> int:
@@ -108,6 +113,7 @@ class Plan:
             "measures": [measure.fingerprint for measure in self.measures],
             "sensitivities": list(self.sensitivities),
             "times": list(self.times) if isinstance(self.times, tuple) else self.times,
+            "engine": self.engine,
         }
 
 
@@ -117,12 +123,14 @@ def make_plan(
     measures: object,
     sensitivities: object = (),
     times: object = None,
+    engine: str | None = None,
 ) -> Plan:
     """Check a sweep and divide it; the arguments are those of :func:`sde_lab.sweep`.
 
     Raises:
         ScenarioError: for what cannot work or does not fit, saying what would.
     """
+    by = chosen_engine(engine)
     chosen = make_measures(measures)
     columns = _check_sensitivities(scenario, sensitivities)
     moments = _times(times)
@@ -135,11 +143,11 @@ def make_plan(
         key = (point.steps, point.samples, point.scheme, _indices(point, moments))
         groups.setdefault(key, []).append(place)
     blocks = [
-        SweepBlock(part, tuple(scenarios[i] for i in part), span, key[-1], chosen, columns)
+        SweepBlock(part, tuple(scenarios[i] for i in part), span, key[-1], chosen, columns, by)
         for key, places in groups.items()
         for part, span in split_into_blocks(scenarios, places, key[-1], chosen, columns)
     ]
-    return Plan(scenario, grid, chosen, columns, moments, entries, tuple(blocks))
+    return Plan(scenario, grid, chosen, columns, moments, entries, tuple(blocks), by)
 
 
 def _check_sensitivities(scenario: Scenario, given: object) -> tuple[str, ...]:

@@ -128,7 +128,7 @@ class SweepRun:
         return self._results.result()
 
 
-def sweep(
+def sweep(  # noqa: PLR0913  keywords, each with a default
     scenario: Scenario,
     over: Any,
     measures: Any = ("mean", "std"),
@@ -138,12 +138,15 @@ def sweep(
     progress: Callable[[SweepProgress], object] | None = None,
     executor: Executor | None = None,
     checkpoint: Any = None,
+    engine: str | None = None,
 ) -> SweepResult:
     """Turn one or more knobs of a scenario and measure at every setting, under the same noise.
 
     Points are rows of one batch: a step of the solver moves all samples of many points at once,
-    with the derivatives that are asked for. The same sweep gives the same table, to the bit, here
-    and on any executor.
+    with the derivatives that are asked for; or one compiled loop does so point by point, under the
+    same noise. With either engine the same sweep gives the same table, to the bit, here and on any
+    executor. "auto" changes over from torchsde when the loop is compiled: the table is then the
+    same to rounding.
 
     Args:
         scenario: what stays as it is.
@@ -162,7 +165,12 @@ def sweep(
         executor: any ``concurrent.futures.Executor``; a Dask cluster gives one by
             ``Client(address).get_executor()``. None computes here.
         checkpoint: path of a ``.parquet`` file, or of a folder, where finished points are kept: the
-            same sweep, called again, goes on from there.
+            same sweep, called again, goes on from there. With ``engine="auto"`` it takes over
+            points of either engine; otherwise they must be of the same one.
+        engine: "torchsde" (rows of many points in ``sdeint``), "compiled" (a compiled loop, made
+            now if need be; torchsde where an equation cannot be compiled), or "auto": compiled
+            where its loop is ready, which is made in the background once that pays. None takes
+            what ``SDE_LAB_ENGINE`` says, "auto" by default.
 
     Returns:
         The numbers; ``table()`` is a tidy pandas frame.
@@ -174,7 +182,7 @@ def sweep(
     """
     if executor is not None and not isinstance(executor, Executor):
         raise ScenarioError("executor", executor, "must be a concurrent.futures.Executor")
-    plan = make_plan(scenario, over, measures, sensitivities, times)
+    plan = make_plan(scenario, over, measures, sensitivities, times, engine)
     hire = SerialExecutor if executor is None else partial(PoolExecutor, executor=executor)
     run = SweepRun(plan, hire, checkpoint)
     try:
