@@ -9,6 +9,8 @@ which gives the same numbers to rounding.
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -31,6 +33,10 @@ MAX_CHECK_ERROR_EPS = 1e4
 """Difference from replay after CHECK_STEPS steps, in units of the machine epsilon, up to which a
 kernel is accepted. A wrong formula differs by far more; a condition number of a few thousand still
 passes."""
+STEP_SECONDS, NUMBER_SECONDS = 1e-4, 2e-8
+"""Time of one step of a built-in model by torchsde and replay, and the time that each sample's
+state or derivative adds to it; orders of magnitude, measured in sweeps of Ornstein–Uhlenbeck,
+Heston and Lotka–Volterra."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -62,8 +68,8 @@ def compiled_tables(
         first_sample: index of the first sample, a multiple of ``STREAM_SAMPLES``.
         wait: compile now, instead of in the background, if there is no kernel yet.
     """
-    kernel = _kernel(scenario, wait=wait)
-    if kernel is None or not fits(kernel, scenario):
+    kernel = find_kernel(scenario, wait=wait)
+    if kernel is None:
         return None
     return run_kernel(kernel, scenario, indices, first_sample)
 
@@ -78,8 +84,8 @@ def compiled_jacobian(paths: Paths) -> Tensor:
         ScenarioError: where the scenario cannot be compiled.
     """
     scenario = paths.scenario
-    kernel = _kernel(scenario, wait=True)
-    if kernel is None or not fits(kernel, scenario):
+    kernel = find_kernel(scenario, wait=True)
+    if kernel is None:
         hint = "cannot be compiled here; replay gives the same numbers"
         raise ScenarioError("engine", "compiled", hint)
     indices = np.arange(scenario.steps + 1)
@@ -87,13 +93,44 @@ def compiled_jacobian(paths: Paths) -> Tensor:
     return torch.from_numpy(tables.derivatives).permute(1, 3, 2, 0)  # from (P, T, D, N)
 
 
-def _kernel(scenario: Scenario, *, wait: bool) -> Kernel | None:
+def find_kernel(
+    scenario: Scenario,
+    names: Sequence[str] | None = None,
+    *,
+    wait: bool = False,
+    work: float = math.inf,
+) -> Kernel | None:
+    """Return the kernel that serves a scenario, or None where there is none.
+
+    Args:
+        scenario: gives model, scheme, precision and device, and the size of its noise.
+        names: what to differentiate by, of the model's Jacobian columns; None takes all.
+        wait: compile now if there is no kernel yet. Otherwise it is compiled in the background.
+        work: seconds, about, that replay takes instead; see :meth:`KernelCache.get`.
+    """
     model, scheme = equation_of(scenario.model_spec), scenario.scheme_spec
     if model is None or scenario.device != "cpu" or not available():
         return None
     columns = equation_columns(scenario.model_spec, model)
+    if names is not None:
+        known = dict(zip(scenario.model_spec.jacobian_columns, columns, strict=True))
+        columns = tuple(known[name] for name in names)
     key = Key(model.name, scheme.name, columns, scenario.dtype)
-    return (_CACHE.wait_for if wait else _CACHE.get)(key, model, scheme)
+    kernel = _CACHE.wait_for(key, model, scheme) if wait else _CACHE.get(key, model, scheme, work)
+    return kernel if kernel is not None and fits(kernel, scenario) else None
+
+
+def replay_seconds(scenario: Scenario, columns: int) -> float:
+    """Return about how long torchsde and replay take for paths and their derivatives.
+
+    Args:
+        scenario: what is run.
+        columns: number of columns to differentiate by.
+    """
+    model = scenario.model_spec
+    cost = model.evaluation_cost(scenario.scheme_spec.interpretation)
+    numbers = scenario.samples * len(model.components) * (1 + columns)
+    return scenario.steps * cost * (STEP_SECONDS + numbers * NUMBER_SECONDS)
 
 
 def _agrees_with_replay(key: Key, kernel: Kernel) -> bool:

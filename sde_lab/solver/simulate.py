@@ -62,7 +62,7 @@ def simulate(scenario: Scenario, noise: BrownianIncrements | None = None) -> Pat
     """
     memory.check_run(scenario, jacobian=False)
     if noise is not None:
-        _check_increments(noise, scenario)
+        check_increments(noise, scenario)
     with autograd_mode(recording=False):
         noise = brownian_increments(scenario) if noise is None else noise.outside_inference()
         values = solve(scenario, initial_state(scenario), parameter_tensors(scenario), noise)
@@ -89,7 +89,8 @@ def brownian_increments(scenario: Scenario, first_sample: int = 0) -> BrownianIn
     )
 
 
-def _check_increments(noise: BrownianIncrements, scenario: Scenario) -> None:
+def check_increments(noise: BrownianIncrements, scenario: Scenario) -> None:
+    """Raise ScenarioError if the increments are those of another grid, or lack the Lévy areas."""
     shape = (scenario.steps, scenario.samples, scenario.model_spec.brownian_size)
     if noise.increments.shape != shape:
         given = tuple(noise.increments.shape)

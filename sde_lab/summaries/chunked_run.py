@@ -7,14 +7,12 @@ and their noise does not depend on their number: the numbers are those of a sing
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 from sde_lab import memory
-from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 from sde_lab.sensitivity.compiled_engine import compiled_tables
+from sde_lab.sensitivity.engines import chosen_engine
 from sde_lab.sensitivity.jacobian import jacobian
 from sde_lab.solver.brownian import STREAM_SAMPLES
 from sde_lab.solver.simulate import brownian_increments, simulate
@@ -26,10 +24,6 @@ CHUNK_BYTES = 256e6
 MAX_CHUNK_SAMPLES = 16 * STREAM_SAMPLES
 """Largest number of samples of one chunk, for an equation as cheap as a built-in model: more gain
 no speed, and progress would be reported too rarely."""
-
-SUMMARY_ENGINES = ("auto", "compiled", "torchsde")
-ENGINE_VARIABLE = "SDE_LAB_ENGINE"
-"""Environment variable with the engine of summaries; "torchsde" gives the same bits every time."""
 
 
 class ChunkedRun:
@@ -47,10 +41,7 @@ class ChunkedRun:
 
     def __init__(self, scenario: Scenario, engine: str | None = None) -> None:
         check_memory(scenario)
-        engine = os.environ.get(ENGINE_VARIABLE, "auto") if engine is None else engine
-        if engine not in SUMMARY_ENGINES:
-            raise ScenarioError("engine", engine, f"must be one of {', '.join(SUMMARY_ENGINES)}")
-        self._engine = engine
+        self._engine = chosen_engine(engine)
         self.engine = "torchsde"
         self.scenario = scenario
         self.done = 0

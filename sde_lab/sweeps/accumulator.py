@@ -52,9 +52,29 @@ class BlockAccumulator:
         self._finite = np.empty((1 + columns, points, scenario.samples), dtype=bool)
         # whole paths of the chunk in progress, (steps + 1, P, chunk, D)
         self._path = np.empty(0, dtype)
+        self._chunk_start = 0
+        self._times_of_step: dict[int, list[int]] = {}
+        for time, step in enumerate(block.indices):
+            self._times_of_step.setdefault(step, []).append(time)
+
+    @property
+    def steps_read(self) -> list[int]:
+        """Steps at which something is read, increasing; the last step is always one of them."""
+        steps = self._block.first.steps
+        if self._path_measures or len(self._extremes):
+            return list(range(steps + 1))
+        return sorted({*self._times_of_step, steps})
+
+    def start_chunk(self, span: slice) -> None:
+        """Allocate the whole paths of a chunk of samples, where a measure reads them."""
+        self._chunk_start = span.start
+        if self._path_measures:
+            first, points = self._block.first, len(self._block.scenarios)
+            shape = (first.steps + 1, points, span.stop - span.start, len(first.initial))
+            self._path = np.empty(shape, first.dtype)
 
     def callback_for(self, span: slice) -> Callable[[int, Tensor, Tensor], None]:
-        """Return the callback that stores each step of a chunk of samples.
+        """Return the callback that stores each step of a chunk of samples, of all points.
 
         Args:
             span: the samples of the chunk.
@@ -63,36 +83,67 @@ class BlockAccumulator:
             A function of the step, the states (P · chunk, D) and the tangents (D, C, P · chunk),
             which are overwritten after it returns. Rows run over points first, samples last.
         """
-        block = self._block
-        steps, points = block.first.steps, len(block.scenarios)
-        times_of_step: dict[int, list[int]] = {}
-        for time, step in enumerate(block.indices):
-            times_of_step.setdefault(step, []).append(time)
+        self.start_chunk(span)
+        steps, points = self._block.first.steps, len(self._block.scenarios)
         extremes = _RunningExtremes() if len(self._extremes) else None
-        if self._path_measures:
-            shape = (steps + 1, points, span.stop - span.start, len(block.first.initial))
-            self._path = np.empty(shape, block.first.dtype)
 
         def on_step(step: int, x: Tensor, tangents: Tensor) -> None:
             if extremes is not None:
                 extremes.update(x)
             if self._path_measures:
                 self._path[step] = x.view(self._path.shape[1:]).cpu().numpy()
-            if step not in times_of_step and step != steps:
-                return
-            # (rows, D) and (D, C, rows) -> (1 + C, D, rows) -> (1 + C, D, P, chunk)
-            rows = torch.cat([x.T.unsqueeze(1), tangents], dim=1).transpose(0, 1)
-            table = rows.reshape(*rows.shape[:2], points, -1).cpu().numpy()
-            for time in times_of_step.get(step, ()):
-                self._values[:, time, :, :, span] = table
-                if extremes is not None:
-                    self._extremes[:, time, :, :, span] = extremes.table(points)
-            if step == steps:
-                # A path that diverged stays Inf or NaN, so the last step tells of all.
-                finite = np.isfinite(table).all(axis=1)
-                self._finite[..., span] = finite & finite[0]
+            if step in self._times_of_step or step == steps:
+                # (rows, D) and (D, C, rows) -> (1 + C, D, rows) -> (1 + C, D, P, chunk)
+                rows = torch.cat([x.T.unsqueeze(1), tangents], dim=1).transpose(0, 1)
+                table = rows.reshape(*rows.shape[:2], points, -1).cpu().numpy()
+                so_far = None if extremes is None else extremes.table(points)
+                self._store(step, table, so_far, slice(None), span)
 
         return on_step
+
+    def point_callback(self, point: int, span: slice) -> Callable[[NDArray[np.intp], Array], None]:
+        """Return the callback that stores some samples of one point, several steps at a time.
+
+        Args:
+            point: index of the point in the block.
+            span: the samples.
+
+        Returns:
+            A function of the steps reached (K,), which are those of :attr:`steps_read` in order,
+            and of states and sensitivities (K, 1 + C, D, samples).
+        """
+        rows = slice(point, point + 1)
+        part = slice(span.start - self._chunk_start, span.stop - self._chunk_start)
+        extremes: Array | None = None
+        watched = len(self._extremes) > 0
+
+        def on_steps(reached: NDArray[np.intp], tables: Array) -> None:
+            nonlocal extremes
+            if self._path_measures:
+                # (K, D, samples) -> (K, samples, D)
+                self._path[reached, point, part] = tables[:, 0].swapaxes(1, 2)
+            for step, table in zip(reached.tolist(), tables, strict=True):
+                if watched and extremes is None:
+                    extremes = np.stack([table[0], table[0]])[:, :, None]
+                elif extremes is not None:
+                    np.minimum(extremes[0], table[0, :, None], out=extremes[0])
+                    np.maximum(extremes[1], table[0, :, None], out=extremes[1])
+                self._store(step, table[:, :, None], extremes, rows, span)
+
+        return on_steps
+
+    def _store(
+        self, step: int, table: Array, extremes: Array | None, points: slice, span: slice
+    ) -> None:
+        """Store states and sensitivities of a step, (1 + C, D, P, N), if it is a measured one."""
+        for time in self._times_of_step.get(step, ()):
+            self._values[:, time, :, points, span] = table
+            if extremes is not None:
+                self._extremes[:, time, :, points, span] = extremes
+        if step == self._block.first.steps:
+            # A path that diverged stays Inf or NaN, so the last step tells of all.
+            finite = np.asarray(np.isfinite(table).all(axis=1))
+            self._finite[:, points, span] = finite & finite[0]
 
     def finish_chunk(self, span: slice) -> None:
         """Evaluate the path functionals of a chunk, whose whole paths are then dropped."""

@@ -16,9 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sde_lab.compiled.kernel import Kernel
+from sde_lab.compiled.points import step_point
+from sde_lab.compiled.run import draw_noise
+from sde_lab.sensitivity.compiled_engine import find_kernel, replay_seconds
 from sde_lab.sensitivity.tangents import STEPS_PER_SOLVE, TangentBatch, propagate_tangents
 from sde_lab.solver.autograd_mode import autograd_mode
-from sde_lab.solver.brownian import BrownianIncrements
+from sde_lab.solver.brownian import STREAM_SAMPLES, BrownianIncrements
 from sde_lab.solver.simulate import brownian_increments
 from sde_lab.sweeps.accumulator import BlockAccumulator
 from sde_lab.sweeps.exact_values import exact_values
@@ -81,18 +85,44 @@ class BlockRun:
         """Simulate the block.
 
         Yields:
-            The part of the simulation that is done, from 0 to 1, every few steps.
+            The part of the simulation that is done, from 0 to 1, every few milliseconds.
         """
-        block = self.block
-        samples, steps = block.first.samples, block.first.steps
-        for start in range(0, samples, block.span):
-            span = slice(start, min(start + block.span, samples))
-            with autograd_mode(recording=False):
-                batch = _make_batch(block, span)
-            on_step = self._accumulator.callback_for(span)
-            for reached in propagate_tangents(batch, block.sensitivities, on_step):
-                yield (start + (span.stop - start) * reached / steps) / samples
+        samples = self.block.first.samples
+        for start in range(0, samples, self.block.span):
+            span = slice(start, min(start + self.block.span, samples))
+            kernel = _find_kernel(self.block, span)
+            steps = self._torch_steps(span) if kernel is None else self._kernel_steps(kernel, span)
+            for share in steps:
+                yield (start + (span.stop - start) * share) / samples
             self._accumulator.finish_chunk(span)
+
+    def _torch_steps(self, span: slice) -> Iterator[float]:
+        """Simulate a chunk of samples by torchsde, all points as rows of one batch."""
+        block = self.block
+        with autograd_mode(recording=False):
+            batch = _make_batch(block, span)
+        on_step = self._accumulator.callback_for(span)
+        for reached in propagate_tangents(batch, block.sensitivities, on_step):
+            yield reached / block.first.steps
+
+    def _kernel_steps(self, kernel: Kernel, span: slice) -> Iterator[float]:
+        """Simulate a chunk of samples by a compiled loop, point by point with the same noise."""
+        block, steps = self.block, np.array(self._accumulator.steps_read, dtype=np.intp)
+        self._accumulator.start_chunk(span)
+        streams = range(span.start, span.stop, STREAM_SAMPLES)
+        runs = len(streams) * len(block.scenarios)
+        done = 0
+        for start in streams:
+            part = slice(start, min(start + STREAM_SAMPLES, span.stop))
+            for seed in dict.fromkeys(block.seeds):
+                first = block.first.replace(seed=seed)
+                noise = draw_noise(kernel, first, start // STREAM_SAMPLES)
+                for point in (p for p, s in enumerate(block.seeds) if s == seed):
+                    on_steps = self._accumulator.point_callback(point, part)
+                    for reached, table in step_point(kernel, block.scenarios[point], noise, steps):
+                        on_steps(reached, table[..., : part.stop - part.start])
+                    done += 1
+                    yield done / runs
 
     def result(self) -> BlockResult:
         """Return the estimates, once :meth:`steps` is exhausted."""
@@ -101,6 +131,19 @@ class BlockRun:
         return BlockResult(
             block.point_indices, value, error, exact_values(block), self._accumulator.exploded
         )
+
+
+def _find_kernel(block: SweepBlock, span: slice) -> Kernel | None:
+    """Return the compiled loop for a chunk of samples, or None where torchsde computes it."""
+    if block.engine == "torchsde":
+        return None
+    rows = (span.stop - span.start) * len(block.scenarios)
+    return find_kernel(
+        block.first,
+        block.sensitivities,
+        wait=block.engine == "compiled",
+        work=replay_seconds(block.first.replace(samples=rows), len(block.sensitivities)),
+    )
 
 
 def _make_batch(block: SweepBlock, span: slice) -> TangentBatch:

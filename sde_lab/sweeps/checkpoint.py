@@ -107,6 +107,10 @@ class Checkpoint:
     def _check_same_sweep(self, path: Path, stored: dict[str, Any]) -> None:
         """Raise if a file's identity is not this sweep's, naming the fields that differ."""
         current = self._plan.fingerprint()
+        # Files from before there was a choice are torchsde's. "auto" accepts points of any engine.
+        stored.setdefault("engine", "torchsde")
+        if current["engine"] == "auto":
+            current.pop("engine")
         # by way of JSON, as the stored identity: tuples become lists
         differing = [
             name for name in current if json.loads(json.dumps(current[name])) != stored.get(name)

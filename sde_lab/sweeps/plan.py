@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
+from sde_lab.sensitivity.engines import chosen_engine
 from sde_lab.sweeps.batching import check_table, split_into_blocks
 from sde_lab.sweeps.grid import SweepGrid, make_grid, with_values
 from sde_lab.sweeps.measures import SENSITIVITY_INPUTS, STATE_INPUTS, Measure, make_measures
@@ -55,6 +56,7 @@ class SweepBlock:
             times asked for have the same nearest step.
         measures: what is measured.
         sensitivities: Jacobian columns that are propagated along with the states.
+        engine: which engine computes it: "auto", "compiled" or "torchsde".
     """
 
     point_indices: tuple[int, ...]
@@ -63,6 +65,7 @@ class SweepBlock:
     indices: tuple[int, ...]
     measures: tuple[Measure, ...]
     sensitivities: tuple[str, ...]
+    engine: str = "torchsde"
 
     @property
     def first(self) -> Scenario:
@@ -93,6 +96,7 @@ class Plan:
         times: as asked for: None for the horizon, a number of equal steps, or times.
         columns: meaning of the E numbers of each point, (E,).
         blocks: the units of work; every point is in exactly one.
+        engine: which engine computes it: "auto", "compiled" or "torchsde".
     """
 
     scenario: Scenario
@@ -102,6 +106,7 @@ class Plan:
     times: int | tuple[float, ...] | None
     columns: tuple[Column, ...]
     blocks: tuple[SweepBlock, ...]
+    engine: str = "torchsde"
 
     @property
     def n_times(self) -> int:
@@ -122,6 +127,7 @@ class Plan:
             "measures": [measure.fingerprint for measure in self.measures],
             "sensitivities": list(self.sensitivities),
             "times": list(self.times) if isinstance(self.times, tuple) else self.times,
+            "engine": self.engine,
         }
 
 
@@ -131,6 +137,7 @@ def make_plan(
     measures: object,
     sensitivities: object = (),
     times: object = None,
+    engine: str | None = None,
 ) -> Plan:
     """Check a sweep and divide it into blocks; the arguments are those of :func:`sde_lab.sweep`.
 
@@ -138,6 +145,7 @@ def make_plan(
         ScenarioError: for an invalid argument, or a sweep beyond the memory budget; the hint says
             what would work.
     """
+    engine = chosen_engine(engine)
     checked_measures = make_measures(measures)
     names = _check_sensitivities(scenario, sensitivities)
     checked_times = _check_times(times)
@@ -151,11 +159,15 @@ def make_plan(
         key = (point.steps, point.samples, point.scheme, _nearest_steps(point, checked_times))
         groups.setdefault(key, []).append(index)
     blocks = [
-        SweepBlock(part, tuple(scenarios[i] for i in part), span, key[-1], checked_measures, names)
+        SweepBlock(
+            part, tuple(scenarios[i] for i in part), span, key[-1], checked_measures, names, engine
+        )
         for key, indices in groups.items()
         for part, span in split_into_blocks(scenarios, indices, key[-1], checked_measures, names)
     ]
-    return Plan(scenario, grid, checked_measures, names, checked_times, columns, tuple(blocks))
+    return Plan(
+        scenario, grid, checked_measures, names, checked_times, columns, tuple(blocks), engine
+    )
 
 
 def _check_sensitivities(scenario: Scenario, given: object) -> tuple[str, ...]:

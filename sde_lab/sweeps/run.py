@@ -134,7 +134,7 @@ class SweepRun:
         return self._results.result()
 
 
-def sweep(
+def sweep(  # noqa: PLR0913  keywords, each with a default
     scenario: Scenario,
     over: Any,
     measures: Any = ("mean", "std"),
@@ -144,13 +144,16 @@ def sweep(
     progress: Callable[[SweepProgress], object] | None = None,
     executor: Executor | None = None,
     checkpoint: Any = None,
+    engine: str | None = None,
 ) -> SweepResult:
     """Estimate statistics of a scenario at every point of a parameter grid.
 
-    The points are rows of one batch: a step of the solver moves all samples of many points at once,
-    with the derivatives that are asked for. Points use common random numbers unless the seed is
-    swept, so their errors are correlated. The same sweep gives the same table, to the bit, in this
-    process and on any executor.
+    Points use common random numbers unless the seed is swept, so their errors are correlated. With
+    torchsde the points are rows of one batch: a step of the solver moves all samples of many points
+    at once, with the derivatives that are asked for. A compiled loop simulates one point after the
+    other, with the same noise. With either engine the same sweep gives the same table, to the bit,
+    in this process and on any executor. "auto" changes over from torchsde when the loop is
+    compiled: the table is then the same to rounding.
 
     Args:
         scenario: gives every field that is not swept.
@@ -169,7 +172,12 @@ def sweep(
         executor: any ``concurrent.futures.Executor``; a Dask cluster gives one by
             ``Client(address).get_executor()``. None computes in the calling thread.
         checkpoint: path of a ``.parquet`` file, or of a folder, to which finished points are
-            written: the same sweep, called again, continues from there.
+            written: the same sweep, called again, continues from there. With ``engine="auto"`` it
+            takes over points of either engine; otherwise they must be of the same one.
+        engine: "torchsde" (rows of many points in ``sdeint``), "compiled" (a compiled loop, made
+            now if need be; torchsde where an equation cannot be compiled), or "auto": compiled
+            where its loop is ready, which is made in the background once that pays. None takes
+            what ``SDE_LAB_ENGINE`` says, "auto" by default.
 
     Returns:
         The estimates with standard errors and exact values; ``table()`` is a tidy pandas frame.
@@ -183,7 +191,7 @@ def sweep(
     """
     if executor is not None and not isinstance(executor, Executor):
         raise ScenarioError("executor", executor, "must be a concurrent.futures.Executor")
-    plan = make_plan(scenario, over, measures, sensitivities, times)
+    plan = make_plan(scenario, over, measures, sensitivities, times, engine)
     make_executor = SerialExecutor if executor is None else partial(PoolExecutor, executor=executor)
     run = SweepRun(plan, make_executor, checkpoint)
     try:
