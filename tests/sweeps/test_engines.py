@@ -96,7 +96,7 @@ def test_an_equation_that_cannot_be_compiled_is_computed_by_torchsde(
 
 
 def test_an_engine_that_does_not_exist_is_refused_by_name() -> None:
-    with pytest.raises(lab.ScenarioError, match="engine.*must be one of auto, compiled, torchsde"):
+    with pytest.raises(lab.ScenarioError, match=r"engine.*must be one of auto, compiled, torchsde"):
         lab.sweep(lab.Scenario(), {"kappa": [1.0]}, engine="fast")
     with pytest.raises(lab.ScenarioError, match="engine"):
         lab.simulate(lab.Scenario(), engine="fast")
