@@ -190,6 +190,7 @@ def test_a_race_measures_what_fits_and_predicts_the_rest(monkeypatch: pytest.Mon
     assert full["jacrev"].status == "predicted"
     assert full["jacrev"].memory > 4 * (51 * 400) ** 2  # as many cotangents as numbers
     assert "GB" in full["jacrev"].reason
+    assert [full[name].reason for name in ("replay", "summed")] == ["", ""]
     assert full["replay"].status == full["summed"].status == "measured"
     assert full["replay"].shape == (51, 400, 1, 1)
     assert full["summed"].shape == (1,)
