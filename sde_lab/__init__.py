@@ -8,10 +8,11 @@ from sde_lab.models import MODELS
 from sde_lab.models.laws.base import Law
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import SCHEMES
+from sde_lab.sensitivity.engines import simulate
 from sde_lab.sensitivity.jacobian import JACOBIAN_METHODS, Jacobian, jacobian
 from sde_lab.sensitivity.sdeint_jacobian import sdeint_jacobian
 from sde_lab.solver.brownian import BrownianIncrements
-from sde_lab.solver.simulate import Paths, simulate
+from sde_lab.solver.simulate import Paths
 from sde_lab.studies.benchmark.torchsde_setup import TorchsdeSetup, torchsde_setup
 from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.summaries.summary import Bands, Summary, summarise

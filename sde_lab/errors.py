@@ -1,21 +1,21 @@
-"""The one error a person can cause: a field that cannot work, and what would."""
+"""The error that invalid input raises: it names the field, the value and what would be valid."""
 
 from __future__ import annotations
 
 
 class ScenarioError(ValueError):
-    """A field of a scenario cannot work.
+    """A field of a scenario, or an argument, has an invalid value.
 
-    The message names the field, the value it was given and what would work instead.
+    The message names the field, the value it was given and what would be valid instead.
 
     Attributes:
         field: dotted name of the field, such as ``"steps"`` or ``"parameters.kappa"``.
-        value: what was given, as it was given.
-        hint: what would work.
+        value: the value, unchanged.
+        hint: why it is invalid, and what would be valid.
     """
 
     def __init__(self, field: str, value: object, hint: str) -> None:
-        self.field = _line(field)
+        self.field = _short_line(field)
         self.value = value
         self.hint = hint
         super().__init__(f"{self.field} = {short_repr(value)}: {hint}")
@@ -24,16 +24,16 @@ class ScenarioError(ValueError):
         return type(self), (self.field, self.value, self.hint)
 
 
-def _line(name: str, longest: int = 60) -> str:
-    """A name in one line: those of parameters arrive from outside too."""
-    safe = "".join(c if c.isprintable() else repr(c)[1:-1] for c in name[:longest])
-    return safe if len(name) <= longest else safe + "…"
+def _short_line(name: str, max_chars: int = 60) -> str:
+    """Return a name as one short printable line: names of parameters may come from a link."""
+    safe = "".join(c if c.isprintable() else repr(c)[1:-1] for c in name[:max_chars])
+    return safe if len(name) <= max_chars else safe + "…"
 
 
-def short_repr(value: object, longest: int = 60) -> str:
-    """The value as text, shortened: what arrives in a link may be a megabyte."""
+def short_repr(value: object, max_chars: int = 60) -> str:
+    """Return ``repr(value)``, shortened: a value in a link may be a megabyte long."""
     try:
-        text = repr(value[:longest]) if isinstance(value, str) else repr(value)
-    except ValueError:  # Python writes out no whole number of more than 4300 digits
+        text = repr(value[:max_chars]) if isinstance(value, str) else repr(value)
+    except ValueError:  # Python does not convert integers of more than 4300 digits to text
         return f"{type(value).__name__} too long to show"
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    return text if len(text) <= max_chars else text[: max_chars - 1] + "…"

@@ -1,6 +1,6 @@
-"""How much memory a scenario needs, and the refusal of one that needs too much.
+"""Memory that a scenario needs, and the error for one that needs too much.
 
-Two limits hold: what one run may take, and what all runs of a server may take together.
+There are two limits: one for a single run, and one for all runs of a server together.
 """
 
 from __future__ import annotations
@@ -14,53 +14,58 @@ from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 
 RUN_LIMIT_VARIABLE = "SDE_LAB_MEMORY_GB"
+"""Environment variable with the memory limit of one run, in GB."""
 DEFAULT_GB = 2.0
+"""Memory limit of one run by default, in GB."""
 SERVER_VARIABLE = "SDE_LAB_SERVER_MEMORY_GB"
-SERVER_SHARE = 0.75
-"""Part of the machine's memory, or of its container's, that a server takes unless told."""
+"""Environment variable with the memory of a whole server, in GB."""
+DEFAULT_SERVER_SHARE = 0.75
+"""Share of the machine's memory, or of its container's, that a server uses by default."""
 GROWTH_BYTES = 0.4e9
-"""What a server comes to hold besides its runs and what its processes hold after their imports:
-full caches, a hundred sessions, and the one span of samples that is worked on; measured with
-``tests.load``."""
+"""Memory of a server besides its runs and what its processes hold after their imports: full caches,
+a hundred sessions, and the chunk of samples in progress; measured with ``tests.load``."""
 SERVER_BYTES = 2.2e9
-"""What a whole server holds besides its runs, about, for those who cannot measure it."""
+"""Approximate memory of a whole server besides its runs, for callers that cannot measure it."""
 MIN_CAPACITY_BYTES = 0.25e9
-"""Room for runs without which a server does not begin any."""
+"""Minimum memory left for runs; below it the server refuses to start."""
 CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
+"""Files in which Linux states the memory limit of a container, of cgroup version 2 and 1."""
 SMAPS_ROLLUP = Path("/proc/self/smaps_rollup")
+"""File in which Linux states the memory of this process, with shared pages counted in parts."""
 MAX_DISPLAY_STEPS = 120
-"""Steps between displayed times, at most."""
+"""Largest number of intervals between displayed times: 121 times."""
 BLOCK_BYTES = 64e6
 """Working memory of one block of the replay; see :mod:`sde_lab.sensitivity.replay`."""
 
 
 def run_limit_bytes() -> float:
-    """The memory one run may take, in bytes: ``SDE_LAB_MEMORY_GB``, or 2 GB where there is room.
+    """Return the memory limit of one run, in bytes: ``SDE_LAB_MEMORY_GB``, by default 2 GB.
 
-    On a small machine, or in a small share of one, it is what a server leaves to all its runs.
+    On a small machine, or in a small container, it is the memory that a server leaves for all runs.
 
     Raises:
         ScenarioError: if a variable is not a positive number.
     """
     if RUN_LIMIT_VARIABLE in os.environ:
-        return _gigabytes(RUN_LIMIT_VARIABLE, DEFAULT_GB)
-    return min(DEFAULT_GB * 1e9, max(_server_bytes() - SERVER_BYTES, MIN_CAPACITY_BYTES))
+        return _bytes_from_variable(RUN_LIMIT_VARIABLE, DEFAULT_GB)
+    capacity = max(_server_bytes() - SERVER_BYTES, MIN_CAPACITY_BYTES)
+    return min(DEFAULT_GB * 1e9, capacity)
 
 
 def server_capacity_bytes(base: float = SERVER_BYTES) -> float:
-    """Return the memory that all runs of a server may hold together, in bytes.
+    """Return the memory limit of all runs of a server together, in bytes.
 
-    It is ``SDE_LAB_SERVER_MEMORY_GB``, or three quarters of what the machine or its container has,
-    less what the server needs for itself.
+    It is ``SDE_LAB_SERVER_MEMORY_GB``, by default three quarters of the memory of the machine or
+    its container, less the memory of the server itself.
 
     Args:
-        base: what the server needs for itself, in bytes, where it was measured.
+        base: memory of the server itself, in bytes, where it was measured.
 
     Raises:
-        ScenarioError: if the variable is not a positive number, or leaves no room for a run.
+        ScenarioError: if the variable is not a positive number, or leaves too little for a run.
     """
     whole, least = _server_bytes(), base + MIN_CAPACITY_BYTES
     if whole < least:
@@ -70,11 +75,11 @@ def server_capacity_bytes(base: float = SERVER_BYTES) -> float:
 
 
 def resident_bytes() -> float:
-    """Return the memory that this process holds, in bytes.
+    """Return the memory that this process uses, in bytes.
 
     On Linux a page that several processes share counts in parts (proportional set size), so that
-    the sum over the processes of a server counts it once. Elsewhere it is the largest resident set
-    so far, which counts shared pages in each.
+    the sum over the processes of a server counts it once. Elsewhere it is the peak of the resident
+    set, which counts shared pages in each process.
     """
     if SMAPS_ROLLUP.exists():
         fields = dict(line.split(":", 1) for line in SMAPS_ROLLUP.read_text().splitlines()[1:])
@@ -83,27 +88,27 @@ def resident_bytes() -> float:
         return SERVER_BYTES / 3.0  # one of its three processes
     import resource
 
-    unit = 1.0 if sys.platform == "darwin" else 1024.0
+    unit = 1.0 if sys.platform == "darwin" else 1024.0  # macOS reports bytes, others kilobytes
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * unit
 
 
 def _server_bytes() -> float:
-    """The memory of the whole server."""
-    return _gigabytes(SERVER_VARIABLE, SERVER_SHARE * machine_memory() / 1e9)
+    """Return the memory of a whole server, in bytes, from the environment or by default."""
+    return _bytes_from_variable(SERVER_VARIABLE, DEFAULT_SERVER_SHARE * machine_memory() / 1e9)
 
 
 def machine_memory() -> float:
-    """The memory of this machine, or of the container it is, in bytes."""
-    found = [float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))]
+    """Return the memory of this machine, or the limit of its container, in bytes."""
+    limits = [float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))]
     for path in CGROUP_LIMITS:
         text = path.read_text().strip() if path.exists() else ""
-        if text.isdigit():
-            found.append(float(text))
-    return min(found)
+        if text.isdigit():  # "max" where there is no limit
+            limits.append(float(text))
+    return min(limits)
 
 
-def _gigabytes(variable: str, default: float) -> float:
-    """What an environment variable asks for, in bytes."""
+def _bytes_from_variable(variable: str, default: float) -> float:
+    """Return the value in bytes of an environment variable in GB; ``default`` is in GB."""
     given = os.environ.get(variable, str(default))
     try:
         gigabytes = float(given)
@@ -115,44 +120,49 @@ def _gigabytes(variable: str, default: float) -> float:
 
 
 def peak_bytes(scenario: Scenario, *, jacobian: bool) -> float:
-    """Peak memory of simulating the scenario, with its Jacobian or without, in bytes."""
+    """Return the peak memory of a simulation, with its Jacobian or without, in bytes."""
     return BLOCK_BYTES + scenario.samples * bytes_per_sample(scenario, jacobian=jacobian)
 
 
 def max_samples(scenario: Scenario, *, jacobian: bool) -> int:
-    """The largest number of samples with which the scenario fits; 0 if none does."""
+    """Return the largest number of samples that fits the memory limit; 0 if not even one does."""
     return max(
         0, int((run_limit_bytes() - BLOCK_BYTES) / bytes_per_sample(scenario, jacobian=jacobian))
     )
 
 
 def check_run(scenario: Scenario, *, jacobian: bool) -> None:
-    """Raise ScenarioError, saying what would fit, if the scenario is over the budget."""
+    """Raise ScenarioError, naming what would fit, if a run is over the memory limit.
+
+    Args:
+        scenario: the scenario, whose paths are stored at all times.
+        jacobian: True if the Jacobian is stored as well.
+    """
     task = "the paths and their derivatives need" if jacobian else "the paths need"
     _check(scenario, bytes_per_sample(scenario, jacobian=jacobian), task, run_limit_bytes())
 
 
 def check_chunked_run(scenario: Scenario, within: float | None = None) -> None:
-    """Raise ScenarioError if a run in chunks, which keeps the displayed times only, does not fit.
+    """Raise ScenarioError if a run in chunks, which stores the displayed times only, does not fit.
 
     Args:
-        scenario: what is to be run.
-        within: the memory it may take, in bytes, if that is not the limit of one run.
+        scenario: the scenario.
+        within: memory limit in bytes; None takes that of one run.
     """
     allowed = run_limit_bytes() if within is None else within
     _check(scenario, _displayed_bytes(scenario), "the displayed times need", allowed)
 
 
 def chunked_run_bytes(scenario: Scenario) -> float:
-    """The memory that a survey holds from its beginning until it is let go, in bytes."""
+    """Return the memory that a run in chunks holds as long as it exists, in bytes."""
     return BLOCK_BYTES + scenario.samples * _displayed_bytes(scenario)
 
 
 def _displayed_bytes(scenario: Scenario) -> float:
-    """Bytes of one sample at the displayed times: state, columns, and room to sort them."""
+    """Return the bytes of one sample at the displayed times: state, columns, space for sorting."""
     model = scenario.model_spec
     numbers = len(model.components) * (1 + len(model.jacobian_columns)) + 6
-    return float((MAX_DISPLAY_STEPS + 1) * numbers * _width(scenario))
+    return float((MAX_DISPLAY_STEPS + 1) * numbers * _bytes_per_number(scenario))
 
 
 def _check(scenario: Scenario, per_sample: float, task: str, allowed: float) -> None:
@@ -174,15 +184,20 @@ def _check(scenario: Scenario, per_sample: float, task: str, allowed: float) -> 
 
 
 def bytes_per_sample(scenario: Scenario, *, jacobian: bool) -> float:
-    """Bytes that one more sample takes: states (twice, while stacked), noise, derivatives."""
+    """Return the bytes of one sample at all times: states (twice while stacked), noise, Jacobian.
+
+    Args:
+        scenario: gives the number of steps, states, Brownian motions and columns.
+        jacobian: True if derivatives are stored: by each column, and step by step by the state.
+    """
     model = scenario.model_spec
     state = len(model.components)
     noise = model.brownian_size * (2 if scenario.scheme_spec.levy_area else 1)
     derivatives = state * (len(model.jacobian_columns) + state) if jacobian else 0
     numbers = (scenario.steps + 1) * (noise + max(2 * state, state + derivatives))
-    return float(numbers * _width(scenario))
+    return float(numbers * _bytes_per_number(scenario))
 
 
-def _width(scenario: Scenario) -> int:
-    """Bytes of a number."""
+def _bytes_per_number(scenario: Scenario) -> int:
+    """Return the size of one number in the scenario's precision, in bytes."""
     return 8 if scenario.dtype == "float64" else 4

@@ -1,4 +1,4 @@
-"""Everything the sliders say, as one frozen, hashable value, checked before any work starts."""
+"""One simulation as a frozen, hashable value, validated before any work starts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ from sde_lab.schemes import SCHEMES, Scheme
 
 DType = Literal["float32", "float64"]
 DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "float64": torch.float64}
+"""Precisions, by the name that stands in a scenario."""
 DEVICES = ("cpu", "cuda")
 MAX_STEPS = 1_000_000
 MAX_SAMPLES = 10_000_000
 MAX_HORIZON = 1e6
+"""Largest final time T, in the model's unit of time."""
 MAX_SEED = 2**63 - 1
+MAX_NAME_CHARS = 40
+"""Characters of an unknown name that are shown in an error."""
 
 
 class FrozenDict(Mapping[str, float]):
@@ -51,23 +55,24 @@ class FrozenDict(Mapping[str, float]):
 
 @dataclass(frozen=True)
 class Scenario:
-    """One experiment: a model with its parameters, a grid, a scheme and a seed.
+    """A model with its parameters, a time grid, a numerical scheme and a seed.
 
     Attributes:
         model: a name in :data:`sde_lab.MODELS`, or the text of an SDE (:func:`sde_lab.parse_sde`).
         parameters: any of the model's parameters by name; the others take their defaults.
         x0: initial state, a number or one per state component; None takes the model's default.
-            Kept as a tuple of floats.
+            Stored as a tuple of floats, (D,).
         horizon: final time T; time runs over [0, T].
-        steps: number of equal solver steps.
+        steps: number of solver steps, of length T / steps each.
         samples: number of independent paths.
         scheme: a name in :data:`sde_lab.SCHEMES`.
-        seed: names the Brownian sheet.
+        seed: selects the Brownian paths, which are the same for every model, scheme and number of
+            samples, and are refined as the number of steps doubles.
         dtype: "float32" or "float64".
         device: "cpu", or "cuda" where there is one.
 
     Raises:
-        ScenarioError: naming the first field that cannot work.
+        ScenarioError: naming the first invalid field.
     """
 
     model: str = "ornstein_uhlenbeck"
@@ -82,51 +87,53 @@ class Scenario:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        settle = object.__setattr__
-        settle(self, "model", _model_name_or_text(self.model))
+        assign = object.__setattr__  # the dataclass is frozen
+        assign(self, "model", _model_name_or_text(self.model))
         model = self.model_spec
         dtype = DTYPES[_choice("dtype", self.dtype, DTYPES)]
-        settle(self, "parameters", _parameters(model, self.parameters, dtype))
-        settle(self, "x0", _initial(model, self.x0, dtype))
-        settle(self, "horizon", _number("horizon", self.horizon, 0.0, MAX_HORIZON, strict=True))
-        settle(self, "steps", _integer("steps", self.steps, 1, MAX_STEPS))
-        settle(self, "samples", _integer("samples", self.samples, 1, MAX_SAMPLES))
-        settle(self, "seed", _integer("seed", self.seed, 0, MAX_SEED))
+        assign(self, "parameters", _parameters(model, self.parameters, dtype))
+        assign(self, "x0", _initial(model, self.x0, dtype))
+        assign(self, "horizon", _number("horizon", self.horizon, 0.0, MAX_HORIZON, strict=True))
+        assign(self, "steps", _integer("steps", self.steps, 1, MAX_STEPS))
+        assign(self, "samples", _integer("samples", self.samples, 1, MAX_SAMPLES))
+        assign(self, "seed", _integer("seed", self.seed, 0, MAX_SEED))
         _device(self.device)
         SCHEMES[_choice("scheme", self.scheme, SCHEMES)].check_supports(model)
 
     @property
     def model_spec(self) -> Model:
-        """The model itself."""
+        """The model: drift, diffusion and exact laws."""
         return MODELS[self.model] if self.model in MODELS else parse_sde(self.model)
 
     @property
     def scheme_spec(self) -> Scheme:
-        """The scheme itself."""
+        """The scheme: its order and the noise that it supports."""
         return SCHEMES[self.scheme]
 
     @property
     def initial(self) -> tuple[float, ...]:
-        """Initial state, one number per component."""
+        """Initial state, one number per component, (D,)."""
         return cast(tuple[float, ...], self.x0)
 
     @property
     def step(self) -> float:
-        """Length of one solver step."""
+        """Length Δ of one solver step, in units of time."""
         return self.horizon / self.steps
 
     @property
     def torch_dtype(self) -> torch.dtype:
-        """The precision as torch names it."""
+        """The dtype as a ``torch.dtype``."""
         return DTYPES[self.dtype]
 
     def replace(self, **changes: Any) -> Scenario:
-        """The same scenario with some fields changed.
+        """Return a copy with some fields changed.
 
-        Parameters given are merged in; another model takes its own defaults instead.
+        Args:
+            **changes: new values by field. ``parameters`` are merged into the present ones; another
+                ``model`` takes its own default parameters and initial state.
 
         Raises:
-            ScenarioError: for a field that does not exist, or cannot work.
+            ScenarioError: for a field that does not exist or is invalid.
         """
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         if "model" in changes and _model_name_or_text(changes["model"]) != self.model:
@@ -136,7 +143,7 @@ class Scenario:
         return Scenario.from_dict({**plain, **changes})
 
     def to_dict(self) -> dict[str, Any]:
-        """The scenario as plain data, fit for JSON."""
+        """Return the fields as plain data that JSON can represent."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         plain["parameters"] = dict(self.parameters)
         plain["x0"] = list(self.initial) if len(self.initial) > 1 else self.initial[0]
@@ -144,10 +151,13 @@ class Scenario:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Scenario:
-        """The scenario that :meth:`to_dict` described.
+        """Return the scenario that :meth:`to_dict` was called on.
+
+        Args:
+            plain: fields by name; those left out take their defaults.
 
         Raises:
-            ScenarioError: for a field that does not exist, or cannot work.
+            ScenarioError: for a field that does not exist or is invalid.
         """
         if not isinstance(plain, Mapping):
             raise ScenarioError("scenario", plain, "must be a mapping from field names to values")
@@ -155,13 +165,15 @@ class Scenario:
         for name in plain:
             if name not in known:
                 raise ScenarioError(
-                    _label(name), plain[name], f"no such field; {_listed(known)} are"
+                    _shown_name(name),
+                    plain[name],
+                    f"no such field; the fields are {_listed(known)}",
                 )
         return cls(**plain)
 
 
 def _model_name_or_text(model: object) -> str:
-    """A name in MODELS, or the text of an SDE as it is kept."""
+    """Validate the field ``model``; return the name in MODELS or the normalised equation text."""
     if isinstance(model, str) and "=" in model:
         return normalise_text(model)
     if not isinstance(model, str) or model not in MODELS:
@@ -175,9 +187,9 @@ def _listed(names: object) -> str:
     return ", ".join(sorted(map(str, cast(Any, names))))
 
 
-def _label(name: object) -> str:
-    """A key that came from outside, as the name of a field."""
-    return name[:40] if isinstance(name, str) else short_repr(name, 40)
+def _shown_name(name: object) -> str:
+    """Return an unknown key as text for the ``field`` of an error."""
+    return name[:MAX_NAME_CHARS] if isinstance(name, str) else short_repr(name, MAX_NAME_CHARS)
 
 
 def _choice(name: str, value: object, choices: Collection[str]) -> str:
@@ -194,7 +206,7 @@ def _number(
     *,
     strict: bool = False,
 ) -> float:
-    """A finite number in [low, high], or in (low, high] if strict, or ScenarioError."""
+    """Return a finite number in [low, high], or in (low, high] if strict; else raise."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ScenarioError(name, value, "must be a number")
     number = _as_float(value)
@@ -243,7 +255,7 @@ def _parameters(model: Model, given: object, dtype: torch.dtype) -> FrozenDict:
     for name in given:
         if name not in known:
             hint = f"no such parameter of {model.slug}; it has {', '.join(known)}"
-            raise ScenarioError(f"parameters.{_label(name)}", given[name], hint)
+            raise ScenarioError(f"parameters.{_shown_name(name)}", given[name], hint)
     chosen = {
         parameter: given.get(parameter.name, parameter.default) for parameter in model.parameters
     }

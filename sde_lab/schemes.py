@@ -1,4 +1,4 @@
-"""The numerical schemes, each with the facts that decide what it can be used for."""
+"""The numerical schemes, with their order, interpretation and the noise that they support."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ from sde_lab.errors import ScenarioError
 from sde_lab.models.base import Interpretation, Model, NoiseType
 
 ANY_NOISE: tuple[NoiseType, ...] = ("diagonal", "additive", "scalar", "general")
+"""Noise types of schemes that need no iterated integrals of different Brownian motions."""
 COMMUTATIVE: tuple[NoiseType, ...] = ("diagonal", "additive", "scalar")
+"""Noise types for which the increments (and areas) determine those integrals."""
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """One-step map Φ of an SDE solver.
+    """A numerical scheme of torchsde: a one-step map Φ.
 
     Attributes:
-        name: as it stands in a scenario.
-        title: as people read it.
-        interpretation: the stochastic integral whose solution it converges to.
-        method: the name torchsde knows it by.
-        noise_types: the noise structures it can be used with.
+        name: value of ``Scenario.scheme``.
+        title: name in text.
+        interpretation: stochastic integral whose solution it converges to, "ito" or
+            "stratonovich".
+        method: value of ``torchsde.sdeint``'s argument ``method``.
+        noise_types: noise types that it supports.
         strong_order: strong order of convergence for each noise type.
-        levy_area: whether it asks for the space-time Lévy area of each step.
-        uses_autograd: whether torchsde takes derivatives inside the step (forward-mode automatic
-            differentiation cannot pass through those).
-        options: passed on to the solver.
+        levy_area: True if it needs the space-time Lévy area of each step.
+        uses_autograd: True if torchsde differentiates inside the step (forward-mode automatic
+            differentiation cannot pass through that).
+        options: value of ``torchsde.sdeint``'s argument ``options``.
 
     Orders: Kloeden and Platen (1992), chapters 10 and 11; Rößler (2010) for srk.
     """
@@ -44,22 +47,22 @@ class Scheme:
 
     @property
     def interpretation_title(self) -> str:
-        """The stochastic integral as people write it."""
+        """Name of the interpretation in text, "Itô" or "Stratonovich"."""
         return "Itô" if self.interpretation == "ito" else "Stratonovich"
 
     def why_unsupported(self, noise_type: NoiseType, size: int) -> str | None:
         """Return why the scheme cannot drive a noise structure; None if it can.
 
-        This is the one rule of which scheme fits which noise. :meth:`supports`,
-        :meth:`check_supports` and :func:`fitting_schemes` ask it of a model; whoever has no model,
-        such as :func:`sde_lab.sdeint_jacobian`, asks it here.
+        This is the only rule of which scheme fits which noise. :meth:`supports`,
+        :meth:`check_supports` and :func:`fitting_schemes` apply it to a model; callers without a
+        model, such as :func:`sde_lab.sdeint_jacobian`, apply it here.
 
         Args:
-            noise_type: of the equation.
+            noise_type: noise type of the equation.
             size: number of its state components.
 
         Returns:
-            The kind of noise with what stands in the way, or None.
+            The noise type with the reason, or None.
         """
         if noise_type not in self.noise_types:
             return noise_type
@@ -73,33 +76,33 @@ class Scheme:
         return None
 
     def supports(self, model: Model) -> bool:
-        """Return whether the scheme can drive the model's noise."""
+        """Return True if the scheme supports the model's noise."""
         return self.why_unsupported(model.noise_type, len(model.components)) is None
 
     def check_supports(self, model: Model) -> None:
-        """Raise ScenarioError, naming the pair, if the scheme cannot drive the model's noise."""
+        """Raise ScenarioError, naming both, if the scheme does not support the model's noise."""
         self.check_structure(model.noise_type, len(model.components), model.slug)
 
     def check_structure(self, noise_type: NoiseType, size: int, equation: str) -> None:
-        """Raise ScenarioError if the scheme cannot drive the noise of an equation.
+        """Raise ScenarioError if the scheme does not support the noise of an equation.
 
         Args:
-            noise_type: of the equation.
+            noise_type: noise type of the equation.
             size: number of its state components.
             equation: its name, for the message.
         """
         reason = self.why_unsupported(noise_type, size)
         if reason is None:
             return
-        works = ", ".join(
+        supporting = ", ".join(
             s.name for s in SCHEMES.values() if s.why_unsupported(noise_type, size) is None
         )
-        hint = f"cannot be used with {equation}, whose noise is {reason}; {works} can"
+        hint = f"cannot be used with {equation}, whose noise is {reason}; {supporting} can"
         raise ScenarioError("scheme", self.name, hint)
 
 
 def fitting_schemes(model: Model) -> tuple[str, ...]:
-    """Return the names of the schemes that can drive the model's noise, in the order of SCHEMES."""
+    """Return the names of the schemes that support the model's noise, in the order of SCHEMES."""
     return tuple(scheme.name for scheme in SCHEMES.values() if scheme.supports(model))
 
 

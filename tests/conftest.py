@@ -78,6 +78,15 @@ def _defaults() -> Iterator[None]:
     torch.random.set_rng_state(state)
 
 
+@pytest.fixture(autouse=True)
+def _main_module() -> Iterator[None]:
+    """Put ``__main__`` back: AppTest leaves its script there, perhaps a temporary file that is
+    gone, and every process that a later test spawns would begin by running it."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
     """Start an application of one's own, ``serve(script, **environment)``: its address."""

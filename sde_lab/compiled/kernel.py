@@ -26,6 +26,11 @@ from sde_lab.schemes import Scheme
 
 CACHE_SIZE = 64
 """Kernels that are kept; the one that was used least recently goes first."""
+COMPILE_SECONDS = 1.0
+"""What making a kernel costs, about. It is made when replay has cost as much for want of it: so
+waiting for it never doubles what a run, or a worker with one task, has to do."""
+MAX_COUNTED = 1024
+"""Keys whose work by replay is added up; the one that was asked for least recently goes first."""
 FASTMATH = {"contract", "arcp", "nsz", "reassoc"}
 """What the compiler may assume. Not ``nnan`` and ``ninf``: paths that diverge must show it."""
 _LOG = logging.getLogger(__name__)
@@ -114,17 +119,34 @@ class KernelCache:
         self._lock = threading.Lock()
         self._kernels: OrderedDict[Key, Kernel | None] = OrderedDict()
         self._pending: set[Key] = set()
+        self._work: OrderedDict[Key, float] = OrderedDict()
         self._compiler = ThreadPoolExecutor(1, thread_name_prefix="kernel-compiler")
 
-    def get(self, key: Key, model: EquationModel, scheme: Scheme) -> Kernel | None:
-        """Return the kernel if it is there and usable; otherwise have it compiled."""
+    def get(
+        self, key: Key, model: EquationModel, scheme: Scheme, work: float = math.inf
+    ) -> Kernel | None:
+        """Return the kernel if it is there and usable; otherwise have it compiled once it pays.
+
+        Args:
+            key: names the kernel.
+            model: the equation.
+            scheme: the scheme.
+            work: seconds, about, that the caller's run takes by replay. The kernel is compiled
+                when all runs that asked for it have taken COMPILE_SECONDS.
+        """
         with self._lock:
             if key in self._kernels:
                 self._kernels.move_to_end(key)
                 return self._kernels[key]
-            if key not in self._pending and len(self._pending) < self._maxsize:
+            if key in self._pending or len(self._pending) >= self._maxsize:
+                return None
+            self._work[key] = self._work.pop(key, 0.0) + work
+            if self._work[key] >= COMPILE_SECONDS:
+                del self._work[key]
                 self._pending.add(key)
                 self._compiler.submit(self._compile, key, model, scheme)
+            elif len(self._work) > MAX_COUNTED:
+                self._work.popitem(last=False)
         return None
 
     def wait_for(self, key: Key, model: EquationModel, scheme: Scheme) -> Kernel | None:

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from sde_lab import memory
 from sde_lab.compiled.kernel import Kernel, stored_rows
 from sde_lab.compiled.source import STRIDE, WIDTH
 from sde_lab.scenario import Scenario
@@ -42,7 +44,8 @@ class Tables:
 def fits(kernel: Kernel, scenario: Scenario) -> bool:
     """Return whether the increments of a block fit in memory."""
     numbers = scenario.steps * WIDTH * kernel.source.brownian_size
-    return numbers * np.dtype(kernel.dtype).itemsize <= MAX_NOISE_BYTES
+    allowed = min(MAX_NOISE_BYTES, memory.run_limit_bytes() / 4.0)
+    return numbers * np.dtype(kernel.dtype).itemsize <= allowed
 
 
 def run_kernel(
@@ -52,6 +55,7 @@ def run_kernel(
     first_sample: int = 0,
     threads: int | None = None,
     noise: BrownianIncrements | None = None,
+    out: Tables | None = None,
 ) -> Tables:
     """Simulate the scenario's samples and differentiate them by the kernel's columns.
 
@@ -62,13 +66,14 @@ def run_kernel(
         first_sample: number of the first sample on the sheet, a multiple of STREAM_SAMPLES.
         threads: blocks at once; None takes the processor's cores.
         noise: increments to use instead of those that the seed names.
+        out: where to write; None makes new tables.
 
     Returns:
         Tables of the stored times; a path that diverges holds Inf or NaN from there on.
     """
     count, size = scenario.samples, kernel.source.size
     shape = (len(indices), size, count)
-    tables = Tables(
+    tables = out or Tables(
         np.empty(shape, dtype=kernel.dtype),
         np.empty((len(kernel.source.columns), *shape), dtype=kernel.dtype),
     )
@@ -99,19 +104,16 @@ class _Task:
         self._given = noise
         self._kernel, self._scenario, self._tables = kernel, scenario, tables
         self._first_block = first_sample // WIDTH
-        self._number = np.dtype(kernel.dtype).type
-        values = [scenario.parameters[name] for name in kernel.source.parameters]
-        self._parameters = np.array(values, dtype=kernel.dtype)
+        self._parameters = parameter_values(kernel, scenario)
         self._rows = stored_rows(scenario.steps, indices)
         self._stores_start = bool(len(indices)) and indices[0] == 0
 
     def run(self, block: int) -> None:
         """Simulate one block and copy its stored times into the tables."""
-        source, number = self._kernel.source, self._number
         noise, areas = self._noise(block)
-        rows = source.size * (1 + len(source.columns))
-        state = self._start(rows)
-        stored = np.empty((self._tables.states.shape[0], rows, WIDTH), dtype=self._kernel.dtype)
+        state = start_state(self._kernel, self._scenario)
+        shape = (self._tables.states.shape[0], len(state), WIDTH)
+        stored = np.empty(shape, dtype=self._kernel.dtype)
         if self._stores_start:
             stored[0] = state[:, :WIDTH]
         self._kernel.run(
@@ -119,43 +121,23 @@ class _Task:
             areas,
             state.reshape(-1),
             self._parameters,
-            number(self._scenario.step),
+            self._parameters.dtype.type(self._scenario.step),
             0,
             self._rows,
             stored.reshape(-1),
         )
         self._copy(block, stored)
 
-    def _start(self, rows: int) -> NDArray[np.floating]:
-        """Return initial states and tangents, (rows, STRIDE): ∂x₀/∂x₀ is the unit matrix."""
-        source = self._kernel.source
-        state = np.zeros((rows, STRIDE), dtype=self._kernel.dtype)
-        initial = source.initial
-        state[: source.size] = np.array(self._scenario.initial, dtype=self._kernel.dtype)[:, None]
-        for c, name in enumerate(source.columns):
-            if name in initial:
-                state[source.size * (1 + c) + initial.index(name)] = 1.0
-        return state
+    def _noise(self, block: int) -> BlockNoise:
+        """Return a block of the given increments and areas, or of those that the seed names."""
+        if self._given is None:
+            return draw_noise(self._kernel, self._scenario, self._first_block + block)
+        increments, areas = _empty_noise(self._kernel, self._scenario)
+        for m in range(len(increments)):
+            self._take(block, m, increments[m], None if areas is None else areas[m])
+        return _flat(increments, areas)
 
-    def _noise(self, block: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-        """Return increments and Lévy areas of a block, flat (M, K, WIDTH)."""
-        source, scenario = self._kernel.source, self._scenario
-        shape = (source.brownian_size, scenario.steps, WIDTH)
-        dtype = scenario.torch_dtype
-        increments = torch.empty(shape, dtype=dtype, device="cpu")
-        areas = torch.empty(shape, dtype=dtype, device="cpu") if source.levy_area else None
-        for m in range(source.brownian_size):
-            if self._given is not None:
-                self._take(block, m, increments[m], None if areas is None else areas[m])
-                continue
-            target = None if areas is None else areas[m]
-            fill_stream(increments[m], target, scenario.seed, m, self._first_block + block)
-        flat = increments.view(-1).numpy()
-        return flat, flat if areas is None else areas.view(-1).numpy()
-
-    def _take(
-        self, block: int, m: int, increments: torch.Tensor, areas: torch.Tensor | None
-    ) -> None:
+    def _take(self, block: int, m: int, increments: Tensor, areas: Tensor | None) -> None:
         """Copy given increments, (steps, N, M), into a block; what is over the samples is zero."""
         assert self._given is not None
         span = slice(block * WIDTH, min((block + 1) * WIDTH, self._scenario.samples))
@@ -174,3 +156,48 @@ class _Task:
         self._tables.states[..., start:stop] = part[:, :size]
         for c, table in enumerate(self._tables.derivatives):
             table[..., start:stop] = part[:, size * (1 + c) : size * (2 + c)]
+
+
+BlockNoise = tuple[NDArray[np.floating], NDArray[np.floating]]
+"""Increments and Lévy areas of a block, flat (M, K, WIDTH); where a scheme reads no areas, the
+increments stand in their place."""
+
+
+def start_state(kernel: Kernel, scenario: Scenario) -> NDArray[np.floating]:
+    """Return initial states and tangents, (D + D·C, STRIDE): ∂x₀/∂x₀ is the unit matrix."""
+    source = kernel.source
+    size, initial = source.size, source.initial
+    state = np.zeros((size * (1 + len(source.columns)), STRIDE), dtype=kernel.dtype)
+    state[:size] = np.array(scenario.initial, dtype=kernel.dtype)[:, None]
+    for c, name in enumerate(source.columns):
+        if name in initial:
+            state[size * (1 + c) + initial.index(name)] = 1.0
+    return state
+
+
+def parameter_values(kernel: Kernel, scenario: Scenario) -> NDArray[np.floating]:
+    """Return the scenario's parameters in the kernel's order and precision."""
+    values = [scenario.parameters[name] for name in kernel.source.parameters]
+    return np.array(values, dtype=kernel.dtype)
+
+
+def draw_noise(kernel: Kernel, scenario: Scenario, block: int) -> BlockNoise:
+    """Draw what the scenario's seed names for one block of samples, by its number on the sheet."""
+    increments, areas = _empty_noise(kernel, scenario)
+    for m in range(len(increments)):
+        target = None if areas is None else areas[m]
+        fill_stream(increments[m], target, scenario.seed, m, block)
+    return _flat(increments, areas)
+
+
+def _empty_noise(kernel: Kernel, scenario: Scenario) -> tuple[Tensor, Tensor | None]:
+    shape = (kernel.source.brownian_size, scenario.steps, WIDTH)
+    dtype = scenario.torch_dtype
+    increments = torch.empty(shape, dtype=dtype, device="cpu")
+    areas = torch.empty(shape, dtype=dtype, device="cpu") if kernel.source.levy_area else None
+    return increments, areas
+
+
+def _flat(increments: Tensor, areas: Tensor | None) -> BlockNoise:
+    flat = increments.view(-1).numpy()
+    return flat, flat if areas is None else areas.view(-1).numpy()

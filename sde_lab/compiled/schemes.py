@@ -61,7 +61,7 @@ def midpoint(sde: StepTimeSDE) -> Vector:
 
 
 def heun(sde: StepTimeSDE) -> Vector:
-    """The mean of Euler's step from here and of one from where that arrives."""
+    """Average Euler's step from here and the one from where that arrives."""
     drift, noise = sde.drift(sde.state), _product(sde.diffusion(sde.state), sde.noise)
     end = _sum(sde.state, drift, noise)
     later = _product(sde.diffusion(end, 1.0), sde.noise)

@@ -1,7 +1,7 @@
-"""Equations as people type them: read by a whitelist, held as a small tree, made into a model.
+"""Typed equations: text → tokens → expression trees → analysis → model.
 
-Nothing of the text is ever evaluated. Text → tokens → tree of known operations → model; what
-sympy is given it is given object by object.
+Nothing of the text is ever evaluated: the lexer and the parser accept a list of signs, functions
+and names only, and sympy gets expressions built object by object, never text.
 """
 
 from __future__ import annotations

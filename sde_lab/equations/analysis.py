@@ -1,4 +1,4 @@
-"""Text → what it says: equations, correlations, settings, each checked against the others."""
+"""Text → EquationSystem: equations, correlations and settings, checked against each other."""
 
 from __future__ import annotations
 
@@ -24,24 +24,25 @@ from sde_lab.equations.statement_parser import (
 MAX_STATES = 6
 MAX_NOISES = 6
 MAX_PARAMETERS = 16
+"""Largest numbers of states, noises and parameters in one text."""
 TIME_NAME = "t"
 NOT_STATES = RESERVED | frozenset(FUNCTIONS) | frozenset(ALIASES) | {TIME_NAME, "pi"}
 
 
 @dataclass(frozen=True)
 class EquationSystem:
-    """What a text says.
+    """A typed system of SDEs.
 
     Attributes:
-        states: plain names, (D,).
-        drift: what stands before dt, (D,).
-        noises: plain names, (m,), in the order in which they appear; each is dW or dB and more.
-        coefficients: what stands before each noise, (D, m).
-        correlations: pairs of noises, by their places → correlation.
-        stratonovich: whether the noises are read so.
-        parameters: plain names of all other symbols, in the order in which they appear.
+        states: ASCII names, (D,).
+        drift: coefficient of dt in each equation, (D,).
+        noises: names such as dW1, (m,), in order of appearance.
+        coefficients: coefficient of each noise in each equation, (D, m).
+        correlations: indices of a pair of noises → correlation.
+        stratonovich: True for the Stratonovich interpretation of all noises.
+        parameters: ASCII names of all other symbols, in order of appearance.
         settings: values and ranges given, by name; ``x0`` for the initial value of x.
-        horizon: end of the time range given.
+        horizon: end of the time range, or None where it is not given.
     """
 
     states: tuple[str, ...]
@@ -56,15 +57,15 @@ class EquationSystem:
 
 
 def initial_name(state: str) -> str:
-    """The name of a state's initial value: x0 of x, x1_0 of x1."""
+    """Return the name of a state's initial value: x0 of x, x1_0 of x1."""
     return f"{state}_0" if state[-1].isdigit() else f"{state}0"
 
 
 def analyse(text: str) -> EquationSystem:
-    """Read a text.
+    """Parse a text and check its statements against each other.
 
     Raises:
-        EquationError: at the first place that cannot be read.
+        EquationError: with line and column of the first error.
     """
     found: list[Statement] = [
         parse_statement(ExpressionParser(tokens)) for tokens in statements(text)
@@ -140,7 +141,7 @@ def _parameters(
     states: frozenset[str],
     noises: frozenset[str],
 ) -> tuple[str, ...]:
-    """Every other symbol, in the order of the text."""
+    """Return every symbol that is no state, noise or time, in the order of the text."""
     known = states | noises | {TIME, TIME_NAME}
     found = dict.fromkeys(
         name
@@ -188,13 +189,15 @@ def _horizon(item: SettingStatement) -> float:
 def _reading(
     found: list[Statement], increments: list[DifferentialTerms], equations: list[EquationStatement]
 ) -> bool:
-    """Whether the equations are Stratonovich's: all noises are read alike."""
+    """Return True for the Stratonovich interpretation, which must be the same for all noises."""
     circled = any(item.stratonovich_noises for item in increments)
     for item, equation in zip(increments, equations, strict=True):
         if circled and item.ito_noises:
-            hint = "with ∘ before one noise, every noise needs it (one reading for all)"
+            hint = "with ∘ before one noise, every noise needs it (one interpretation for all)"
             raise EquationError(equation.location, "", hint)
     said = {item.name: item.location for item in found if isinstance(item, InterpretationStatement)}
     if len(said) > 1 or (circled and "ito" in said):
-        raise EquationError(max(said.values()), "", "one reading for all: ito or stratonovich")
+        raise EquationError(
+            max(said.values()), "", "one interpretation for all: ito or stratonovich"
+        )
     return circled or "stratonovich" in said

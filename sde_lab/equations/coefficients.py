@@ -1,4 +1,4 @@
-"""The right side of dx = … → what stands before dt and before each noise."""
+"""The right side of dx = … → coefficients of dt and of each noise."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _BARE = ""
 
 @dataclass(frozen=True)
 class DifferentialTerms:
-    """What stands before each differential: "dt" or the name of a noise → its coefficient.
+    """The right side of one equation as a sum over differentials.
 
     Attributes:
-        coefficients: by differential.
+        coefficients: differential ("dt" or the name of a noise) → coefficient.
         stratonovich_noises: noises written ∘ dW.
         ito_noises: noises written without the circle.
     """
@@ -45,7 +45,7 @@ def collect_terms(node: Node, noises: frozenset[str]) -> DifferentialTerms:
 
 
 class _Splitter:
-    """Walks a tree, and notes how each noise was written."""
+    """Split a tree into terms by differential; record which noises are written with ∘."""
 
     def __init__(self, differentials: frozenset[str]) -> None:
         self._differentials = differentials

@@ -1,4 +1,4 @@
-"""Trees → a flat list of torch operations, each subexpression once; nothing runs as code."""
+"""Expression trees → a flat list of torch operations, each common subexpression once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NEVER_NEGATIVE = ("abs", "exp", "cosh", "step", "sqrt")
 
 
 def _operation(node: Node) -> Callable[..., Any]:
-    """The operation; a root of what is never negative needs no look below zero."""
+    """Return the torch operation of a node; a square root of what cannot be negative is cheaper."""
     if node.op != "sqrt":
         return _OPERATIONS[node.op]
     (inside,) = node.operands
@@ -50,11 +50,11 @@ class CompiledExpressions:
 
     Args:
         nodes: the expressions.
-        names: what may stand in them.
+        names: names that may occur in them.
 
     Attributes:
-        input_indices: places of the names that do stand in them.
-        operations: how many it takes.
+        input_indices: indices, in ``names``, of those that do occur.
+        operations: number of torch operations of one evaluation.
     """
 
     def __init__(self, nodes: Sequence[Node], names: Sequence[str]) -> None:
@@ -75,7 +75,7 @@ class CompiledExpressions:
         self._outputs = [places[node] for node in nodes]
 
     def __call__(self, values: Sequence[Tensor]) -> list[Tensor | float]:
-        """The expressions' values, given those of the names in ``reads``."""
+        """Evaluate the expressions, given the values of the names at ``input_indices``."""
         slots: list[Any] = [*values, *self._constants]
         for operation, places in self._steps:
             if len(places) == 1:

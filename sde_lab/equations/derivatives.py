@@ -1,8 +1,8 @@
 """Tree ↔ sympy, object by object: derivatives.
 
 sympy's own parsers evaluate what they read; here they are never called. Its functions simplify
-themselves in ways that may take long; those of :class:`_Own` only know their derivative, so that
-work on an expression of bounded size is bounded.
+themselves in ways that may take long; those of :class:`_OpaqueFunction` only know their derivative,
+so that work on an expression of bounded size is bounded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sde_lab.equations.expression_tree import ONE, ZERO, Node, add, mul, neg, nu
 
 
 class _OpaqueFunction(sympy.Function):  # type: ignore[misc]
-    """A function that sympy leaves as it stands."""
+    """A function that sympy does not simplify."""
 
 
 _SLOPES: dict[str, Callable[..., tuple[Any, ...]]] = {
@@ -50,7 +50,7 @@ _OPAQUE: dict[str, Any] = {name: _opaque_function(name) for name in _SLOPES}
 
 
 def to_sympy(node: Node) -> Any:
-    """The expression for sympy to calculate with."""
+    """Return the expression as a sympy expression."""
     if node.value is not None:
         near = Fraction(node.value).limit_denominator(10**6)
         return sympy.Rational(near) if float(near) == node.value else sympy.Float(node.value)
@@ -77,7 +77,7 @@ def _arithmetic(op: str, first: Any, last: Any) -> Any:
 
 
 def from_sympy(expression: Any) -> Node:
-    """The tree of what sympy calculated.
+    """Return a sympy expression as a tree.
 
     Raises:
         ArithmeticError: for what is no real number, such as 1/0.
@@ -86,7 +86,7 @@ def from_sympy(expression: Any) -> Node:
 
 
 class _SympyConverter:
-    """Reads each subexpression once, however often it stands in the whole."""
+    """Convert sympy expressions to trees, each common subexpression once."""
 
     def __init__(self) -> None:
         self._known: dict[Any, Node] = {}
@@ -115,7 +115,7 @@ class _SympyConverter:
         raise ArithmeticError("no real number")
 
     def _product(self, expression: Any) -> Node:
-        """A product as a quotient, where powers are negative, with its sign in front."""
+        """Return a product as a quotient where powers are negative, with its sign in front."""
         above, below, negative = ONE, ONE, False
         for factor in expression.args:
             if factor.is_Rational:
@@ -164,7 +164,7 @@ def _power(base: Node, exponent: Node) -> Node:
 
 
 def derivative(node: Node, by: str) -> Node:
-    """∂node/∂by.
+    """Return ∂node/∂by as a tree.
 
     Raises:
         ArithmeticError: where sympy finds no real expression.
@@ -173,7 +173,7 @@ def derivative(node: Node, by: str) -> Node:
 
 
 def ito_correction(matrix: Sequence[Sequence[Node]], states: Sequence[str]) -> tuple[Node, ...]:
-    """½ Σ_jk g_jk ∂g_ik/∂x_j for each i, of a matrix g (D, M).
+    """Return ½ Σ_jk g_jk ∂g_ik/∂x_j for each i, (D,), of a diffusion matrix g (D, M).
 
     Raises:
         ArithmeticError: where sympy finds no real expression.
@@ -192,5 +192,5 @@ def ito_correction(matrix: Sequence[Sequence[Node]], states: Sequence[str]) -> t
 
 
 def _one_power(term: Any) -> Any:
-    """The term with x^a / x as x^(a − 1), which has a value at 0 where the quotient has none."""
+    """Return x^a / x as x^(a − 1), which has a value at 0 where the quotient has none."""
     return sympy.powsimp(term, combine="exp", deep=False)

@@ -1,4 +1,4 @@
-"""What can be told of a typed equation without simulating it."""
+"""Sentences and formulas on a typed equation: its noise structure and its Itô correction."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sde_lab.equations.expression_tree import Node
 from sde_lab.equations.latex import typeset
 from sde_lab.equations.model import EquationModel
 
-_ROUNDING = 1e-9
-"""A difference of two products that rounding explains, as a share of the largest."""
-LONGEST = 80
-"""Operations of an expression that is still printed."""
+ROUNDING_SHARE = 1e-9
+"""A difference of two products below this share of the largest is due to rounding."""
+MAX_PRINTED_OPERATIONS = 80
+"""Operations of an expression up to which it is printed."""
 
 
 def noise(model: EquationModel) -> str:
@@ -33,7 +33,7 @@ def noise(model: EquationModel) -> str:
 
 
 def _there(entry: Node) -> bool:
-    """Whether a coefficient is more than the number 0."""
+    """Return True if a coefficient is not the number 0."""
     return entry.value != 0.0
 
 
@@ -42,11 +42,12 @@ def _structure(model: EquationModel) -> str:
     driven = [any(map(_there, row)) for row in model.matrix]
     names_driven = [f"{s}" for s, is_so in zip(model.symbols, driven, strict=True) if is_so]
     if model.noise_type == "additive":
-        return "its strength reads no state"
+        return "its coefficients do not depend on the state"
     if model.noise_type == "diagonal":
         if all(driven):
-            return "each state has a noise of its own, whose strength reads no other state"
-        return f"it drives {_listed(names_driven)}, each by a noise that reads no other state"
+            return "each state has its own noise, whose coefficient depends on no other state"
+        driven_states = _listed(names_driven)
+        return f"it drives {driven_states}, each by a noise that depends on no other state"
     if model.noise_type == "scalar":
         if all(driven) and len(driven) > 1:
             return "one noise drives all states"
@@ -64,7 +65,7 @@ def _shared(model: EquationModel) -> str:
         found.append("a noise drives several states")
     rows = zip(model.components, model.matrix, strict=True)
     if any(entry.depends_on(states - {state}) for state, row in rows for entry in row):
-        found.append("its strength reads other states")
+        found.append("its coefficients depend on other states")
     return ", ".join(found) or "states and noises do not stand in pairs"
 
 
@@ -74,10 +75,14 @@ def _listed(words: list[str]) -> str:
 
 
 def correction(model: EquationModel) -> str:
-    """LaTeX of what Itô's drift has beyond Stratonovich's, one equation for each state."""
+    """Return LaTeX of the Itô minus the Stratonovich drift, one equation for each state."""
     lines = []
     for state, entry in zip(model.components, model.ito_correction, strict=True):
-        shown = typeset(entry) if entry.size <= LONGEST else rf"\text{{({entry.size} operations)}}"
+        shown = (
+            typeset(entry)
+            if entry.size <= MAX_PRINTED_OPERATIONS
+            else rf"\text{{({entry.size} operations)}}"
+        )
         lines.append(rf"c_{{{identifiers.to_latex(state)}}} = {shown}")
     return r",\quad ".join(lines)
 
@@ -86,8 +91,8 @@ def commutes(model: EquationModel, points: int = 5) -> bool | None:
     """Return whether Σ_i g_ij ∂g_lk/∂x_i = Σ_i g_ik ∂g_lj/∂x_i for all l, j, k, at random points.
 
     Then iterated integrals of different noises only enter in sums that the increments determine
-    (Kloeden and Platen 1992, §10.3). Points where a coefficient has no value tell nothing;
-    None where none told anything.
+    (Kloeden and Platen 1992, §10.3). Points where a coefficient has no value are skipped;
+    None if that is so at all of them.
     """
     generator = torch.Generator().manual_seed(0)
     start = torch.zeros((), dtype=torch.float64)
@@ -112,6 +117,6 @@ def commutes(model: EquationModel, points: int = 5) -> bool | None:
             continue
         told = True
         gap = (both - both.transpose(1, 2)).abs().max()
-        if float(gap) > _ROUNDING * float(both.abs().max()):
+        if float(gap) > ROUNDING_SHARE * float(both.abs().max()):
             return False
     return True if told else None

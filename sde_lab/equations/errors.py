@@ -1,4 +1,4 @@
-"""What is wrong with a typed equation, and where."""
+"""Errors of typed equations, with line and column."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from sde_lab.errors import ScenarioError
 
 @dataclass(frozen=True, order=True)
 class SourceLocation:
-    """Where something stands in a text: line and column, both counted from 1."""
+    """Position in a text: line and column, both counted from 1."""
 
     line: int
     column: int
 
 
 class EquationError(ScenarioError):
-    """The text of an SDE cannot be read.
+    """The text of an SDE is not valid.
 
     Attributes:
-        line: where, counted from 1.
-        column: where in that line, counted from 1.
-        value: the piece of text that stands there.
-        hint: what is wrong with it, and what would work.
+        line: line of the error, counted from 1.
+        column: column in that line, counted from 1.
+        value: the text there.
+        hint: why it is not valid, and what would be.
     """
 
     def __init__(self, location: SourceLocation, value: str, hint: str) -> None:
@@ -36,7 +36,7 @@ class EquationError(ScenarioError):
         return type(self), (SourceLocation(self.line, self.column), str(self.value), self.hint)
 
     def with_caret(self, text: str, width: int = 28) -> str:
-        """The line of the text around the place, and a caret below the column."""
+        """Return the line of the text around the error, and a caret below its column."""
         lines = text.split("\n")
         line = lines[self.line - 1] if self.line <= len(lines) else ""
         start = max(0, min(self.column - 1 - width // 2, len(line) - width))

@@ -10,9 +10,9 @@ class Example:
     """A typed equation.
 
     Attributes:
-        title: what it is called.
-        text: the equation.
-        source: where it stands.
+        title: name of the equation.
+        text: the equation, with values and ranges.
+        source: publication.
     """
 
     title: str

@@ -10,12 +10,13 @@ from sde_lab.equations.functions import ALIASES, FUNCTIONS
 from sde_lab.equations.lexer import MAX_NUMBER, Token
 
 MAX_DEPTH = 30
-"""Nested brackets, functions, signs and powers."""
+"""Largest depth of nested brackets, functions, signs and powers."""
 MAX_OPERATIONS = 200
-"""Operations in one statement."""
+"""Largest number of operations in one statement."""
 MAX_POWER = 20
+"""Largest size of a constant exponent."""
 MAX_NESTED_POWER = 400.0
-"""Product of nested powers."""
+"""Largest product of nested exponents."""
 RESERVED = frozenset({"in", "ito", "stratonovich", "corr", "e"})
 _FUNCTION_NAMES = frozenset(FUNCTIONS) | frozenset(ALIASES)
 _NOT_SYMBOLS = _FUNCTION_NAMES | {"pi"}
@@ -23,12 +24,12 @@ _NOISE = re.compile(r"d[WB]\w*")
 
 
 def is_noise(name: str) -> bool:
-    """Whether it is dW or dB, or begins with it."""
+    """Return True for names of noises: dW, dB, and those that begin so, such as dW1."""
     return _NOISE.fullmatch(name) is not None
 
 
 class ExpressionParser:
-    """Reads the tokens of one statement from left to right."""
+    """Recursive-descent parser over the tokens of one statement."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
@@ -42,45 +43,45 @@ class ExpressionParser:
         return self._tokens[self._position]
 
     def names_ahead(self) -> tuple[str, ...]:
-        """Every name from here to the end that is no function, in order."""
+        """Return every name from here to the end of the statement that is no function, in order."""
         ahead = self._tokens[self._position :]
         return tuple(t.text for t in ahead if t.kind == "name" and t.text not in _NOT_SYMBOLS)
 
     def has_differentials(self) -> bool:
-        """Whether dt, dW or dB stands in the statement, or a circle."""
+        """Return True if dt, a noise or ∘ occurs in the statement."""
         return any(t.text in ("dt", "∘") or is_noise(t.text) for t in self._tokens)
 
     def advance(self) -> Token:
-        """The next token, which is then done."""
+        """Consume the next token and return it."""
         token = self.token
         self._position = min(self._position + 1, len(self._tokens) - 1)
         return token
 
     def accept(self, text: str) -> bool:
-        """Whether the next token is this one; if so, it is done."""
+        """Consume the next token if it is this one; return True if so."""
         found = self.token.kind != "end" and self.token.text == text
         if found:
             self.advance()
         return found
 
     def expect(self, text: str, why: str) -> Token:
-        """The next token, which must be this one.
+        """Consume the next token, which must be this one, and return it.
 
         Raises:
-            EquationError: saying why.
+            EquationError: with ``why`` as hint, if it is another.
         """
         if self.token.kind == "end" or self.token.text != text:
             raise self.error(why)
         return self.advance()
 
     def error(self, hint: str) -> EquationError:
-        """A mistake at the next token."""
+        """Return an error at the next token."""
         token = self.token
         found = f"{token.written} cannot stand here: " if token.kind != "end" else ""
         return EquationError(token.location, token.written, found + hint)
 
     def expression(self) -> Node:
-        """A sum."""
+        """Parse a sum, the lowest precedence."""
         found = self._product()
         while self.token.text in ("+", "-"):
             sign = self.advance()
@@ -166,7 +167,7 @@ class ExpressionParser:
         return self._node(function.name, tuple(parts), token)
 
     def _no_juxtaposition(self, node: Node) -> Node:
-        """The node, if no further value follows without an operator between."""
+        """Return the node; raise EquationError if a value follows without an operator between."""
         if self.token.kind in ("number", "name") and self.token.text != "in":
             raise self.error("put an operator such as * before it")
         if self.token.text == "(":
@@ -174,7 +175,7 @@ class ExpressionParser:
         return node
 
     def _node(self, op: str, parts: tuple[Node, ...], token: Token) -> Node:
-        """The operation, unless it has no finite value or grows too large."""
+        """Return an operation; raise EquationError if it is too large or has no finite value."""
         self._operations += 1
         hint = ""
         if self._operations > MAX_OPERATIONS:

@@ -1,4 +1,4 @@
-"""The small tree that an expression is held in, and the few rules for building one."""
+"""Expression trees and the rules for building them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ ARITHMETIC = ("add", "sub", "mul", "circle", "div", "neg", "pow")
 class Node:
     """A number, a name, or an operation on further nodes.
 
-    Two nodes that say the same are equal, wherever they stand in the text.
+    Nodes with equal operations and operands are equal, wherever they are in the text.
 
     Attributes:
         op: "number", "name", one of ARITHMETIC, or a function of
             :mod:`sde_lab.equations.functions`.
-        operands: what it operates on.
+        operands: arguments of the operation.
         text: the name, or the number as it was written.
-        location: where it stands.
-        value: what it is worth, if no parameter and no state stands in it.
+        location: position in the text.
+        value: its value if it is constant, without parameters and states; else None.
         names: every name in it.
-        nested_power: the largest product of powers that stand one upon another.
-        size: number of operations, each counted wherever it stands.
+        nested_power: largest product of nested exponents.
+        size: number of operations, common subexpressions counted each time.
 
     Raises:
         ArithmeticError, ValueError: if it is constant without a value, such as 1/0.
@@ -44,8 +44,8 @@ class Node:
 
     def __post_init__(self) -> None:
         settle = object.__setattr__
-        own = {self.text} if self.op == "name" and self.text != "pi" else set()
-        settle(self, "names", frozenset(own).union(*(part.names for part in self.operands)))
+        name = {self.text} if self.op == "name" and self.text != "pi" else set()
+        settle(self, "names", frozenset(name).union(*(part.names for part in self.operands)))
         settle(self, "value", None if self.names else self._constant_value())
         nesting = max((part.nested_power for part in self.operands), default=1.0)
         if self.op == "pow":
@@ -58,7 +58,7 @@ class Node:
         return self._hash
 
     def depends_on(self, among: frozenset[str]) -> bool:
-        """Whether one of these names stands in it."""
+        """Return True if one of these names occurs in it."""
         return not self.names.isdisjoint(among)
 
     def _constant_value(self) -> float:
@@ -85,14 +85,14 @@ def _arithmetic(op: str, first: float, last: float = 0.0) -> float:
 
 
 def number(value: float) -> Node:
-    """A number."""
+    """Return a number as a node; a negative one as the negation of its size."""
     if value < 0:
         return neg(number(-value))
     return Node("number", text=str(int(value)) if value == int(value) else repr(value))
 
 
 def mul(first: Node, second: Node) -> Node:
-    """The product, where a factor 1 or 0 leaves no trace."""
+    """Return the product, simplified if a factor is 1 or 0."""
     if ZERO in (first, second):
         return ZERO
     if first == ONE:
@@ -101,14 +101,14 @@ def mul(first: Node, second: Node) -> Node:
 
 
 def add(first: Node, second: Node) -> Node:
-    """The sum, where 0 leaves no trace."""
+    """Return the sum, simplified if a summand is 0."""
     if first == ZERO:
         return second
     return first if second == ZERO else Node("add", (first, second), location=first.location)
 
 
 def neg(node: Node) -> Node:
-    """The negative."""
+    """Return the negation, simplified for 0."""
     return ZERO if node == ZERO else Node("neg", (node,), location=node.location)
 
 

@@ -2,7 +2,7 @@
 
 Each is its value for numbers; for tensors there is ``torch``. A function without a value at some
 point (the root or the logarithm of a negative number) gives NaN there: such paths are counted as
-exploded, like those of the models that are not typed.
+diverged, like those of the built-in models.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Function:
     torch: Callable[..., Tensor]
 
     def __call__(self, *numbers: float) -> float:
-        """The value for numbers.
+        """Return the value for numbers.
 
         Raises:
             ArithmeticError, ValueError: where there is none.
@@ -44,7 +44,7 @@ class Function:
 
 
 def _sqrt(x: Tensor) -> Tensor:
-    """√x, 0 at 0 with a derivative that is finite, NaN below."""
+    """Return √x: at 0 with a finite derivative, below 0 NaN."""
     return torch.where(x < 0, math.nan, safe_sqrt(x))
 
 
@@ -57,7 +57,7 @@ def _step(x: Tensor) -> Tensor:
 
 
 def maximum(a: Tensor | float, b: Tensor | float) -> Tensor:
-    """The larger of two, of which one at least is a tensor."""
+    """Return the larger of two values, at least one of which is a tensor."""
     if not isinstance(b, Tensor):
         a, b = b, a
     assert isinstance(b, Tensor)
@@ -65,7 +65,7 @@ def maximum(a: Tensor | float, b: Tensor | float) -> Tensor:
 
 
 def minimum(a: Tensor | float, b: Tensor | float) -> Tensor:
-    """The smaller of two, of which one at least is a tensor."""
+    """Return the smaller of two values, at least one of which is a tensor."""
     if not isinstance(b, Tensor):
         a, b = b, a
     assert isinstance(b, Tensor)
@@ -73,7 +73,7 @@ def minimum(a: Tensor | float, b: Tensor | float) -> Tensor:
 
 
 def power(x: Tensor | float, y: Tensor | float) -> Tensor:
-    """X to the power y, of which one at least is a tensor; its derivatives at x = 0 are finite."""
+    """Return x to the power y, one of them a tensor, with finite derivatives at x = 0."""
     if not isinstance(y, Tensor):
         assert isinstance(x, Tensor)
         if y == 0.5:
@@ -81,9 +81,9 @@ def power(x: Tensor | float, y: Tensor | float) -> Tensor:
         if y == int(y):
             return x**y if y != -1 else 1.0 / x
     base = x if isinstance(x, Tensor) else torch.full_like(torch.as_tensor(y), x)
-    nothing = base == 0
-    found = torch.where(nothing, 1.0, base) ** y
-    return torch.where(nothing, torch.zeros_like(base) ** torch.as_tensor(y).detach(), found)
+    zero = base == 0
+    found = torch.where(zero, 1.0, base) ** y
+    return torch.where(zero, torch.zeros_like(base) ** torch.as_tensor(y).detach(), found)
 
 
 FUNCTIONS: Mapping[str, Function] = MappingProxyType(

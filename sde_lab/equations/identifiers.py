@@ -28,7 +28,7 @@ _PIECES = re.compile(r"[A-Za-z0-9_]+|.")
 
 
 def to_ascii(written: str) -> str:
-    """The name in ASCII: σ₁, sigma_1 and sigma1 are one name, ``sigma1``."""
+    """Return a name in ASCII: σ₁, sigma_1 and sigma1 are one name, ``sigma1``."""
     pieces = []
     for piece in _PIECES.findall(written):
         if piece in LETTERS:
@@ -43,14 +43,14 @@ def to_ascii(written: str) -> str:
 
 
 def to_unicode(name: str) -> str:
-    """A plain name as people write it: ``sigma1`` is σ₁."""
+    """Return an ASCII name in Unicode: ``sigma1`` is σ₁."""
     base, index = _split(name)
     below = "".join(_RAISED[digit] for digit in index) if index.isdigit() else f"_{index}"
     return GREEK.get(base, base) + (below if index else "")
 
 
 def to_latex(name: str) -> str:
-    r"""A plain name in LaTeX: ``sigma1`` is ``\sigma_{1}``."""
+    r"""Return an ASCII name in LaTeX: ``sigma1`` is ``\sigma_{1}``."""
     base, index = _split(name)
     if base in GREEK:
         base = rf"\{base}"
@@ -61,7 +61,7 @@ def to_latex(name: str) -> str:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Letters, and what stands below them."""
+    """Split an ASCII name into letters and subscript."""
     found = _PARTS.fullmatch(name)
     assert found is not None, name
     return found[1], found[2]

@@ -1,4 +1,4 @@
-"""What was typed → LaTeX, in the order in which it was typed."""
+"""Typed equations → LaTeX, terms and factors in the typed order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sde_lab.equations.expression_tree import ONE, ZERO, Node
 
 
 def equation(written: EquationSystem) -> str:
-    r"""LaTeX, one equation per state and one for each correlation, joined by ``\\``."""
+    r"""Return LaTeX: one equation per state and one for each correlation, joined by ``\\``."""
     lines = []
     for state, drift, row in zip(written.states, written.drift, written.coefficients, strict=True):
         terms = [(drift, "dt")] if drift != ZERO else []
@@ -30,12 +30,12 @@ def equation(written: EquationSystem) -> str:
 
 
 def differential(noise: str) -> str:
-    """LaTeX of a noise: ``dW_{1}``."""
+    """Return LaTeX of a noise, such as ``dW_{1}``."""
     return f"d{identifiers.to_latex(noise[1:])}" if len(noise) > 2 else noise
 
 
 def _term(coefficient: Node, differential: str, *, first: bool) -> str:
-    """A signed term, its coefficient in brackets where it is a sum."""
+    """Return a signed term, its coefficient in brackets if it is a sum."""
     sign = "" if first else " + "
     if coefficient.op == "neg":
         sign, coefficient = "-" if first else " - ", coefficient.operands[0]
@@ -50,7 +50,7 @@ def _term(coefficient: Node, differential: str, *, first: bool) -> str:
 
 
 def typeset(node: Node) -> str:
-    """LaTeX of the expression, its terms and factors in the order in which they were typed."""
+    """Return LaTeX of an expression, its terms and factors in the typed order."""
     shown = {sympy.Symbol(name): identifiers.to_latex(name) for name in node.names}
     drawn = _drawn(node)
     return str(sympy.latex(drawn, order="none", symbol_names=shown, inv_trig_style="full"))
@@ -65,7 +65,7 @@ _DRAWING: dict[str, Callable[..., Any]] = {
 
 
 def _drawn(node: Node) -> Any:
-    """The expression as it was typed, for sympy to print and for nothing else."""
+    """Return the expression for sympy to print only: unevaluated, in the typed order."""
     if node.op == "number":
         return sympy.Integer(node.text) if node.text.isdigit() else sympy.Float(node.text)
     if node.op == "name":

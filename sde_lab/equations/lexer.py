@@ -1,4 +1,4 @@
-"""Text → tokens, each with its place. Whatever is not on the list is refused where it stands."""
+"""Text → tokens with their locations; a character that is not allowed raises EquationError."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sde_lab.equations.errors import EquationError, SourceLocation
 from sde_lab.equations.identifiers import LETTERS, SUBSCRIPTS, to_ascii
 
 MAX_TEXT_CHARS = 2000
-"""Characters of a text."""
+"""Largest length of a text, in characters."""
 MAX_NUMBER = 1e12
-"""Size of a number."""
-_LONGEST_NAME = 24
-_LONGEST_NUMBER = 24
+"""Largest size of a number."""
+_MAX_NAME_CHARS = 24
+_MAX_NUMBER_CHARS = 24
 
 Kind = Literal["number", "name", "sign", "end"]
 
@@ -54,10 +54,10 @@ class Token:
 
 
 def statements(text: str) -> list[list[Token]]:
-    """The statements of a text, each closed by an "end" token; ``#`` begins a remark.
+    """Return the statements of a text, each ended by an "end" token; ``#`` begins a comment.
 
     Raises:
-        EquationError: at the first character that has no business here.
+        EquationError: at the first character that is not allowed.
     """
     if len(text) > MAX_TEXT_CHARS:
         head = text[:MAX_TEXT_CHARS]
@@ -102,15 +102,15 @@ def _token(match: re.Match[str], place: SourceLocation) -> Token:
         return Token("sign", _SAME.get(written, written), place, written)
     if match.lastgroup == "name":
         name = to_ascii(written)
-        if len(written) > _LONGEST_NAME or len(name) > 2 * _LONGEST_NAME:
-            hint = f"a name of at most {_LONGEST_NAME} characters works"
-            raise EquationError(place, written[:_LONGEST_NAME], hint)
+        if len(written) > _MAX_NAME_CHARS or len(name) > 2 * _MAX_NAME_CHARS:
+            hint = f"a name of at most {_MAX_NAME_CHARS} characters works"
+            raise EquationError(place, written[:_MAX_NAME_CHARS], hint)
         if "__" in name or name.endswith("_"):
             raise EquationError(place, written, "a name holds single _ between letters and digits")
         return Token("name", name, place, written)
-    if len(written) > _LONGEST_NUMBER or float(written) > MAX_NUMBER:
-        hint = f"a number of at most {_LONGEST_NUMBER} digits, up to {MAX_NUMBER:g}, works"
-        raise EquationError(place, written[:_LONGEST_NUMBER], hint)
+    if len(written) > _MAX_NUMBER_CHARS or float(written) > MAX_NUMBER:
+        hint = f"a number of at most {_MAX_NUMBER_CHARS} digits, up to {MAX_NUMBER:g}, works"
+        raise EquationError(place, written[:_MAX_NUMBER_CHARS], hint)
     following = match.string[match.end() : match.end() + 1]
     if following.isalpha() or following == "_":
         place = SourceLocation(place.line, place.column + len(written))
@@ -119,7 +119,7 @@ def _token(match: re.Match[str], place: SourceLocation) -> Token:
 
 
 def _refused(character: str, place: SourceLocation) -> EquationError:
-    """Say what the character is: many look like another."""
+    """Return an error that names the character: many look like another one."""
     if character in _HINTS:
         hint = _HINTS[character]
     elif character.isascii() and character.isprintable():

@@ -1,4 +1,4 @@
-"""Linear drift with noise that reads no state: the exact Gaussian laws, by themselves."""
+"""Exact Gaussian laws of typed equations with linear drift and additive noise."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import torch
 from sde_lab.equations.compiler import CompiledExpressions
 from sde_lab.equations.derivatives import derivative
 from sde_lab.equations.expression_tree import ZERO, Node
-from sde_lab.models.laws.base import Array, LawInputs, ModelLaws
+from sde_lab.models.laws.base import Array, ExactLaws, LawInputs
 from sde_lab.models.laws.linear_gaussian import LinearSDE, gaussian_laws
 
 
 @dataclass(frozen=True)
 class LinearEquation:
-    """dX = (A X + a) dt + B dW with entries that read parameters only.
+    """dX = (A X + a) dt + B dW with entries that depend on parameters only.
 
     Attributes:
-        parameters: plain names.
+        parameters: ASCII names.
         entries: A (D, D), a (D,) and B (D, M) in one row, compiled.
         slopes: their derivatives by each parameter.
         size: D and M.
@@ -31,8 +31,8 @@ class LinearEquation:
     slopes: Mapping[str, CompiledExpressions]
     size: tuple[int, int]
 
-    def laws(self, grid: LawInputs, starts: Sequence[str]) -> ModelLaws | None:
-        """Laws of the state and of its derivative by every start and parameter.
+    def laws(self, grid: LawInputs, starts: Sequence[str]) -> ExactLaws | None:
+        """Return the laws of the state and of its derivatives by initial values and parameters.
 
         None where an entry has no finite value; no law by a parameter whose derivative has none.
         """
@@ -74,7 +74,7 @@ def linear_equation(
     parameters: tuple[str, ...],
     clock: str,
 ) -> LinearEquation | None:
-    """The linear equation that these trees are, or None.
+    """Return the linear equation that these trees describe, or None if they are not linear.
 
     Raises:
         ArithmeticError: where a derivative has no real expression.
@@ -101,7 +101,7 @@ def linear_equation(
 
 
 def _at_zero(node: Node, moving: frozenset[str]) -> Node:
-    """The same with every state 0."""
+    """Return the expression with every state replaced by 0."""
     if node.op == "name":
         return ZERO if node.text in moving else node
     parts = tuple(_at_zero(part, moving) for part in node.operands)
@@ -109,6 +109,9 @@ def _at_zero(node: Node, moving: frozenset[str]) -> Node:
 
 
 def _jumps(node: Node, moving: frozenset[str]) -> bool:
-    """Whether a state passes through a function that is flat but for a jump."""
+    """Return True if ``sign`` or ``step`` of a state occurs.
+
+    Its derivative is 0 almost everywhere, so that it would look linear.
+    """
     flat = node.op in ("sign", "step") and node.depends_on(moving)
     return flat or any(_jumps(part, moving) for part in node.operands)

@@ -1,4 +1,4 @@
-"""A model made of text."""
+"""The model of a typed equation."""
 
 from __future__ import annotations
 
@@ -15,50 +15,55 @@ from sde_lab.equations.latex import equation
 from sde_lab.equations.linear_case import LinearEquation, linear_equation
 from sde_lab.equations.noise_structure import Matrix, decorrelated_diffusion, noise_type
 from sde_lab.models.base import Interpretation, Model, ParameterTensors, hstack_rows
-from sde_lab.models.laws.base import LawInputs, ModelLaws
+from sde_lab.models.laws.base import ExactLaws, LawInputs
 
 CUSTOM_KEY = "own"
-_CACHED = 256
+"""Slug of typed equations: their text does not fit widget keys and file names."""
+_CACHED_MODELS = 256
+"""Number of parsed texts that are cached."""
 BUILT_IN_OPERATIONS = 10.0
-"""Operations that the drift and diffusion of a built-in model take, about."""
+"""Approximate number of operations of drift and diffusion of a built-in model."""
 
 
 def normalise_text(text: str) -> str:
-    """The text without what says nothing: the same equations are the same text."""
+    """Normalise line ends and trailing blanks, so that equal equations compare equal."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").strip().split("\n")
     return "\n".join(line.rstrip() for line in lines)
 
 
 def parse_sde(text: str) -> Model:
-    """The model that a text describes, with all that the models in ``MODELS`` can do.
+    """Parse a text into a model, which can be used like those in ``MODELS``.
 
     One line (or part between ``;``) per state, such as
     ``dx = kappa*(theta - x)*dt + sigma*sqrt(abs(x))*dW``; noises by name, dW1, dW2, …; optional
     lines ``corr(dW1, dW2) = rho``, ``kappa = 1 in [0, 5]``, ``x(0) = 2 in [0, 4]``,
     ``t in [0, 10]`` and ``stratonovich`` (or ``∘ dW``). Every other symbol is a parameter.
 
-    The text is also what ``Scenario(model=text)`` takes.
+    ``Scenario(model=text)`` takes the same text. It is never evaluated as code.
+
+    Args:
+        text: the equations, at most 2000 characters, 6 states, 6 noises and 16 parameters.
 
     Raises:
-        EquationError: a ScenarioError that names line and column, and what would work there.
+        EquationError: a ScenarioError with line and column of the error, and what would be valid.
     """
     if not isinstance(text, str):
         raise EquationError(SourceLocation(1, 1), "", "a text such as dx = -x*dt + dW works")
     return _cached(normalise_text(text))
 
 
-@lru_cache(maxsize=_CACHED)
+@lru_cache(maxsize=_CACHED_MODELS)
 def _cached(text: str) -> EquationModel:
     return EquationModel(text)
 
 
 class EquationModel(Model):
-    """An SDE that someone typed.
+    """An SDE parsed from text.
 
     Attributes:
-        system: what it says.
-        matrix: diffusion as trees, (D, M), correlations worked in.
-        ito_correction: what Itô's drift has beyond Stratonovich's, as trees, (D,).
+        system: the parsed equations.
+        matrix: diffusion as trees, (D, M), with correlations worked in.
+        ito_correction: Itô drift minus Stratonovich drift, as trees, (D,).
     """
 
     title = "Your own SDE"
@@ -115,22 +120,22 @@ class EquationModel(Model):
 
     @property
     def slug(self) -> str:
-        """A short name for widgets and files."""
+        """Short name for widget keys, query parameters and file names."""
         return CUSTOM_KEY
 
     @property
     def axis_labels(self) -> tuple[str, ...]:
-        """What each component is called on an axis."""
+        """Label of each component on an axis: its symbol."""
         return self.symbols
 
     @property
     def drift_time_dependent(self) -> bool:
-        """Whether the drift, and not the noise alone, reads the time."""
+        """True if the drift, and not the noise alone, depends on time."""
         return self._moving_drift
 
     @property
     def has_gaussian_law(self) -> bool:
-        """Whether drift is linear and noise additive, so that the law is Gaussian and known."""
+        """True if drift is linear and noise additive: the law is Gaussian and known exactly."""
         return self._linear is not None
 
     def evaluation_cost(self, interpretation: Interpretation) -> float:
@@ -151,7 +156,7 @@ class EquationModel(Model):
             return entries
         return entries.view(len(entries), len(self.components), self.brownian_size)
 
-    def exact(self, grid: LawInputs) -> ModelLaws | None:
+    def exact(self, grid: LawInputs) -> ExactLaws | None:
         if self._linear is None:
             return None
         return self._linear.laws(grid, [parameter.name for parameter in self.initial])
@@ -159,7 +164,7 @@ class EquationModel(Model):
     def _evaluate(
         self, program: CompiledExpressions, t: Tensor, x: Tensor, p: ParameterTensors
     ) -> Tensor:
-        """The expressions' values side by side, (rows, count) or (1, count)."""
+        """Return the values of the expressions side by side, (rows, count) or (1, count)."""
         size = len(self.components)
         values = []
         for place in program.input_indices:
@@ -182,11 +187,11 @@ def _description(model: EquationModel) -> str:
     if not any(entry.value != 0.0 for row in model.matrix for entry in row):
         return f"{states}, without noise."
     sense = "Itô" if model.interpretation == "ito" else "Stratonovich"
-    return f"{states}, {model.noise_type} noise, read in the sense of {sense}."
+    return f"{states}, {model.noise_type} noise, {sense} interpretation."
 
 
 def _with_zero_noise(matrix: Matrix, size: int) -> Matrix:
-    """The matrix; of an equation without noise, one noise of size 0 for each state."""
+    """Return the matrix; for an equation without noise, a zero noise for each state."""
     return matrix if matrix[0] else tuple((ZERO,) * size for _ in range(size))
 
 

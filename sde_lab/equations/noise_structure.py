@@ -1,4 +1,4 @@
-"""What kind of noise drives an equation."""
+"""Noise type of a typed equation, and its diffusion with independent Brownian motions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Matrix = tuple[tuple[Node, ...], ...]
 
 
 def decorrelated_diffusion(system: EquationSystem) -> Matrix:
-    """The diffusion (D, M) before independent noises: correlations by Cholesky's factor.
+    """Return the diffusion (D, M) with independent noises, by Cholesky's factor of correlations.
 
     Raises:
-        ArithmeticError, ValueError: if numbers given as correlations fit no noises.
+        ArithmeticError, ValueError: if the correlations given as numbers are not positive definite.
     """
     factor = _cholesky(system)
     count = len(system.noises)
@@ -24,7 +24,7 @@ def decorrelated_diffusion(system: EquationSystem) -> Matrix:
 
 
 def _cholesky(system: EquationSystem) -> list[list[Node]]:
-    """The lower triangle L with L Lᵀ the correlations, ones on the diagonal."""
+    """Return the lower triangular L with L Lᵀ the correlation matrix, ones on its diagonal."""
     count = len(system.noises)
     lower: list[list[Node]] = []
     for i in range(count):
@@ -39,7 +39,7 @@ def _cholesky(system: EquationSystem) -> list[list[Node]]:
 
 
 def _minus(start: Node, first: list[Node], second: list[Node]) -> Node:
-    """Start − Σ first · second."""
+    """Return start − Σ first · second."""
     products = [
         Node("pow", (a, Node("number", text="2"))) if a == b else mul(a, b)
         for a, b in zip(first, second, strict=False)
@@ -60,10 +60,10 @@ def _sum(parts: list[Node]) -> Node:
 
 
 def noise_type(matrix: Matrix, states: tuple[str, ...]) -> NoiseType:
-    """The structure that decides which schemes can drive the equation.
+    """Return the noise type, which decides which schemes support the equation.
 
-    "diagonal": each state has a noise of its own whose coefficient reads no other state;
-    "additive": no coefficient reads a state; "scalar": one noise; else "general".
+    "diagonal": each state has its own noise, whose coefficient depends on no other state;
+    "additive": no coefficient depends on a state; "scalar": one noise; else "general".
     """
     if is_diagonal(matrix, states):
         return "diagonal"
@@ -73,7 +73,7 @@ def noise_type(matrix: Matrix, states: tuple[str, ...]) -> NoiseType:
 
 
 def is_diagonal(matrix: Matrix, states: tuple[str, ...]) -> bool:
-    """Whether each state has a noise of its own whose coefficient reads no other state."""
+    """Return True if each state has its own noise, whose coefficient depends on no other state."""
     if len(matrix) != len(matrix[0]):
         return False
     for i, row in enumerate(matrix):

@@ -1,4 +1,4 @@
-"""Symbols → knobs: where their sliders run when the text does not say."""
+"""Symbols → parameters: default value, range and step where the text does not give them."""
 
 from __future__ import annotations
 
@@ -14,33 +14,42 @@ _USUAL = {
     "mu": (0.1, -2.0, 2.0), "rho": (0.0, -0.95, 0.95), "kappa": (1.0, 0.0, 5.0),
     "omega": (2.0, 0.0, 6.0),
 }  # fmt: skip
-"""Default, low and high of letters that mean the same in most books."""
+"""Default, low and high of symbols that mean the same in most textbooks."""
 _OTHER = (1.0, 0.0, 3.0)
-_START = (1.0, -3.0, 3.0)
+"""The same of any other parameter."""
+_INITIAL = (1.0, -3.0, 3.0)
+"""The same of an initial value."""
 CORRELATION = (0.0, -0.95, 0.95)
-CLOSEST = 0.999
+"""The same of a correlation."""
+MAX_CORRELATION = 0.999
 """Largest size of a correlation: at 1 the derivative by it is infinite."""
 
 
 def make_parameter(name: str, given: SettingStatement | None, *, correlation: bool) -> Parameter:
-    """The knob of a parameter."""
+    """Return a parameter with its slider.
+
+    Args:
+        name: ASCII name.
+        given: value and range in the text, if any.
+        correlation: True if it is the correlation of two noises.
+    """
     base = name.rstrip("0123456789").rstrip("_")
     usual = CORRELATION if correlation else _USUAL.get(base, _OTHER)
     symbol = identifiers.to_unicode(name)
     meaning = name if symbol[0] not in name else "parameter"
-    bound = CLOSEST if correlation else math.inf
-    return _knob(name, symbol, identifiers.to_latex(name), meaning, usual, given, bound)
+    bound = MAX_CORRELATION if correlation else math.inf
+    return _parameter(name, symbol, identifiers.to_latex(name), meaning, usual, given, bound)
 
 
 def make_initial_value(name: str, state: str, given: SettingStatement | None) -> Parameter:
-    """The knob of an initial value."""
+    """Return the initial value ``name`` of a state, with its slider; ``given`` as above."""
     plain = len(state) == 1 or state in identifiers.GREEK
     symbol = f"{identifiers.to_unicode(state)}₀" if plain else f"{identifiers.to_unicode(state)}(0)"
     latex = f"{identifiers.to_latex(state)}_0" if plain else f"{identifiers.to_latex(state)}(0)"
-    return _knob(name, symbol, latex, "initial value", _START, given, math.inf)
+    return _parameter(name, symbol, latex, "initial value", _INITIAL, given, math.inf)
 
 
-def _knob(
+def _parameter(
     name: str,
     symbol: str,
     latex: str,
@@ -59,7 +68,7 @@ def _knob(
 def _resolve_range(
     usual: tuple[float, float, float], given: SettingStatement
 ) -> tuple[float, float, float]:
-    """What was given, and what follows from it for the rest."""
+    """Return default, low and high: those given, and the rest consistent with them."""
     default, low, high = usual
     if given.low is not None and given.high is not None:
         low, high = given.low, given.high
@@ -77,7 +86,10 @@ def _resolve_range(
 
 
 def _step(low: float, default: float, high: float) -> float:
-    """The coarsest of 1, 2, 5 times a power of ten, at most a fiftieth, that meets all three."""
+    """Return a slider step that reaches low, default and high.
+
+    The coarsest of 1, 2, 5 times a power of ten that is at most a fiftieth of the range.
+    """
     span = high - low
     power = math.floor(math.log10(span / 50))
     marks = [Decimal(repr(value)) - Decimal(repr(low)) for value in (default, high)]

@@ -1,4 +1,4 @@
-"""One statement: an equation, a correlation, a setting, or the reading of the noises."""
+"""Parser of statements: an equation, a correlation, a setting, or the interpretation."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class SettingStatement:
 
 @dataclass(frozen=True)
 class InterpretationStatement:
-    """How the noises are read: "ito" or "stratonovich"."""
+    """The interpretation of all noises: "ito" or "stratonovich"."""
 
     name: str
     location: SourceLocation
@@ -58,10 +58,10 @@ Statement = EquationStatement | CorrelationStatement | SettingStatement | Interp
 
 
 def parse_statement(parser: ExpressionParser) -> Statement:
-    """Read one statement to its end.
+    """Parse one statement to its end.
 
     Raises:
-        EquationError: where it is none.
+        EquationError: where it is not a statement.
     """
     first = parser.token
     if first.kind != "name":

@@ -1,4 +1,4 @@
-"""What a page hands out: the program that repeats it, its tables, and its figures in one file."""
+"""Downloads of a page: the program that repeats it, its tables, its figures in one HTML file."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import re
 import zlib
 
 from sde_lab.export.html_page import to_html
-from sde_lab.export.scripts import summary_script
-from sde_lab.export.sweep_scripts import sweep_script
+from sde_lab.export.scripts import summary_script, sweep_script
 from sde_lab.export.tables import paths_table, read_scenario, summary_table, to_csv, to_parquet
 from sde_lab.scenario import Scenario
 
@@ -25,16 +24,16 @@ __all__ = [
 
 
 def filename(scenario: Scenario, suffix: str) -> str:
-    """A name for a file that says what is in it, in letters that every system takes.
+    """Return a file name that says what the file holds, in characters that every system takes.
 
     Args:
-        scenario: what is in the file.
+        scenario: what the file was made from.
         suffix: such as ``"csv"`` or ``"paths.csv"``; anything but ASCII letters, digits and ``_``
             only separates its parts.
 
     Returns:
         Such as ``ornstein_uhlenbeck-100x1000-seed0.csv``: model, steps × samples, seed. A typed
-        model is called ``own`` and a number that its text has.
+        equation is called ``own`` and a checksum of its text.
     """
     size = f"{scenario.steps}x{scenario.samples}"
     name = scenario.model_spec.slug

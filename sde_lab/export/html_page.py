@@ -1,4 +1,4 @@
-"""Figures → one HTML file that needs nothing else: plotly.js is inside."""
+"""Figures → one HTML file that needs nothing else, as it holds plotly.js."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}|rgba?\([0-9., ]+\)")
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 )
-"""What the file may load: nothing but what is in it."""
+"""Content security policy: the file may load nothing from elsewhere."""
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -35,8 +35,8 @@ main > div {{flex: 1 1 26rem; min-width: 0; height: clamp(26rem, 75vh, 56rem);}}
 <h1>{title}</h1>
 <p>{caption}</p>
 <main>{charts}</main>
-<p>Solid lines and bands are simulated, dashed lines are exact, dotted ones the scheme's own law,
-where they are known.</p>
+<p>Solid lines and bands are simulated, dashed lines are exact, dotted lines are the exact
+distribution of the scheme, where they are known.</p>
 <noscript>The charts need JavaScript; all of it is in this file.</noscript>
 <script type="application/json" id="scenario">{scenario}</script>
 <script type="application/json" id="figures">{figures}</script>
@@ -58,11 +58,11 @@ def to_html(
     title: str | None = None,
     note: str = "",
 ) -> bytes:
-    """One page with the figures, that needs nothing else: plotly.js is inside.
+    """Return one HTML page with the figures that needs nothing else, as it holds plotly.js.
 
     Args:
-        figures: ``data`` and ``layout`` of each, as Plotly knows them, arrays included, and
-            ``frames`` where it is a film. The first gives the page its colours, by
+        figures: ``data`` and ``layout`` of each, as Plotly takes them, arrays included, and
+            ``frames`` of an animation. The first gives the page its colours, by
             ``layout.meta.ground`` and ``layout.font.color``.
         scenario: what they show, for the caption; it is in the file as JSON too.
         title: heading; None takes the model's title.
@@ -90,17 +90,17 @@ def to_html(
 
 
 def _colour(value: object, otherwise: str) -> str:
-    """A colour fit for a style sheet: the value if it is one, and nothing but one."""
+    """Return the value if it is a CSS colour and nothing but one, else the other colour."""
     return value if isinstance(value, str) and _COLOUR.fullmatch(value) else otherwise
 
 
 def _inert(text: str) -> str:
-    """JSON that cannot end the script element it stands in."""
+    """Return JSON that cannot end the script element which holds it."""
     return text.replace("<", "\\u003c")
 
 
 def _caption(scenario: Scenario) -> str:
-    """The model, its settings and the run, in one paragraph of plain text."""
+    """Describe the model, its parameters and the run in one paragraph of plain text."""
     model = scenario.model_spec
     starts = zip(model.initial, scenario.initial, strict=True)
     parameters = [

@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 
     from sde_lab.models.laws.base import Law
 
-METADATA = b"sde_lab.scenario"
+METADATA_KEY = b"sde_lab.scenario"
+"""Key of the scenario's JSON in the metadata of a Parquet file."""
 QUANTILES = tuple(f"q{round(100 * level):02d}" for level in BAND_LEVELS)
+"""Column names of the quantiles: ``q05`` … ``q95``."""
 
 
 def summary_table(summary: Summary, exact: ExactLaws | None = None) -> pd.DataFrame:
-    """Statistics of every quantity at every displayed time, one row each.
+    """Return the statistics of every quantity at every displayed time, one row each.
 
     Args:
-        summary: what was simulated.
+        summary: of a simulation.
         exact: exact laws at ``summary.times``, for the columns that begin with ``exact_``.
 
     Returns:
@@ -40,7 +42,7 @@ def summary_table(summary: Summary, exact: ExactLaws | None = None) -> pd.DataFr
     import pandas as pd
 
     if exact is not None and not np.array_equal(exact.times, summary.times):
-        raise ValueError("exact: must be at summary.times, as reference(scenario, times=…) gives")
+        raise ValueError("exact: must be at summary.times, as exact_laws(scenario, times=…) gives")
     parts = []
     for d, component in enumerate(summary.scenario.model_spec.components):
         law = None if exact is None else exact.state
@@ -52,7 +54,7 @@ def summary_table(summary: Summary, exact: ExactLaws | None = None) -> pd.DataFr
 
 
 def _rows(summary: Summary, quantity: str, bands: Bands, law: Law | None, d: int) -> dict[str, Any]:
-    """One quantity's part of each column, (T,)."""
+    """Return one quantity's part of each column, (T,)."""
     numbers = {
         "mean": bands.mean,
         "mean_se": bands.mean_error,
@@ -69,21 +71,21 @@ def _rows(summary: Summary, quantity: str, bands: Bands, law: Law | None, d: int
 
 
 def _theory(law: Law | None, d: int, times: int) -> dict[str, Any]:
-    """What theory says of one component, (T,) each."""
+    """Return exact mean, standard deviation and quantiles of one component, (T,) each."""
     unknown = np.full(times, np.nan)
     quantiles = [None if law is None else law.quantile(level) for level in BAND_LEVELS]
-    found = {
+    columns = {
         f"exact_{name}": unknown if values is None else values[:, d]
         for name, values in zip(QUANTILES, quantiles, strict=True)
     }
     if law is None:
-        return {"exact_mean": unknown, "exact_std": unknown, **found}
-    spread = np.sqrt(np.maximum(law.variance[:, d], 0.0))
-    return {"exact_mean": law.mean[:, d], "exact_std": spread, **found}
+        return {"exact_mean": unknown, "exact_std": unknown, **columns}
+    std = np.sqrt(np.maximum(law.variance[:, d], 0.0))  # rounding may leave a variance below zero
+    return {"exact_mean": law.mean[:, d], "exact_std": std, **columns}
 
 
 def paths_table(summary: Summary) -> pd.DataFrame:
-    """The sample paths that a page shows, one row for each state component at each time.
+    """Return the sample paths that a page shows, one row per path, component and time.
 
     Returns:
         Columns path (0, 1, … among the samples that stayed finite), time, quantity (``x``) and
@@ -92,6 +94,7 @@ def paths_table(summary: Summary) -> pd.DataFrame:
     import pandas as pd
 
     times, count, _ = summary.paths.shape
+    # The array is (time, path, component); the rows run over path, component, time, the last first.
     names = np.array(summary.scenario.model_spec.components, dtype=object)
     return pd.DataFrame(
         {
@@ -104,33 +107,33 @@ def paths_table(summary: Summary) -> pd.DataFrame:
 
 
 def to_csv(frame: pd.DataFrame) -> bytes:
-    """UTF-8, with every digit that the numbers have: ``pandas.read_csv`` reads them back."""
+    """Return CSV in UTF-8, with every digit: ``pandas.read_csv`` gives the same numbers back."""
     return frame.to_csv(index=False, lineterminator="\n").encode("utf-8")
 
 
 def to_parquet(frame: pd.DataFrame, scenario: Scenario) -> bytes:
-    """Parquet, with the scenario as JSON in the file's metadata."""
+    """Return a Parquet file, with the scenario as JSON in its metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     data = pa.Table.from_pandas(frame, preserve_index=False)
-    own = {METADATA: json.dumps(scenario.to_dict()).encode("utf-8")}
+    added = {METADATA_KEY: json.dumps(scenario.to_dict()).encode("utf-8")}
     sink = io.BytesIO()
-    pq.write_table(data.replace_schema_metadata({**(data.schema.metadata or {}), **own}), sink)
+    pq.write_table(data.replace_schema_metadata({**(data.schema.metadata or {}), **added}), sink)
     return sink.getvalue()
 
 
 def read_scenario(parquet: bytes) -> Scenario:
-    """The scenario that :func:`to_parquet` wrote into a file.
+    """Return the scenario that :func:`to_parquet` wrote into a file.
 
     Raises:
-        ScenarioError: if the file holds none, or one that cannot work.
+        ScenarioError: if the file holds none, or one that is not valid.
         ValueError: if it is no Parquet file.
     """
     import pyarrow.parquet as pq
 
     metadata = pq.read_schema(io.BytesIO(parquet)).metadata or {}
-    if METADATA not in metadata:
-        hint = f"the file's metadata has no {METADATA.decode()!r}; files of to_parquet do"
+    if METADATA_KEY not in metadata:
+        hint = f"the file's metadata has no {METADATA_KEY.decode()!r}; files of to_parquet do"
         raise ScenarioError("scenario", None, hint)
-    return Scenario.from_dict(json.loads(metadata[METADATA]))
+    return Scenario.from_dict(json.loads(metadata[METADATA_KEY]))

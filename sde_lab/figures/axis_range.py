@@ -17,7 +17,7 @@ NOTHING = 1e-30
 def axis_range(
     required: Sequence[Array], optional: Sequence[Array], *, least: float = 0.05
 ) -> list[float]:
-    """An axis range that shows the bulk whole and the wishes as far as they stay near it.
+    """Return an axis range that contains all required curves; optional ones may widen it by half.
 
     Args:
         required: curves that must be seen, such as the edges of the 90 % band.
@@ -59,6 +59,6 @@ def _rounded(low: float, high: float, least: float) -> list[float]:
 
 
 def _round_below(value: float) -> float:
-    """The largest of 1, 2, 5 times a power of ten that is not above a positive value."""
+    """Return the largest of 1, 2, 5 times a power of ten that is at most a positive value."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(m * power for m in (5.0, 2.0, 1.0) if m * power <= value * (1 + 1e-12))

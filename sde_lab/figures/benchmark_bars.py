@@ -1,8 +1,9 @@
-"""The race as bars: measured ones full, predicted ones hatched, on a log axis."""
+"""The benchmark as bars: measured ones full, predicted ones hatched, on a log axis."""
 
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,17 +17,19 @@ from sde_lab.formatting import (
 from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.trial import TrialResult
 
-HERO = "replay"
-TRAP = "summed"
-PLACES: Mapping[str, int] = {name: place for place, name in enumerate(reversed(tuple(METHODS)))}
-"""Which colour and symbol each way has: the hero the first."""
+REPLAY = "replay"
+SUMMED = "summed"
+SERIES_INDICES: Mapping[str, int] = {name: k for k, name in enumerate(reversed(tuple(METHODS)))}
+"""Colour and symbol of each method, as a palette index; replay has the first."""
+MAX_LINE_CHARS = 18
+"""Characters to a line of a method's title beside its bar."""
 
 
 def benchmark_bars(results: Sequence[TrialResult], theme: Theme) -> dict[str, Any]:
-    """Time of each way at the race's own size, the slowest at the bottom.
+    """Draw the time of each method at the benchmark's size, the slowest at the bottom.
 
     Args:
-        results: of a race, as far as it has come; those at other sizes are left out.
+        results: of a benchmark, as far as it has come; those at other sizes are left out.
         theme: colours and sizes.
 
     Returns:
@@ -35,8 +38,8 @@ def benchmark_bars(results: Sequence[TrialResult], theme: Theme) -> dict[str, An
     shown = _at_full_size(results)
     timed = sorted((r for r in shown if math.isfinite(r.seconds)), key=lambda r: -r.seconds)
     others = [r for r in shown if not math.isfinite(r.seconds)]
-    order = [r.way for r in (*others, *timed)]
-    base = next((r.seconds for r in timed if r.way == HERO), math.nan)
+    order = [r.method for r in (*others, *timed)]
+    base = next((r.seconds for r in timed if r.method == REPLAY), math.nan)
     size = theme.font_size
     layout = theme.layout(
         xaxis=theme.axis(title="seconds", type="log", range=_range(timed), dtick=2),
@@ -45,11 +48,14 @@ def benchmark_bars(results: Sequence[TrialResult], theme: Theme) -> dict[str, An
             categoryorder="array",
             categoryarray=[METHODS[name].title for name in order],
             range=[len(order) - len(METHODS) - 0.5, len(order) - 0.5],
+            tickvals=[METHODS[name].title for name in order],
+            ticktext=[_wrap(METHODS[name].title) for name in order],
             tickfont={"size": size, "color": theme.text},
+            automargin=True,
             showgrid=False,
             fixedrange=True,
         ),
-        margin={"l": 9.5 * size, "r": 10, "t": 8, "b": 2.9 * size + 6},
+        margin={"l": size, "r": 10, "t": 8, "b": 2.9 * size + 6},
         bargap=0.28,
         showlegend=False,
         hovermode="closest",
@@ -60,23 +66,28 @@ def benchmark_bars(results: Sequence[TrialResult], theme: Theme) -> dict[str, An
     return {"data": [_bars(timed, base, theme)] if timed else [], "layout": layout}
 
 
+def _wrap(title: str) -> str:
+    """Return the title in lines of at most ``MAX_LINE_CHARS``, as Plotly breaks them."""
+    return "<br>".join(textwrap.wrap(title, MAX_LINE_CHARS))
+
+
 def _at_full_size(results: Sequence[TrialResult]) -> list[TrialResult]:
-    """One result for each way: those at the largest number of samples."""
+    """Return one result for each method: those at the largest number of samples."""
     most = max((r.samples for r in results), default=0)
     found: dict[str, TrialResult] = {}
     for r in results:
         if r.samples == most:
-            found.setdefault(r.way, r)
+            found.setdefault(r.method, r)
     return list(found.values())
 
 
 def _bars(timed: Sequence[TrialResult], base: float, theme: Theme) -> Trace:
-    colours = [_colour(r.way, theme) for r in timed]
+    colours = [_colour(r.method, theme) for r in timed]
     return {
         "type": "bar",
         "orientation": "h",
         "x": [r.seconds for r in timed],
-        "y": [METHODS[r.way].title for r in timed],
+        "y": [METHODS[r.method].title for r in timed],
         "text": [_label(r, base) for r in timed],
         "textposition": "outside",
         "textfont": {"size": theme.font_size, "color": theme.text},
@@ -94,27 +105,27 @@ def _bars(timed: Sequence[TrialResult], base: float, theme: Theme) -> Trace:
                 "size": 6,
             },
         },
-        "customdata": [METHODS[r.way].summary for r in timed],
+        "customdata": [METHODS[r.method].summary for r in timed],
         "hovertemplate": "%{customdata}<extra></extra>",
         "uid": "race",
     }
 
 
 def _colour(name: str, theme: Theme) -> str:
-    """Replay in the state's colour, the wrong way in grey, others in one quiet colour."""
-    if name == TRAP:
+    """Return replay's colour, grey for the method that gives the sum, one colour for the others."""
+    if name == SUMMED:
         return theme.muted
-    return theme.state if name == HERO else theme.series_colour(1)
+    return theme.state if name == REPLAY else theme.series_colour(1)
 
 
 def _label(result: TrialResult, base: float) -> str:
-    """The time, how many times replay's it is, and what must be known of it."""
+    """Return a bar's label: its time, the ratio to replay's, and whether it is predicted."""
     parts = [readable_seconds(result.seconds)]
     if result.status == "predicted":
         parts += [readable_bytes(result.memory), "predicted"]
-    elif result.way not in (HERO, TRAP) and math.isfinite(base):
+    elif result.method not in (REPLAY, SUMMED) and math.isfinite(base):
         parts.append(f"{readable_times(result.seconds / base)} ×")
-    if result.way == TRAP:
+    if result.method == SUMMED:
         parts.append("but one number only")
     return "  " + " · ".join(parts)
 
@@ -125,13 +136,13 @@ def _range(timed: Sequence[TrialResult]) -> list[float]:
         return [-3.0, 1.0]
     low = math.log10(min(r.seconds for r in timed)) - 0.5
     high = math.log10(max(r.seconds for r in timed))
-    return [low, high + 1.3 * (high - low)]
+    return [low, high + 1.6 * (high - low)]
 
 
 def _invitation(theme: Theme) -> dict[str, Any]:
-    """What stands here before anything was measured."""
+    """Return the note that the empty chart shows before a measurement."""
     return {
-        "text": f"{len(METHODS)} ways, one after the other:<br>about twenty seconds",
+        "text": f"{len(METHODS)} methods, one after the other:<br>about twenty seconds",
         "xref": "paper",
         "yref": "paper",
         "x": 0.5,
@@ -143,12 +154,12 @@ def _invitation(theme: Theme) -> dict[str, Any]:
 
 def _excuse(result: TrialResult, theme: Theme) -> dict[str, Any]:
     """In the place of a bar: that there is none."""
-    text = "cannot serve this scheme" if result.status == "refused" else "failed"
+    text = "does not support this scheme" if result.status == "refused" else "failed"
     return {
         "text": text,
         "xref": "paper",
         "x": 0.01,
-        "y": METHODS[result.way].title,
+        "y": METHODS[result.method].title,
         "xanchor": "left",
         "showarrow": False,
         "font": {"size": theme.font_size, "color": theme.muted},

@@ -9,6 +9,7 @@ import numpy as np
 from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import (
+    BANDS_LABEL,
     Array,
     Trace,
     band_traces,
@@ -47,8 +48,8 @@ def fan_chart(
         summary: what was simulated.
         component: index of the state component.
         exact_state: exact law at ``summary.times``, drawn dashed; None where there is none.
-        scheme_state: the scheme's own law at the same times, drawn dotted where it can be told
-            from the exact one.
+        scheme_state: the exact law of the scheme at the same times, drawn dotted where it differs
+            visibly from the exact one.
         cursor: index of the displayed time whose law stands at the right edge.
         theme: colours and sizes.
         pinned: a pinned summary, drawn in grey behind.
@@ -59,11 +60,11 @@ def fan_chart(
     """
     marginal, tallest = _marginal(summary, component, exact_state, stationary, cursor, theme)
     extent = _range(summary, component, exact_state, pinned)
-    own = visible_scheme_law(scheme_state, exact_state, component, extent)
+    overrides = visible_scheme_law(scheme_state, exact_state, component, extent)
     traces = [
-        *_ghost(pinned, component, theme),
+        *_pinned_traces(pinned, component, theme),
         *_simulated(summary, component, exact_state, theme),
-        *_theory(summary, component, exact_state, own, theme),
+        *_theory(summary, component, exact_state, overrides, theme),
         *marginal,
     ]
     layout = _layout(summary, component, cursor, theme)
@@ -77,7 +78,7 @@ def _simulated(summary: Summary, component: int, law: Law | None, theme: Theme) 
     x, y = join_with_gaps(times, summary.paths[..., component])
     outer, inner = band_traces(times, bands, colour, theme, "state")
     outer.update(legendgroup="bands")
-    inner.update(legendgroup="bands", name="50, 90 %", showlegend=True, legendrank=2)
+    inner.update(legendgroup="bands", name=BANDS_LABEL, showlegend=True, legendrank=2)
     mean = mean_line(times, bands, law, component, colour, theme.line * 1.25)
     mean.update(name="mean", showlegend=True, legendrank=1, uid="state-mean")
     paths = line(x, y, theme.with_alpha(colour, 0.38), theme.line * 0.35, name="paths", uid="paths")
@@ -88,7 +89,7 @@ def _theory(
     summary: Summary, component: int, exact: Law | None, scheme: Law | None, theme: Theme
 ) -> list[Trace]:
     times = summary.times
-    dotted: dict[str, Any] = {"dash": theme.dotted, "name": "scheme", "legendrank": 6}
+    dotted: dict[str, Any] = {"dash": theme.dotted, "name": _scheme_label(summary), "legendrank": 6}
     dashed: dict[str, Any] = {"dash": theme.dashed, "name": "exact", "legendrank": 5}
     return [
         *exact_law_traces(times, exact, component, theme, "exact", quantiles=QUANTILES, **dashed),
@@ -96,11 +97,17 @@ def _theory(
     ]
 
 
-def _ghost(ghost: Summary | None, component: int, theme: Theme) -> list[Trace]:
-    if ghost is None or component >= len(ghost.states):
+def _scheme_label(summary: Summary) -> str:
+    """Name the dotted curves in the legend."""
+    name = "Euler scheme" if summary.scenario.scheme == "euler" else "scheme"
+    return f"exact distribution of the {name}"
+
+
+def _pinned_traces(earlier: Summary | None, component: int, theme: Theme) -> list[Trace]:
+    if earlier is None or component >= len(earlier.states):
         return []
-    bands = ghost.states[component]
-    return pinned(ghost.times, bands, theme, "pinned", name="pinned", legendrank=7)
+    bands = earlier.states[component]
+    return pinned(earlier.times, bands, theme, "pinned", name="pinned", legendrank=7)
 
 
 def _marginal(
@@ -111,7 +118,7 @@ def _marginal(
     cursor: int,
     theme: Theme,
 ) -> tuple[list[Trace], float]:
-    """The law at the cursor: its traces, and the largest density that should be seen."""
+    """Return the traces of the density at the cursor, and the largest density that must fit."""
     histogram = summary.histograms[component]
     bins, heights = histogram.edges[cursor], histogram.density[cursor]
     place = {"xaxis": "x2", "yaxis": "y"}
@@ -132,7 +139,7 @@ def _marginal(
         curve = None if settled is None else _settled(settled, bins)
         style = {
             "dash": theme.stationary_dash,
-            "name": "stationary",
+            "name": "stationary density",
             "legendrank": 6,
             "uid": "stationary",
         }
@@ -156,7 +163,7 @@ def _density(law: Law, bins: Array, time: int, component: int) -> tuple[Array, A
 
 
 def _settled(stationary: StationaryDensity, bins: Array) -> tuple[Array, Array]:
-    """The stationary density a little beyond the histogram: densities, values."""
+    """Return the stationary density from a little below to a little above the histogram."""
     air = 0.5 * float(bins[-1] - bins[0])
     values = np.linspace(float(bins[0]) - air, float(bins[-1]) + air, 241)
     density = np.interp(values, stationary.values, stationary.density, left=0.0, right=0.0)
@@ -167,8 +174,9 @@ def _settled(stationary: StationaryDensity, bins: Array) -> tuple[Array, Array]:
 def _layout(summary: Summary, component: int, cursor: int, theme: Theme) -> dict[str, Any]:
     horizon, time = float(summary.times[-1]), float(summary.times[cursor])
     model = summary.scenario.model_spec
+    symbol = model.symbols[component]
     return theme.layout(
-        xaxis=theme.axis(domain=[0, EDGE], range=[0.0, horizon], title="time t"),
+        xaxis=theme.axis(domain=[0, EDGE], range=[0.0, horizon], title=""),
         xaxis2=theme.axis(
             domain=[EDGE + 0.015, 1],
             showticklabels=False,
@@ -178,19 +186,23 @@ def _layout(summary: Summary, component: int, cursor: int, theme: Theme) -> dict
         ),
         yaxis=theme.axis(title=model.axis_labels[component]),
         shapes=[cursor_line(time, "", theme)],
-        annotations=[corner_note(f"law at t = {time:.3g}", theme)],
+        annotations=[
+            corner_note(f"density of {symbol}<sub>t</sub> at t = {time:.3g}", theme),
+            # In the middle, the axis title would run into this note on a phone.
+            {**corner_note("time t", theme), "x": 0, "xanchor": "left"},
+        ],
         meta={"time": ["xaxis"], "scene": summary.scenario.model, "ground": theme.background},
         uirevision=f"{summary.scenario.model}.{component}",
     )
 
 
 def _range(
-    summary: Summary, component: int, exact: Law | None, ghost: Summary | None
+    summary: Summary, component: int, exact: Law | None, earlier: Summary | None
 ) -> list[float]:
     bands = summary.states[component]
-    wishes = [bands.mean, summary.paths[..., component]]
+    optional = [bands.mean, summary.paths[..., component]]
     if exact is not None:
-        wishes.append(exact.mean[:, component])
-    if ghost is not None and component < len(ghost.states):
-        wishes += [*ghost.states[component].quantiles[[0, 4]]]
-    return axis_range(range_curves(bands, exact, component), wishes)
+        optional.append(exact.mean[:, component])
+    if earlier is not None and component < len(earlier.states):
+        optional += [*earlier.states[component].quantiles[[0, 4]]]
+    return axis_range(range_curves(bands, exact, component), optional)

@@ -12,12 +12,12 @@ from sde_lab.figures.traces import band, join_with_gaps, line
 from sde_lab.studies.gradient_kinds import GradientComparison
 
 
-def gradient_kinds_chart(found: GradientComparison, theme: Theme) -> dict[str, Any]:
+def gradient_kinds_chart(results: GradientComparison, theme: Theme) -> dict[str, Any]:
     """∂X_t/∂x₀ of a few paths, the mean of all, and the area that a sum over time adds up."""
     times, each, mean, error = (
-        tensor.numpy() for tensor in (found.times, found.each, found.mean, found.mean_error)
+        tensor.numpy() for tensor in (results.times, results.each, results.mean, results.mean_error)
     )
-    colour, other = theme.parameter_colour("x0"), theme.series_colour(1)
+    colour, other = theme.state, theme.series_colour(1)
     x, y = join_with_gaps(times, each)
     traces = [
         band(

@@ -9,10 +9,13 @@ import numpy as np
 from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import Array, Trace, as_float32, band, line
-from sde_lab.studies.payoffs import PayoffDeltas, PayoffStudy
+from sde_lab.studies.payoffs import RELATIVE_BUMP, PayoffDeltas, PayoffStudy
 
+BUMP_LABEL = f"finite difference (bump ± {100 * RELATIVE_BUMP:g} %)"
 GAP = 0.16
 """Share of the height between the panels."""
+TITLE_HEIGHT = 0.07
+"""Share of the height that the upper panel's title takes."""
 
 
 def payoff_deltas_chart(study: PayoffStudy, hidden: bool, theme: Theme) -> dict[str, Any]:
@@ -21,16 +24,20 @@ def payoff_deltas_chart(study: PayoffStudy, hidden: bool, theme: Theme) -> dict[
     Returns:
         ``data`` and ``layout``; no axis shows time.
     """
-    strikes, half = study.strikes, (1 - GAP) / 2
+    strikes, half = study.strikes, (1 - GAP - TITLE_HEIGHT) / 2
     panels = [
-        ("kink", study.call, "", "∂/∂x₀ of E max(X − K, 0)", [half + GAP, 1.0]),
-        ("jump", study.digital, "2", "∂/∂x₀ of P[X > K]", [0.0, half]),
+        (
+            "kink",
+            study.call,
+            "",
+            "call option: ∂/∂x₀ E max(X − K, 0)",
+            [half + GAP, 1.0 - TITLE_HEIGHT],
+        ),
+        ("jump", study.digital, "2", "digital option: ∂/∂x₀ P[X > K]", [0.0, half]),
     ]
     layout = theme.layout(
         annotations=[], meta={"time": [], "ground": theme.background}, uirevision="payoffs"
     )
-    layout["legend"] |= {"yref": "container", "y": 1, "yanchor": "top"}
-    layout["margin"] |= {"t": 3.6 * theme.font_size + 10}
     traces: list[Trace] = []
     for name, deltas, axis, title, domain in panels:
         place = {"xaxis": f"x{axis}", "yaxis": f"y{axis}"}
@@ -43,7 +50,7 @@ def payoff_deltas_chart(study: PayoffStudy, hidden: bool, theme: Theme) -> dict[
 def _panel(
     name: str, strikes: Array, deltas: PayoffDeltas, hidden: bool, theme: Theme
 ) -> list[Trace]:
-    colour, first = theme.parameter_colour("x0"), name == "kink"
+    colour, first = theme.state, name == "kink"
     path, bump = deltas.pathwise, deltas.bumped
     named: dict[str, Any] = {"legendgroup": "path", "uid": f"{name}-path"}
     traces = [
@@ -56,7 +63,9 @@ def _panel(
             uid=f"{name}-error",
         ),
         {
-            **line(strikes, path.mean, colour, theme.line * 1.5, name="by path", **named),
+            **line(
+                strikes, path.mean, colour, theme.line * 1.5, name="pathwise estimator", **named
+            ),
             "showlegend": first,
         },
         {
@@ -70,8 +79,8 @@ def _panel(
                 "width": 0,
                 "thickness": theme.line * 0.5,
             },
-            "marker": {"color": theme.parameter_colour("kappa"), "size": 2.6 * theme.line},
-            "name": "moved",
+            "marker": {"color": theme.series_colour(1), "size": 2.6 * theme.line},
+            "name": BUMP_LABEL,
             "legendgroup": "bump",
             "showlegend": first,
             "hoverinfo": "skip",
@@ -122,5 +131,5 @@ def _title(text: str, axis: str, theme: Theme) -> dict[str, Any]:
         "xanchor": "left",
         "yanchor": "bottom",
         "showarrow": False,
-        "font": {"size": theme.font_size + 1, "color": theme.parameter_colour("x0")},
+        "font": {"size": theme.font_size + 1, "color": theme.state},
     }

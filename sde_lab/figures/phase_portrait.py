@@ -14,7 +14,7 @@ from sde_lab.summaries.summary import Summary
 def phase_portrait(
     summary: Summary, cursor: int, theme: Theme, names: Sequence[str]
 ) -> dict[str, Any]:
-    """Some paths in the plane of the first two components, and where they are at the cursor.
+    """Draw some paths in the plane of the first two components, with markers at the cursor.
 
     Args:
         summary: what was simulated, with two state components or more.
@@ -56,10 +56,10 @@ def _traces(summary: Summary, cursor: int, theme: Theme) -> list[Trace]:
         ),
         line(mean_x, mean_y, colour, theme.line * 1.25, name="mean", uid="mean", legendrank=1),
         _dots(
-            first[cursor], second[cursor], theme.with_alpha(colour, 0.9), size, "paths now", theme
+            first[cursor], second[cursor], theme.with_alpha(colour, 0.9), size, "paths at t", theme
         ),
-        _dots(mean_x[now], mean_y[now], theme.text, size * 1.6, "mean now", theme),
-        _dots(mean_x[:1], mean_y[:1], theme.muted, size * 1.6, "start", theme, "diamond"),
+        _dots(mean_x[now], mean_y[now], theme.text, size * 1.6, "mean at t", theme),
+        _dots(mean_x[:1], mean_y[:1], theme.muted, size * 1.6, "initial value", theme, "diamond"),
     ]
 
 
@@ -79,6 +79,7 @@ def _dots(
         },
         "name": name,
         "uid": name.replace(" ", "-"),
+        "legendgroup": name,
         "showlegend": True,
         "legendrank": 3,
         "hovertemplate": "%{x:.3g}, %{y:.3g}<extra>" + name + "</extra>",

@@ -10,7 +10,7 @@ _SUBSCRIPTS = "₀₁₂₃"
 
 
 def replay_diagram(theme: Theme) -> str:
-    """An SVG picture: states on top, A_k and B_k below each step, the derivatives at the bottom."""
+    """Return an SVG: states on top, A_k and B_k below each step, derivatives at the bottom."""
     parts = []
     for k in range(4):
         x, sub = 40 + STEP * k, _SUBSCRIPTS[k]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sde_lab.figures.benchmark_bars import PLACES
+from sde_lab.figures.benchmark_bars import SERIES_INDICES
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import Trace, as_float32
 from sde_lab.studies.benchmark.cost_model import FITTED, slope
@@ -19,10 +19,10 @@ _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", 
 
 
 def scaling_chart(results: Sequence[TrialResult], study: str, theme: Theme) -> dict[str, Any]:
-    """Measured points of every way, and the line that was fitted to the last of them.
+    """Draw the measured points of every method, and the line that was fitted to the last of them.
 
     Args:
-        results: of a growth study, as far as it has come.
+        results: of a scaling study, as far as it has come.
         study: what grows, "samples" or "steps".
         theme: colours and sizes.
 
@@ -31,7 +31,7 @@ def scaling_chart(results: Sequence[TrialResult], study: str, theme: Theme) -> d
     """
     traces: list[Trace] = []
     for name in METHODS:
-        points = [r for r in results if (r.way, r.study, r.status) == (name, study, "measured")]
+        points = [r for r in results if (r.method, r.study, r.status) == (name, study, "measured")]
         if points:
             traces += _way(name, points, study, theme)
     size = theme.font_size
@@ -47,8 +47,8 @@ def scaling_chart(results: Sequence[TrialResult], study: str, theme: Theme) -> d
 
 
 def _way(name: str, points: Sequence[TrialResult], study: str, theme: Theme) -> list[Trace]:
-    place, title = PLACES[name], METHODS[name].title
-    colour = theme.series_colour(place)
+    index, title = SERIES_INDICES[name], METHODS[name].title
+    colour = theme.series_colour(index)
     x = np.array([getattr(p, study) for p in points], dtype=np.float64)
     y = np.array([p.seconds for p in points])
     power = slope(x, y)
@@ -59,7 +59,7 @@ def _way(name: str, points: Sequence[TrialResult], study: str, theme: Theme) -> 
         "x": as_float32(x),
         "y": as_float32(y),
         "line": {"color": theme.with_alpha(colour, 0.45), "width": theme.line * 0.5},
-        "marker": {"color": colour, "size": 3.6 * theme.line, "symbol": _SYMBOLS[place]},
+        "marker": {"color": colour, "size": 3.6 * theme.line, "symbol": _SYMBOLS[index]},
         "name": label,
         "legendgroup": name,
         "hovertemplate": f"{title}<br>%{{x:,}} {study}: %{{y:.2~s}}s<extra></extra>",
@@ -73,7 +73,7 @@ def _way(name: str, points: Sequence[TrialResult], study: str, theme: Theme) -> 
 def _fitted(
     name: str, x: np.ndarray, y: np.ndarray, power: float, colour: str, theme: Theme
 ) -> Trace:
-    """The line of this slope through the middle of the points, a little longer than they are."""
+    """Draw the line of this slope through the mean of the points, a little longer than they are."""
     middle = float(np.log(y).mean() - power * np.log(x).mean())
     ends = np.array([x[0], x[-1] * 1.6])
     return {

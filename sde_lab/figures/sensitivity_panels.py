@@ -1,4 +1,4 @@
-"""How every path answers to every knob: one panel for each column of the Jacobian."""
+"""Sensitivity panels: one for each column of the Jacobian."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sensitivity_panels(
         summary: what was simulated.
         component: index of the state component X.
         laws: exact laws at ``summary.times`` by column name, drawn dashed.
-        scheme_laws: the scheme's own laws, drawn dotted.
+        scheme_laws: the exact laws of the scheme, drawn dotted.
         labels: column name → (symbol, LaTeX).
         cursor: index of the displayed time under the cursor.
         theme: colours and sizes.
@@ -63,13 +63,14 @@ def sensitivity_panels(
             (laws.get(name), scheme_laws.get(name)),
             component,
             _former(pinned, name, component),
+            theme.parameter_colour(name, summary.scenario.model_spec),
         )
         cell = _Cell(place, len(names))
         axes = {"xaxis": f"x{cell.axis}", "yaxis": f"y{cell.axis}"}
         traces += [{**trace, **axes} for trace in panel.traces(theme)]
         layout |= cell.axes(summary, panel, theme)
         symbol = labels[name][0] if name in labels else name
-        layout["annotations"].append(cell.title(f"∂{state}/∂{symbol}", name, theme))
+        layout["annotations"].append(cell.title(f"∂{state}/∂{symbol}", panel.colour, theme))
         layout["shapes"].append(cursor_line(time, cell.axis, theme))
         layout["meta"]["time"].append(f"xaxis{cell.axis}")
     return {"data": traces, "layout": layout}
@@ -87,10 +88,10 @@ def _frame(summary: Summary, theme: Theme) -> dict[str, Any]:
     )
 
 
-def _former(ghost: Summary | None, name: str, component: int) -> tuple[Array, Bands] | None:
-    if ghost is None or component >= len(ghost.sensitivities.get(name, ())):
+def _former(earlier: Summary | None, name: str, component: int) -> tuple[Array, Bands] | None:
+    if earlier is None or component >= len(earlier.sensitivities.get(name, ())):
         return None
-    return ghost.times, ghost.sensitivities[name][component]
+    return earlier.times, earlier.sensitivities[name][component]
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,10 @@ class _Panel:
         name: of p.
         times: (T,)
         bands: what was simulated.
-        laws: the exact law and the scheme's own.
+        laws: the exact law of the equation and that of the scheme.
         component: index of X.
         former: times and bands of a pinned run.
+        colour: of p, ``#rrggbb``.
     """
 
     name: str
@@ -112,18 +114,18 @@ class _Panel:
     laws: tuple[Law | None, Law | None]
     component: int
     former: tuple[Array, Bands] | None
+    colour: str
 
     def traces(self, theme: Theme) -> list[Trace]:
         """Bands, mean and theory, before a pinned former run."""
         name, times, component = self.name, self.times, self.component
-        exact, own = self.laws
-        scheme = visible_scheme_law(own, exact, component, self.range())
-        colour = theme.parameter_colour(name)
-        mean = mean_line(times, self.bands, exact, component, colour, theme.line * 2.0)
+        exact, overrides = self.laws
+        scheme = visible_scheme_law(overrides, exact, component, self.range())
+        mean = mean_line(times, self.bands, exact, component, self.colour, theme.line * 2.0)
         old = [] if self.former is None else pinned(*self.former, theme, f"{name}-pinned")
         return [
             *old,
-            *band_traces(times, self.bands, colour, theme, name),
+            *band_traces(times, self.bands, self.colour, theme, name),
             {**mean, "uid": f"{name}-mean"},
             *exact_law_traces(times, exact, component, theme, f"{name}-exact", dash=theme.dashed),
             *exact_law_traces(times, scheme, component, theme, f"{name}-scheme", dash=theme.dotted),
@@ -131,12 +133,12 @@ class _Panel:
 
     def range(self) -> list[float]:
         """From the 90 % band and the means: outliers do not decide what is seen."""
-        wishes = [self.bands.mean]
+        optional = [self.bands.mean]
         if self.laws[0] is not None:
-            wishes.append(self.laws[0].mean[:, self.component])
+            optional.append(self.laws[0].mean[:, self.component])
         if self.former is not None:
-            wishes += [*self.former[1].quantiles[[0, 4]]]
-        return axis_range(range_curves(self.bands, self.laws[0], self.component), wishes)
+            optional += [*self.former[1].quantiles[[0, 4]]]
+        return axis_range(range_curves(self.bands, self.laws[0], self.component), optional)
 
 
 @dataclass(frozen=True)
@@ -187,8 +189,8 @@ class _Cell:
             ),
         }
 
-    def title(self, text: str, name: str, theme: Theme) -> dict[str, Any]:
-        """What the panel shows, above its left end, in the parameter's colour."""
+    def title(self, text: str, colour: str, theme: Theme) -> dict[str, Any]:
+        """Return the panel's title, above its left end, in the parameter's colour."""
         return {
             "text": f"<b>{text}</b>",
             "xref": f"x{self.axis} domain",
@@ -198,5 +200,5 @@ class _Cell:
             "xanchor": "left",
             "yanchor": "bottom",
             "showarrow": False,
-            "font": {"size": theme.font_size + 1, "color": theme.parameter_colour(name)},
+            "font": {"size": theme.font_size + 1, "color": colour},
         }

@@ -11,27 +11,27 @@ from sde_lab.figures.traces import Array, Trace, join_with_gaps, line
 from sde_lab.studies.step_maps import StepMaps
 
 
-def step_maps_chart(found: StepMaps, theme: Theme) -> dict[str, Any]:
+def step_maps_chart(results: StepMaps, theme: Theme) -> dict[str, Any]:
     """A_k of a few samples at the beginning of each step."""
-    traces = _samples(found.times[:-1], found.a, "A<sub>k</sub>", theme)
-    return _figure(traces, [found.a], found, "A<sub>k</sub>", theme)
+    traces = _samples(results.times[:-1], results.a, "A<sub>k</sub>", theme)
+    return _figure(traces, [results.a], results, "A<sub>k</sub>", theme)
 
 
-def step_products_chart(found: StepMaps, theme: Theme) -> dict[str, Any]:
-    """The running products A_{k−1} ⋯ A_0, and ∂X_t/∂x₀ in theory, dashed."""
-    traces = _samples(found.times, found.products, "running product", theme)
-    curves = [found.products]
-    if found.exact is not None:
-        curves.append(found.exact)
+def step_products_chart(results: StepMaps, theme: Theme) -> dict[str, Any]:
+    """Draw the running products A_{k−1} ⋯ A_0, and the exact ∂X_t/∂x₀ dashed."""
+    traces = _samples(results.times, results.products, "running product", theme)
+    curves = [results.products]
+    if results.exact is not None:
+        curves.append(results.exact)
         style = {"dash": theme.dashed, "name": "exact mean of ∂X<sub>t</sub>/∂x₀", "uid": "exact"}
-        traces.append(line(found.times, found.exact, theme.exact, theme.line * 0.9, **style))
-    return _figure(traces, curves, found, "A<sub>k−1</sub> ⋯ A<sub>1</sub> A<sub>0</sub>", theme)
+        traces.append(line(results.times, results.exact, theme.exact, theme.line * 0.9, **style))
+    return _figure(traces, curves, results, "A<sub>k−1</sub> ⋯ A<sub>1</sub> A<sub>0</sub>", theme)
 
 
 def _samples(times: Array, values: Array, name: str, theme: Theme) -> list[Trace]:
     """Each sample's curve, and the first one's in full colour."""
     x, y = join_with_gaps(times, values)
-    colour = theme.parameter_colour("x0")
+    colour = theme.state
     return [
         line(x, y, theme.with_alpha(colour, 0.35), theme.line * 0.4, uid="samples"),
         line(times, values[:, 0], colour, theme.line, name=f"{name}, first path", uid="first"),
@@ -39,10 +39,10 @@ def _samples(times: Array, values: Array, name: str, theme: Theme) -> list[Trace
 
 
 def _figure(
-    traces: list[Trace], curves: Sequence[Array], found: StepMaps, title: str, theme: Theme
+    traces: list[Trace], curves: Sequence[Array], results: StepMaps, title: str, theme: Theme
 ) -> dict[str, Any]:
     layout = theme.layout(
-        xaxis=theme.axis(title="time t", range=[0.0, float(found.times[-1])]),
+        xaxis=theme.axis(title="time t", range=[0.0, float(results.times[-1])]),
         yaxis=theme.axis(title=title, range=axis_range(curves, [])),
         meta={"time": ["xaxis"], "scene": "steps", "ground": theme.background},
         uirevision="steps",

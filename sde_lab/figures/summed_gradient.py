@@ -11,30 +11,30 @@ from sde_lab.figures.traces import as_float32
 from sde_lab.studies.summed_gradient import SummedGradient
 
 
-def summed_gradient_chart(found: SummedGradient, hidden: bool, theme: Theme) -> dict[str, Any]:
-    """What autograd returned; and, unless that is hidden, what it added up.
+def summed_gradient_chart(results: SummedGradient, hidden: bool, theme: Theme) -> dict[str, Any]:
+    """Draw what autograd returned and, unless hidden, the derivatives that it added up.
 
     Returns:
         ``data`` and ``layout``; ``layout.meta.time`` names the axis that shows time.
     """
-    colour = theme.parameter_colour("x0")
+    colour = theme.state
     bars = {
         "type": "bar",
-        "x": as_float32(found.times),
-        "y": as_float32(found.derivatives),
+        "x": as_float32(results.times),
+        "y": as_float32(results.derivatives),
         "marker": {"color": theme.with_alpha(colour, 0.75)},
         "hovertemplate": "t = %{x:.3~g}: %{y:.4~g}<extra></extra>",
         "showlegend": False,
         "uid": "summands",
     }
-    horizon, air = float(found.times[-1]), float(found.times[1]) / 2
+    horizon, air = float(results.times[-1]), float(results.times[1]) / 2
     layout = theme.layout(
         xaxis=theme.axis(title="time t", range=[-air, horizon + air]),
         yaxis=theme.axis(
-            title="∂X/∂x₀, summed over the paths" if found.samples > 1 else "∂X/∂x₀",
-            range=_range(found),
+            title="∂X/∂x₀, summed over the paths" if results.samples > 1 else "∂X/∂x₀",
+            range=_range(results),
         ),
-        annotations=_words(found, hidden, theme),
+        annotations=_words(results, hidden, theme),
         bargap=0.15,
         showlegend=False,
         meta={"time": [], "ground": theme.background},
@@ -43,22 +43,22 @@ def summed_gradient_chart(found: SummedGradient, hidden: bool, theme: Theme) -> 
     return {"data": [] if hidden else [bars], "layout": layout}
 
 
-def _range(found: SummedGradient) -> list[float]:
+def _range(results: SummedGradient) -> list[float]:
     """From zero to the tallest bar, with room for the words above it."""
-    ends = found.derivatives[np.isfinite(found.derivatives)]
+    ends = results.derivatives[np.isfinite(results.derivatives)]
     low, high = min(float(ends.min(initial=0)), 0.0), max(float(ends.max(initial=0)), 0.0)
     return [low * 1.1, high * 1.45 if high > 0 else 1.0]
 
 
-def _words(found: SummedGradient, hidden: bool, theme: Theme) -> list[dict[str, Any]]:
+def _words(results: SummedGradient, hidden: bool, theme: Theme) -> list[dict[str, Any]]:
     size = theme.font_size
-    many = "" if found.samples == 1 else f", of {found.samples} paths each"
+    many = "" if results.samples == 1 else f", of {results.samples} paths each"
     parts = [
-        ("grad(X, x₀, ones_like(X)) =", size, 1.0, 0),
-        (f"<b>{found.returned:.6g}</b>", size * 2, 1.0, 1.4 * size),
+        ("autograd.grad(X, x₀, ones_like(X)) =", size, 1.0, 0),
+        (f"<b>{results.returned:.6g}</b>", size * 2, 1.0, 1.4 * size),
     ]
     if not hidden:
-        parts.append((f"the sum of these {len(found.times)} bars{many}", size, 1.0, 4.2 * size))
+        parts.append((f"the sum of these {len(results.times)} bars{many}", size, 1.0, 4.2 * size))
     return [
         {
             "text": text,

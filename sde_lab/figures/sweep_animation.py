@@ -10,7 +10,7 @@ import numpy as np
 from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.sweep_axis import SweepAxis
 from sde_lab.figures.theme import Theme
-from sde_lab.figures.traces import Array, Trace, as_float32, band, join_with_gaps, line
+from sde_lab.figures.traces import BANDS_LABEL, Array, Trace, as_float32, band, join_with_gaps, line
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,15 @@ class AnimationData:
     scene: str
 
 
-def sweep_animation(dial: SweepAxis, fans: AnimationData, now: Any, theme: Theme) -> dict[str, Any]:
+def sweep_animation(
+    swept: SweepAxis, fans: AnimationData, now: Any, theme: Theme
+) -> dict[str, Any]:
     """One frame per finished point, with a slider and a button that plays them.
 
     Args:
-        dial: what is turned.
+        swept: the swept parameter and its values.
         fans: what was found.
-        now: the value that the sidebar has for the dial: the film starts at the nearest.
+        now: the value that the sidebar has for it: the animation starts at the nearest.
         theme: colours and sizes.
 
     Returns:
@@ -51,11 +53,11 @@ def sweep_animation(dial: SweepAxis, fans: AnimationData, now: Any, theme: Theme
     done = np.flatnonzero(np.isfinite(fans.mean[:, -1]))
     if not len(done):
         done = np.array([0])
-    place = dial.position_of(now)
-    gaps = np.abs(dial.positions[done] - (place if place is not None else dial.positions[0]))
+    place = swept.position_of(now)
+    gaps = np.abs(swept.positions[done] - (place if place is not None else swept.positions[0]))
     start = int(np.argmin(gaps))
     frames: list[dict[str, Any]] = [
-        {"name": dial.labels[i], "data": [_moving(t) for t in _traces(fans, i, theme)]}
+        {"name": swept.labels[i], "data": [_moving(t) for t in _traces(fans, i, theme)]}
         for i in done.tolist()
     ]
     return {
@@ -69,7 +71,7 @@ def sweep_animation(dial: SweepAxis, fans: AnimationData, now: Any, theme: Theme
             },
             xaxis=theme.axis(title="time t", range=[0.0, float(np.max(fans.times))]),
             yaxis=theme.axis(title=fans.name, range=_range(fans)),
-            sliders=[_slider(dial, [frame["name"] for frame in frames], start, theme)],
+            sliders=[_slider(swept, [frame["name"] for frame in frames], start, theme)],
             updatemenus=[_player([frame["name"] for frame in frames], theme)],
             hovermode=False,
             meta={
@@ -91,7 +93,7 @@ def _traces(fans: AnimationData, point: int, theme: Theme) -> list[Trace]:
     grouped = {"legendgroup": "bands"}
     outer = band(times, q05, q95, theme.with_alpha(colour, 0.15), uid="film-90", **grouped)
     inner = band(
-        times, q25, q75, theme.with_alpha(colour, 0.24), uid="film-50", name="50, 90 %", **grouped
+        times, q25, q75, theme.with_alpha(colour, 0.24), uid="film-50", name=BANDS_LABEL, **grouped
     )
     middle = line(times, mean, colour, theme.line * 1.25, name="mean", uid="film-mean")
     if not np.isfinite(fans.exact_mean).any():
@@ -103,11 +105,11 @@ def _traces(fans: AnimationData, point: int, theme: Theme) -> list[Trace]:
 
 
 def _moving(trace: Trace) -> Trace:
-    """What of a trace changes from frame to frame."""
+    """Return the part of a trace that changes from frame to frame."""
     return {"x": as_float32(trace["x"]), "y": as_float32(trace["y"])}
 
 
-def _slider(dial: SweepAxis, names: list[str], active: int, theme: Theme) -> dict[str, Any]:
+def _slider(swept: SweepAxis, names: list[str], active: int, theme: Theme) -> dict[str, Any]:
     at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}}
     at_once["transition"] = {"duration": 0}
     size = theme.font_size
@@ -119,15 +121,15 @@ def _slider(dial: SweepAxis, names: list[str], active: int, theme: Theme) -> dic
         "yanchor": "top",
         "pad": {"t": 3.4 * size, "b": 0},
         "currentvalue": {
-            "prefix": f"{dial.symbol} = ",
+            "prefix": f"{swept.symbol} = ",
             "xanchor": "left",
             "offset": 6,
-            "font": {"size": size + 2, "color": theme.parameter_colour(dial.name)},
+            "font": {"size": size + 2, "color": theme.column_colour(swept.colour_index)},
         },
         "font": {"size": size - 1, "color": theme.muted},
         "tickcolor": theme.muted,
         "bgcolor": theme.with_alpha(theme.muted, 0.25),
-        "activebgcolor": theme.parameter_colour(dial.name),
+        "activebgcolor": theme.column_colour(swept.colour_index),
         "bordercolor": theme.muted,
         "steps": [
             {"label": name, "method": "animate", "args": [[name], at_once]} for name in names

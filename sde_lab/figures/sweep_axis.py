@@ -13,7 +13,7 @@ from sde_lab.figures.traces import Array
 
 @dataclass(frozen=True)
 class SweepAxis:
-    """What is turned, and to which values.
+    """A swept name and its values, as the axis of a chart.
 
     Attributes:
         name: as the sweep knows it.
@@ -21,12 +21,15 @@ class SweepAxis:
         values: in the order of the sweep.
         categorical: whether the values stand side by side, evenly, each with its label: numbers of
             samples, schemes.
+        colour_index: palette index of a parameter (:func:`sde_lab.figures.theme.palette_index`);
+            None, the colour of text, for what is no Jacobian column: steps, samples, scheme.
     """
 
     name: str
     symbol: str
     values: tuple[Any, ...]
     categorical: bool = False
+    colour_index: int | None = None
 
     @property
     def positions(self) -> Array:
@@ -51,28 +54,32 @@ class SweepAxis:
     @property
     def spacing(self) -> float:
         """Distance of neighbours; 1 if there is one value only."""
-        places = self.positions
-        return float(places[-1] - places[0]) / (len(places) - 1) if len(places) > 1 else 1.0
+        positions = self.positions
+        return (
+            float(positions[-1] - positions[0]) / (len(positions) - 1)
+            if len(positions) > 1
+            else 1.0
+        )
 
-    def axis(self, theme: Theme, padding: float = 0.5, **own: Any) -> dict[str, Any]:
-        """The axis, from ``padding`` spacings before the first value to as many after the last."""
-        places, by = self.positions, padding * self.spacing
+    def axis(self, theme: Theme, padding: float = 0.5, **overrides: Any) -> dict[str, Any]:
+        """Return the axis, ``padding`` spacings longer than its values on either side."""
+        positions, by = self.positions, padding * self.spacing
         ticks: dict[str, Any] = {}
         if self.categorical:
             words = [label.replace(" ", "<br>", 1) for label in self.labels]
-            ticks = {"tickvals": places.tolist(), "ticktext": words, "tickangle": 0}
-        ends = [float(places[0]) - by, float(places[-1]) + by]
+            ticks = {"tickvals": positions.tolist(), "ticktext": words, "tickangle": 0}
+        ends = [float(positions[0]) - by, float(positions[-1]) + by]
         axis = theme.axis(
             self.symbol if self.numeric else "",
             range=ends,
             zeroline=False,
             ticks="",
             **ticks,
-            **own,
+            **overrides,
         )
         axis["title"]["font"] = {
             "size": theme.font_size + 2,
-            "color": theme.parameter_colour(self.name),
+            "color": theme.column_colour(self.colour_index),
         }
         return axis
 

@@ -1,4 +1,4 @@
-"""One measure against the parameter that is turned, with the slopes that the Jacobian predicts."""
+"""One measure against the swept parameter, with the tangents that the Jacobian gives."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SweepCurveData:
         value: estimates.
         error: their standard errors.
         exact: what theory says.
-        slope: derivative of the value by what is turned; None where there is none to show.
+        slope: derivative of the value by the swept parameter; None where there is none.
         scene: what the figure is of; while it stays the same, so does the reader's zoom.
     """
 
@@ -40,28 +40,28 @@ class SweepCurveData:
 
 
 def sweep_curve(
-    dial: SweepAxis, measured: SweepCurveData, now: Any, theme: Theme
+    swept: SweepAxis, measured: SweepCurveData, now: Any, theme: Theme
 ) -> dict[str, Any]:
-    """The measure as a solid line with a band of two standard errors, the exact one dashed.
+    """Draw the measure as a line with a band of two standard errors, the exact value dashed.
 
     Args:
-        dial: what is turned.
+        swept: the swept parameter and its values.
         measured: what was found.
-        now: the value that the sidebar has for the dial, marked by a thin line.
+        now: the value that the sidebar has for it, marked by a thin line.
         theme: colours and sizes.
 
     Returns:
         ``data`` and ``layout``; no axis shows time.
     """
-    place = dial.position_of(now)
+    place = swept.position_of(now)
     return {
         "data": [
-            *_simulated(dial, measured, theme),
-            *_exact(dial, measured, theme),
-            *_tangents(dial, measured, theme),
+            *_simulated(swept, measured, theme),
+            *_exact(swept, measured, theme),
+            *_tangents(swept, measured, theme),
         ],
         "layout": theme.layout(
-            xaxis=dial.axis(theme),
+            xaxis=swept.axis(theme),
             yaxis=theme.axis(title=measured.title, range=_range(measured)),
             shapes=[] if place is None else [cursor_line(place, "", theme)],
             hovermode="closest",
@@ -71,8 +71,8 @@ def sweep_curve(
     }
 
 
-def _simulated(dial: SweepAxis, measured: SweepCurveData, theme: Theme) -> list[Trace]:
-    x, value, reach = dial.positions, measured.value, 2.0 * measured.error
+def _simulated(swept: SweepAxis, measured: SweepCurveData, theme: Theme) -> list[Trace]:
+    x, value, reach = swept.positions, measured.value, 2.0 * measured.error
     colour = measured.colour
     shade = theme.with_alpha(colour, 0.2)
     text = "%{text}: %{y:.4~g} ± %{customdata[0]:.2~g}"
@@ -91,35 +91,35 @@ def _simulated(dial: SweepAxis, measured: SweepCurveData, theme: Theme) -> list[
         legendrank=1,
         hoverinfo="text",
         hovertemplate=text + "<extra></extra>",
-        text=[f"{dial.symbol} = {label}" for label in dial.labels],
+        text=[f"{swept.symbol} = {label}" for label in swept.labels],
         customdata=as_float32(np.stack(known, axis=1)),
     )
     main |= {"mode": "lines+markers", "marker": {"color": colour, "size": 2.6 * theme.line}}
-    if not dial.numeric:
+    if not swept.numeric:
         bars = {"type": "data", "array": as_float32(reach), "thickness": theme.line, "width": 6}
         return [{**main, "mode": "markers", "error_y": bars, "name": "simulated ± 2 SE"}]
     low, high = value - reach, value + reach
     return [band(x, low, high, shade, name="± 2 SE", uid="error", legendrank=2), main]
 
 
-def _exact(dial: SweepAxis, measured: SweepCurveData, theme: Theme) -> list[Trace]:
+def _exact(swept: SweepAxis, measured: SweepCurveData, theme: Theme) -> list[Trace]:
     if not np.isfinite(measured.exact).any():
         return []
     style: dict[str, Any] = {"dash": theme.dashed, "name": "exact", "legendrank": 3}
     width = theme.line * 0.8
-    return [line(dial.positions, measured.exact, theme.exact, width, uid="exact", **style)]
+    return [line(swept.positions, measured.exact, theme.exact, width, uid="exact", **style)]
 
 
-def _tangents(dial: SweepAxis, measured: SweepCurveData, theme: Theme) -> list[Trace]:
+def _tangents(swept: SweepAxis, measured: SweepCurveData, theme: Theme) -> list[Trace]:
     """Short lines through some of the points, with the slope that the derivative of paths has."""
-    if measured.slope is None or dial.categorical:
+    if measured.slope is None or swept.categorical:
         return []
-    chosen = np.unique(np.linspace(0, len(dial.values) - 1, TANGENTS).round().astype(np.intp))
-    x, y, slope = dial.positions[chosen], measured.value[chosen], measured.slope[chosen]
-    half = 0.34 * (dial.spacing * (len(dial.values) - 1) / max(len(chosen) - 1, 1) or 1.0)
+    chosen = np.unique(np.linspace(0, len(swept.values) - 1, TANGENTS).round().astype(np.intp))
+    x, y, slope = swept.positions[chosen], measured.value[chosen], measured.slope[chosen]
+    half = 0.34 * (swept.spacing * (len(swept.values) - 1) / max(len(chosen) - 1, 1) or 1.0)
     ends = np.stack([x - half, x + half]), np.stack([y - half * slope, y + half * slope])
-    colour = theme.parameter_colour(dial.name)
-    style: dict[str, Any] = {"name": "slope by the Jacobian", "legendrank": 4}
+    colour = theme.column_colour(swept.colour_index)
+    style: dict[str, Any] = {"name": "derivative (pathwise estimate)", "legendrank": 4}
     return [
         line(
             *join_with_gaps(*ends), colour, theme.line * 1.9, uid="tangents", opacity=0.75, **style

@@ -1,4 +1,4 @@
-"""Two parameters turned at once: a measure by colour, what theory says of it, and how far apart."""
+"""Sweep of two parameters: a measure by colour, its exact value, and their difference."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from sde_lab.figures.sweep_curve import SweepCurveData
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import Array, as_float32, corner_note
 
-FAR = 4.0
+MAX_Z = 4.0
 """Standard errors at which the colours of the difference end."""
+Z_TITLE = "z: difference in standard errors"
 
 
 def sweep_heatmaps(
     across: SweepAxis, up: SweepAxis, measured: SweepCurveData, now: tuple[Any, Any], theme: Theme
 ) -> list[dict[str, Any]]:
-    """Maps of one sweep in the same axes: simulated; exact, and the difference in standard errors.
+    """Draw heatmaps of one sweep: simulated, exact, and their difference in standard errors.
 
-    Where nothing exact is known, the standard error stands in their place.
+    Where no exact value is known, the standard error is drawn instead of the last two.
 
     Args:
         across: what runs to the right.
@@ -42,23 +43,23 @@ def sweep_heatmaps(
     ends = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     plain = {"colorscale": "Viridis", "zmin": ends[0], "zmax": ends[1]}
     maps = [(measured.title, value, plain)]
+    z = np.divide(
+        value - exact, error, out=np.full(shape[::-1], np.nan), where=error > 1e-9 * abs(value)
+    )
     if known:
-        gap = np.divide(
-            value - exact, error, out=np.full(shape[::-1], np.nan), where=error > 1e-9 * abs(value)
-        )
-        signed = {"colorscale": "RdBu", "zmin": -FAR, "zmax": FAR}
-        maps += [("exact", exact, plain), ("difference in SE", gap, signed)]
+        signed = {"colorscale": "RdBu", "zmin": -MAX_Z, "zmax": MAX_Z}
+        maps += [("exact", exact, plain), (Z_TITLE, z, signed)]
     else:
         maps.append(("standard error", error, {"colorscale": "Cividis"}))
-    told = _told(across, up, np.stack([value, error, exact], axis=-1), known=known)
+    hover = _told(across, up, np.stack([value, error, exact, z], axis=-1), known=known)
     layout = _layout(across, up, now, measured.scene, theme)
     return [
-        {"data": [_map(title, table, {**told, **look}, theme)], "layout": layout}
+        {"data": [_map(title, table, {**hover, **look}, theme)], "layout": layout}
         for title, table, look in maps
     ]
 
 
-def _map(title: str, table: Array, own: dict[str, Any], theme: Theme) -> dict[str, Any]:
+def _map(title: str, table: Array, overrides: dict[str, Any], theme: Theme) -> dict[str, Any]:
     size = theme.font_size
     bar = {
         "orientation": "h",
@@ -77,24 +78,24 @@ def _map(title: str, table: Array, own: dict[str, Any], theme: Theme) -> dict[st
         "colorbar": bar,
         "hoverongaps": False,
         "uid": "map",
-        **own,
+        **overrides,
     }
 
 
 def _layout(
     across: SweepAxis, up: SweepAxis, now: tuple[Any, Any], scene: str, theme: Theme
 ) -> dict[str, Any]:
-    size = theme.font_size
+    size, ring = theme.font_size, _ring(across, up, now, theme)
     xaxis = across.axis(theme)
     # Beside a colour bar Plotly moves the title of an axis into the map; a remark stays.
     title = {**corner_note(xaxis["title"]["text"], theme), "x": 0.5, "xanchor": "center"}
     title["font"] = xaxis["title"]["font"]
     return theme.layout(
         margin={"l": 3.4 * size + 10, "r": 10, "t": 4.6 * size + 6, "b": 2.9 * size + 6},
-        annotations=[title],
+        annotations=[title, *([corner_note("○ current value", theme)] if ring else [])],
         xaxis={**xaxis, "title": {"text": ""}},
         yaxis=up.axis(theme),
-        shapes=_ring(across, up, now, theme),
+        shapes=ring,
         hovermode="closest",
         meta={"time": [], "ground": theme.background, "clicks": True},
         uirevision=scene,
@@ -104,16 +105,20 @@ def _layout(
 def _told(across: SweepAxis, up: SweepAxis, numbers: Array, *, known: bool) -> dict[str, Any]:
     """Where the cells are, and what pointing at one tells: value, error and truth."""
     place = f"{across.symbol} = %{{x:.6~g}}, {up.symbol} = %{{y:.6~g}}"
-    own: dict[str, Any] = {"x": as_float32(across.positions), "y": as_float32(up.positions)}
+    overrides: dict[str, Any] = {"x": as_float32(across.positions), "y": as_float32(up.positions)}
     if across.categorical or up.categorical:
         place = "%{text}"
-        own["text"] = [
+        overrides["text"] = [
             [f"{across.symbol} = {x}, {up.symbol} = {y}" for x in across.labels] for y in up.labels
         ]
     text = f"{place}<br>%{{customdata[0]:.4~g}} ± %{{customdata[1]:.2~g}}"
     if known:
-        text += "<br>exact %{customdata[2]:.4~g}"
-    return {**own, "customdata": as_float32(numbers), "hovertemplate": text + "<extra></extra>"}
+        text += "<br>exact %{customdata[2]:.4~g}, z = %{customdata[3]:.1f}"
+    return {
+        **overrides,
+        "customdata": as_float32(numbers),
+        "hovertemplate": text + "<extra></extra>",
+    }
 
 
 def _ring(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sde_lab.models.base import Model
+
 # Nine colours after Okabe and Ito (2008), darkened on white and lightened on black until letters in
-# them reach a contrast of 4.5 : 1. The first is the state's own; an initial state shares it.
+# them reach a contrast of 4.5 : 1. The first is the state's own; the first initial value shares it.
 _LIGHT = (
     "#0072b2", "#b84a00", "#00754f", "#a3407f", "#8a5d00",
     "#4a3fa8", "#8c2f55", "#4f6b00", "#00707f",
@@ -15,25 +17,18 @@ _DARK = (
     "#56b4e9", "#f58a3c", "#2cc5a0", "#e59bc3", "#e6a817",
     "#a3b1ff", "#e08fa8", "#b5cf4f", "#5fd0dd",
 )  # fmt: skip
+PALETTE_SIZE = len(_LIGHT)
+"""Number of colours; a model with more Jacobian columns uses them again."""
 
-_PLACE = {
-    "x0": 0, "s0": 0, "prey0": 0, "S0": 0, "r0": 0, "m0": 0, "q0": 0, "theta1_0": 0,
-    "kappa": 1, "a": 1, "r": 1, "alpha": 1, "omega": 1, "k": 1, "k1": 1, "omega1": 1,
-    "theta": 2, "b": 2, "K": 2, "beta": 2, "k2": 2, "T": 2,
-    "sigma": 3, "xi": 3, "sigma1": 3,
-    "v0": 4, "y0": 4, "predator0": 4, "V0": 4, "I0": 4, "p0": 4, "theta2_0": 4,
-    "mu": 5, "delta": 5, "I": 5, "k3": 5,
-    "rho": 6, "sigma2": 6, "epsilon": 6, "k4": 6, "omega2": 6,
-    "gamma": 7, "eta": 7,
-    "z0": 8, "w0": 8,
-}  # fmt: skip
+_INITIAL_VALUE_INDICES = (0, 4, 8)
+"""Palette indices of the first initial values; the other columns take the rest in order."""
 
 _FONT = '"Source Sans", "Source Sans Pro", "Helvetica Neue", Arial, sans-serif'
 
 
 @dataclass(frozen=True)
 class Theme:
-    """How figures look: simulated solid, exact dashed, a scheme's own law dotted.
+    """How figures look: simulated solid, exact dashed, the law of a scheme dotted.
 
     Attributes:
         dark: light lines on a dark ground.
@@ -102,22 +97,28 @@ class Theme:
     def _palette(self) -> tuple[str, ...]:
         return _DARK if self.dark else _LIGHT
 
-    def parameter_colour(self, name: str) -> str:
-        """The colour of a parameter or initial state, by its name: ``#rrggbb``."""
-        palette = self._palette
-        return palette[_PLACE.get(name, sum(name.encode()) % len(palette))]
+    def parameter_colour(self, name: str, model: Model) -> str:
+        """Return the colour of a parameter or initial value of a model: ``#rrggbb``.
 
-    def series_colour(self, place: int) -> str:
-        """The colour of one of several things that are no parameters: ``#rrggbb``."""
-        return self._palette[place % len(self._palette)]
+        Names that are no Jacobian column of the model (``steps``, ``scheme``) have the text's.
+        """
+        return self.column_colour(palette_index(model, name))
+
+    def column_colour(self, index: int | None) -> str:
+        """Return the colour at a palette index, the text's for None: ``#rrggbb``."""
+        return self.text if index is None else self.series_colour(index)
+
+    def series_colour(self, index: int) -> str:
+        """Return the colour at a palette index, which wraps around: ``#rrggbb``."""
+        return self._palette[index % PALETTE_SIZE]
 
     def with_alpha(self, colour: str, share: float) -> str:
-        """A colour ``#rrggbb`` with this opacity, 0 to 1."""
+        """Return a colour ``#rrggbb`` with this opacity, 0 to 1."""
         red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
         return f"rgba({red},{green},{blue},{share:g})"
 
-    def axis(self, title: str = "", **own: Any) -> dict[str, Any]:
-        """An axis in this theme, with its title."""
+    def axis(self, title: str = "", **overrides: Any) -> dict[str, Any]:
+        """Return an axis in this theme, with its title."""
         size = self.font_size
         return {
             "title": {"text": title, "standoff": 5, "font": {"size": size, "color": self.text}},
@@ -131,11 +132,11 @@ class Theme:
             "exponentformat": "power",
             "hoverformat": ".3~g",
             "automargin": False,
-            **own,
+            **overrides,
         }
 
-    def layout(self, **own: Any) -> dict[str, Any]:
-        """A layout in this theme, with no template behind it."""
+    def layout(self, **overrides: Any) -> dict[str, Any]:
+        """Return a layout in this theme; Plotly's template is switched off."""
         size = self.font_size
         return {
             "template": {},
@@ -167,5 +168,23 @@ class Theme:
                 "activecolor": self.text,
             },
             "dragmode": "zoom",
-            **own,
+            **overrides,
         }
+
+
+def palette_index(model: Model, name: str) -> int | None:
+    """Return the palette index of a Jacobian column, by its position among the model's columns.
+
+    A name says nothing here: ``kappa`` of one equation may stand beside ``r`` of another, and any
+    new model has colours. The columns of a model differ pairwise up to ``PALETTE_SIZE`` of them;
+    beyond, the colours repeat in the same order, so that neighbours still differ.
+
+    Returns:
+        0 to ``PALETTE_SIZE`` − 1, or None if the model has no such column.
+    """
+    columns = model.jacobian_columns
+    if name not in columns:
+        return None
+    initial = _INITIAL_VALUE_INDICES[: len(model.initial)]
+    order = [*initial, *(index for index in range(PALETTE_SIZE) if index not in initial)]
+    return order[columns.index(name) % PALETTE_SIZE]

@@ -13,29 +13,43 @@ from sde_lab.summaries.summary import Bands
 
 Array = NDArray[np.floating]
 Trace = dict[str, Any]
+BANDS_LABEL = "central 50 %, 90 %"
+"""Legend entry of both bands: the central 50 % and 90 % of the paths."""
 
 
-def line(x: Array, y: Array, colour: str, width: float, **own: Any) -> Trace:
-    """A line; solid unless told otherwise, in the legend if it has a name."""
+def line(x: Array, y: Array, colour: str, width: float, **overrides: Any) -> Trace:
+    """Return a line trace; solid by default, in the legend if it has a name."""
+    _set_legend_group(overrides)
     return {
         "type": "scatter",
         "mode": "lines",
         "x": as_float32(x),
         "y": as_float32(y),
-        "line": {"color": colour, "width": width, **_stroke(own)},
+        "line": {"color": colour, "width": width, **_stroke(overrides)},
         "hoverinfo": "skip",
-        "showlegend": "name" in own,
-        **own,
+        "showlegend": "name" in overrides,
+        **overrides,
     }
 
 
-def _stroke(own: dict[str, Any]) -> dict[str, Any]:
+def _stroke(overrides: dict[str, Any]) -> dict[str, Any]:
     """Dash, and whether points closer than the width may go: a smooth curve shows corners then."""
-    return {"dash": own.pop("dash", "solid"), "simplify": own.pop("simplify", True)}
+    return {"dash": overrides.pop("dash", "solid"), "simplify": overrides.pop("simplify", True)}
 
 
-def band(x: Array, low: Array, high: Array, fill: str, **own: Any) -> Trace:
-    """The area between two curves (T,), as one closed polygon; times without numbers left out."""
+def _set_legend_group(overrides: dict[str, Any]) -> None:
+    """Give a named trace its own legend group, unless it has one.
+
+    Plotly sets groups side by side, each as wide as its words; without groups a legend that does
+    not fit in one row becomes a table, each column as wide as the longest entry.
+    """
+    if "name" in overrides:
+        overrides.setdefault("legendgroup", overrides.get("uid", overrides["name"]))
+
+
+def band(x: Array, low: Array, high: Array, fill: str, **overrides: Any) -> Trace:
+    """Return the area between two curves (T,) as one closed polygon; NaN are left out."""
+    _set_legend_group(overrides)
     whole = np.isfinite(low) & np.isfinite(high)
     x, low, high = x[whole], low[whole], high[whole]
     return {
@@ -47,13 +61,13 @@ def band(x: Array, low: Array, high: Array, fill: str, **own: Any) -> Trace:
         "fillcolor": fill,
         "line": {"width": 0},
         "hoverinfo": "skip",
-        "showlegend": "name" in own,
-        **own,
+        "showlegend": "name" in overrides,
+        **overrides,
     }
 
 
 def band_traces(times: Array, bands: Bands, colour: str, theme: Theme, prefix: str) -> list[Trace]:
-    """The 90 % and the 50 % band of one quantity; ``prefix`` tells its traces from others."""
+    """Draw the central 90 % and 50 % of one quantity; ``prefix`` begins the uid of its traces."""
     q05, q25, _, q75, q95 = bands.quantiles
     return [
         band(times, q05, q95, theme.with_alpha(colour, 0.15), uid=f"{prefix}-90"),
@@ -64,20 +78,20 @@ def band_traces(times: Array, bands: Bands, colour: str, theme: Theme, prefix: s
 def mean_line(
     times: Array, bands: Bands, law: Law | None, component: int, colour: str, width: float
 ) -> Trace:
-    """The simulated mean; pointing at it tells mean, spread and what theory says of them."""
+    """Draw the simulated mean, with the exact values in its hover text."""
     columns: list[Array] = []
 
-    def told(values: Array) -> str:
+    def hover_numbers(values: Array) -> str:
         columns.append(values)
         return f"%{{customdata[{len(columns) - 1}]:.4~g}}"
 
     text = "mean %{y:.4~g}"
     if law is not None and np.isfinite(law.mean[:, component]).all():
-        text += ", exact " + told(law.mean[:, component])
+        text += ", exact " + hover_numbers(law.mean[:, component])
     if np.isfinite(bands.std).all():
-        text += "<br>sd " + told(bands.std)
+        text += "<br>standard deviation " + hover_numbers(bands.std)
         if law is not None and np.isfinite(law.variance[:, component]).all():
-            text += ", exact " + told(np.sqrt(np.maximum(law.variance[:, component], 0.0)))
+            text += ", exact " + hover_numbers(np.sqrt(np.maximum(law.variance[:, component], 0.0)))
     return line(
         times,
         bands.mean,
@@ -99,7 +113,7 @@ def exact_law_traces(
     *,
     dash: str,
     quantiles: tuple[float, ...] = (0.05, 0.95),
-    **own: Any,
+    **overrides: Any,
 ) -> list[Trace]:
     """Mean of an exact law and its quantiles, where they are known and differ from the mean.
 
@@ -118,13 +132,15 @@ def exact_law_traces(
             curves.append(values)
     x, y = join_with_gaps(times, np.stack(curves, axis=1))
     colour = theme.muted if dash == theme.dotted else theme.exact
-    return [line(x, y, colour, theme.line * 0.6, dash=dash, uid=prefix, legendgroup=prefix, **own)]
+    return [
+        line(x, y, colour, theme.line * 0.6, dash=dash, uid=prefix, legendgroup=prefix, **overrides)
+    ]
 
 
 def visible_scheme_law(
     scheme: Law | None, exact: Law | None, component: int, extent: list[float]
 ) -> Law | None:
-    """The scheme's law where it departs from the exact one by a line's width; else None.
+    """Return the scheme's law if it departs from the exact one by a line's width, else None.
 
     Two lines on one another say nothing, and cost as much to draw as two lines.
     """
@@ -132,18 +148,18 @@ def visible_scheme_law(
         return scheme
     thin = 0.004 * (extent[1] - extent[0])
     apart = np.abs(scheme.mean - exact.mean)[:, component]
-    spread = np.abs(np.sqrt(scheme.variance) - np.sqrt(exact.variance))[:, component]
-    return scheme if np.nanmax(np.maximum(apart, 1.64 * spread)) > thin else None
+    std_difference = np.abs(np.sqrt(scheme.variance) - np.sqrt(exact.variance))[:, component]
+    return scheme if np.nanmax(np.maximum(apart, 1.64 * std_difference)) > thin else None
 
 
 def range_curves(bands: Bands, law: Law | None, component: int) -> list[Array]:
-    """The curves that an axis must show: the 90 % band, simulated and exact."""
+    """Return the curves that an axis must show: the central 90 %, simulated and exact."""
     curves = [] if law is None else [law.quantile(q) for q in (0.05, 0.95)]
     exact = [curve[:, component] for curve in curves if curve is not None]
     return [bands.quantiles[0], bands.quantiles[4], *exact]
 
 
-def pinned(times: Array, bands: Bands, theme: Theme, prefix: str, **own: Any) -> list[Trace]:
+def pinned(times: Array, bands: Bands, theme: Theme, prefix: str, **overrides: Any) -> list[Trace]:
     """Mean and 90 % outline of earlier curves, in grey."""
     faint = theme.with_alpha(theme.muted, 0.75)
     edges = [
@@ -164,7 +180,7 @@ def pinned(times: Array, bands: Bands, theme: Theme, prefix: str, **own: Any) ->
         theme.line * 0.9,
         legendgroup=prefix,
         uid=f"{prefix}-mean",
-        **own,
+        **overrides,
     )
     return [*edges, mean]
 
@@ -179,7 +195,7 @@ def join_with_gaps(x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def cursor_line(time: float, axis: str, theme: Theme) -> dict[str, Any]:
-    """A thin upright line at the cursor, as tall as the panel of ``axis`` ("" is the first)."""
+    """Draw a vertical line at the cursor, as tall as the panel of ``axis`` ("" is the first)."""
     return {
         "type": "line",
         "xref": f"x{axis}",
@@ -194,7 +210,7 @@ def cursor_line(time: float, axis: str, theme: Theme) -> dict[str, Any]:
 
 
 def corner_note(text: str, theme: Theme) -> dict[str, Any]:
-    """A remark below the right end of the chart, beside the axis title."""
+    """Return a note below the right end of the chart, beside the axis title."""
     return {
         "xref": "paper",
         "yref": "paper",

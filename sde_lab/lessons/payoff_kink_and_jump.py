@@ -9,7 +9,7 @@ LESSON = Lesson(
     title="A kink and a jump",
     question="One bet pays X − K if X ends above K, another pays 1. May the mean payoff be"
     " differentiated path by path?",
-    move="**σ** down to 0.1, **samples** up to 20 000, **Scheme**, **New noise**.",
+    move="**σ** down to 0.1, **samples** up to 20 000, **Scheme**, **New seed**.",
     watch="The solid line (path by path) against the dots (start moved by ± 2 %, same noise).",
     answer="A kink is crossed by few paths, and each pays a little: differentiating path by path is"
     " right. A jump hides the few paths that a nudge carries across it: along every single path"

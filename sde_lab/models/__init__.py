@@ -1,4 +1,4 @@
-"""The models by name, in the order in which people meet them."""
+"""The built-in models by name, in the order of the model picker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every model declares: its equation, its knobs, its drift and diffusion, its truth."""
+"""Base class of the models: equation, parameters and sliders, drift, diffusion, exact laws."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from sde_lab.models.laws.base import ExactPaths, LawInputs, ModelLaws
+    from sde_lab.models.laws.base import ExactLaws, ExactPaths, LawInputs
 
 NoiseType = Literal["diagonal", "additive", "scalar", "general"]
 Interpretation = Literal["ito", "stratonovich"]
@@ -21,14 +21,20 @@ ParameterTensors = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Parameter:
-    """One knob: what it is called, where its slider runs, which values make sense.
+    """A parameter or an initial value of a model, with its slider and its domain.
 
-    ``low``, ``high`` and ``step`` draw the slider. ``minimum`` and ``maximum`` (inclusive) bound
-    what the equation accepts at all; a library user may leave the slider's range, not the domain.
+    Attributes:
+        name: key in ``Scenario.parameters``, and name of the Jacobian's column.
+        symbol: as plain text, such as κ.
+        latex: the same in LaTeX.
+        default: value where none is given.
+        low, high, step: range and step of the slider.
+        description: what it is, in a few words.
+        minimum, maximum: inclusive bounds of the values that the equation accepts. The library
+            takes values outside the slider's range, but not outside these.
     """
 
     name: str
-    """What ``Scenario.model`` calls it; of a typed model, its text."""
     symbol: str
     latex: str
     default: float
@@ -42,12 +48,12 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Preset:
-    """A setting of a model worth meeting.
+    """Values of a model at which it shows a typical behaviour.
 
     Attributes:
-        title: a few words that name it.
+        title: of the button that sets them.
         values: initial values and parameters by name; the others take their defaults.
-        horizon: None takes the model's own.
+        horizon: final time T; None takes the model's own.
     """
 
     title: str
@@ -58,14 +64,14 @@ class Preset:
 class Model(ABC):
     """An SDE dX = drift dt + diffusion dW in D state components, driven by M Brownian motions.
 
-    A leaf class declares the facts below as class attributes (a typed model reads them from its
-    text) and implements the methods; nobody subclasses a leaf. Tensors run over rows: a row is one
-    sample, or one step of one sample. Values of parameters come as tensors of shape (1, 1) or
-    (rows, 1), so plain arithmetic broadcasts.
+    A leaf class declares the facts below as class attributes (a typed model sets them from its
+    text) and implements the methods; leaves are not subclassed. Tensors run over rows: a row is one
+    sample, or one step of one sample. Parameters are tensors of shape (1, 1) or (rows, 1), so plain
+    arithmetic broadcasts.
     """
 
     name: str
-    """What ``Scenario.model`` calls it; of a typed model, its text."""
+    """Value of ``Scenario.model``; of a typed model, its text."""
     title: str
     description: str
     equation: str
@@ -76,33 +82,33 @@ class Model(ABC):
     components: tuple[str, ...]
     """Name of each state component, in the order of the state's last axis."""
     symbols: tuple[str, ...]
-    """The letter each of them has in the equation."""
+    """Symbol of each component in the equation."""
     initial: tuple[Parameter, ...]
-    """Initial value of each component; its name (``x0``) heads the Jacobian's columns."""
+    """Initial value of each component; they are the first columns of the Jacobian."""
     parameters: tuple[Parameter, ...]
     noise_type: NoiseType
     brownian_size: int
     interpretation: Interpretation = "ito"
     extra_normals: int = 0
-    """Further normals per step that the exact solution needs, beside W and its area."""
+    """Further standard normals per step that the exact solution needs, besides W and its area."""
     time_dependent: bool = False
-    """Whether drift or diffusion read ``t``."""
+    """True if drift or diffusion depend on ``t``."""
 
     horizon: float = 1.0
-    """A time span over which the model shows what it is."""
+    """Default final time T, over which the model shows its typical behaviour."""
     presets: tuple[Preset, ...] = ()
-    """Settings that show its different faces."""
+    """Values that show further behaviours."""
 
     @property
     def slug(self) -> str:
-        """A short name for widgets and files."""
+        """Short name for widget keys, query parameters and file names."""
         return self.name
 
     @property
     def axis_labels(self) -> tuple[str, ...]:
-        """What each component is called on an axis: its name, or its letter if it has no other."""
+        """Label of each component on an axis: its name, or its symbol if it has no other."""
         pairs = zip(self.components, self.symbols, strict=True)
-        return tuple(name if len(name) > 1 else letter for name, letter in pairs)
+        return tuple(name if len(name) > 1 else symbol for name, symbol in pairs)
 
     @property
     def jacobian_columns(self) -> tuple[str, ...]:
@@ -111,59 +117,75 @@ class Model(ABC):
 
     @property
     def drift_time_dependent(self) -> bool:
-        """Whether the drift reads ``t``; a fixed point of the drift exists only where it does not.
+        """True if the drift depends on ``t``; only where it does not are there fixed points.
 
-        Where a model does not tell drift and noise apart, both are taken to.
+        A model that does not distinguish drift and diffusion is taken to have both time-dependent.
         """
         return self.time_dependent
 
     @abstractmethod
     def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
-        """Drift at time ``t`` (0-dimensional or (rows, 1)) and state ``x`` (rows, D): (rows, D)."""
+        """Return the drift in the model's own interpretation, broadcastable to (rows, D).
+
+        Args:
+            t: real time, 0-dimensional or (rows, 1).
+            x: states, (rows, D).
+            p: parameters by name, (1, 1) or (rows, 1) each.
+        """
 
     @abstractmethod
     def diffusion(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
-        """Diffusion, broadcastable to (rows, D) for diagonal noise, to (rows, D, M) otherwise."""
+        """Return the diffusion; arguments as for :meth:`drift`.
+
+        Returns:
+            Broadcastable to (rows, D) for diagonal noise, to (rows, D, M) otherwise.
+        """
 
     @abstractmethod
     def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
-        """½ Σ_jk g_jk ∂g_ik/∂x_j, broadcastable to (rows, D).
+        """Return ½ Σ_jk g_jk ∂g_ik/∂x_j, broadcastable to (rows, D); arguments as :meth:`drift`.
 
         The Itô drift is the Stratonovich drift plus this term (Kloeden and Platen 1992, §4.9).
         """
 
     def evaluation_cost(self, interpretation: Interpretation) -> float:
-        """What it takes to evaluate drift and diffusion so read, in those of a built-in model."""
+        """Return the cost of one evaluation of drift and diffusion, in units of a built-in model.
+
+        Args:
+            interpretation: of the scheme; where the model has the other, the cost includes the
+                correction.
+        """
         return 1.0
 
-    def exact(self, grid: LawInputs) -> ModelLaws | None:
-        """The exact law of the state and of its sensitivities, or None where none is known."""
+    def exact(self, grid: LawInputs) -> ExactLaws | None:
+        """Return the exact laws of the state and of its sensitivities, or None if not known."""
         return None
 
     def exact_paths(
         self, grid: LawInputs, increments: Tensor, areas: Tensor, residual: Tensor
     ) -> ExactPaths | None:
-        """The exact solution on the Brownian path that drives the scheme, or None.
+        """Return the exact solution on the Brownian paths that drive the scheme, or None.
 
         Args:
-            grid: every time of the solver's grid.
+            grid: with every time of the solver's grid.
             increments: W over each step, of unit variance, (steps, N, M).
             areas: space-time Lévy area of each step, of variance 1/12, (steps, N, M).
-            residual: standard normals for what W and the areas leave open, (steps, N, residuals).
+            residual: standard normals for the randomness that W and its area do not determine,
+                (steps, N, ``extra_normals``).
         """
         return None
 
 
 def safe_sqrt(x: Tensor) -> Tensor:
-    """√max(x, 0), with a derivative that is finite everywhere, and 0 at and below zero.
+    """Return √max(x, 0), with a derivative that is finite everywhere, and 0 at and below zero.
 
-    The value is exact from the smallest normal number on, since x may carry any unit; clamping
-    cuts the derivative off where √ has none.
+    The value is exact from the smallest normal number on, since x may have any unit; the derivative
+    of a clamped value is 0, where that of √ would be infinite and turn into NaN in a chain rule.
     """
     return x.clamp(min=torch.finfo(x.dtype).tiny).sqrt() * (x > 0)
 
 
 def hstack_rows(*parts: Tensor) -> Tensor:
-    """Place (rows, 1) or (1, 1) parts side by side as (rows, D), broadcasting the short ones."""
+    """Concatenate (rows, 1) or (1, 1) parts to (rows, D), broadcasting the (1, 1) ones."""
     rows = max(len(part) for part in parts)
     return torch.cat([part.expand(rows, 1) for part in parts], dim=1)

@@ -1,4 +1,4 @@
-"""Brownian motion with drift: the simplest process there is."""
+"""Brownian motion with drift: constant drift and diffusion."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset
-from sde_lab.models.laws.base import ExactPaths, LawInputs, ModelLaws
+from sde_lab.models.laws.base import ExactLaws, ExactPaths, LawInputs
 from sde_lab.models.laws.distributions import Gaussian
 
 
@@ -16,7 +16,7 @@ class BrownianMotion(Model):
 
     name = "brownian_motion"
     title = "Brownian motion with drift"
-    description = "Noise adds up while the state is carried along at a steady rate."
+    description = "Constant drift plus Brownian noise: mean and variance grow linearly in time."
     equation = r"dX = \mu\,dt + \sigma\,dW"
     text = "dX = mu*dt + sigma*dW"
     components = ("x",)
@@ -43,16 +43,17 @@ class BrownianMotion(Model):
     def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return x.new_zeros(1, 1)
 
-    def exact(self, grid: LawInputs) -> ModelLaws:
+    def exact(self, grid: LawInputs) -> ExactLaws:
         t = grid.times[:, None]
         mu, sigma = grid.parameters["mu"], grid.parameters["sigma"]
-        nothing = np.zeros_like(t)
-        return ModelLaws(
+        zero = np.zeros_like(t)
+        return ExactLaws(
+            times=grid.times,
             state=Gaussian(grid.initial[0] + mu * t, sigma**2 * t),
             sensitivities={
-                "x0": Gaussian(nothing + 1.0, nothing),
-                "mu": Gaussian(t, nothing),
-                "sigma": Gaussian(nothing, t),
+                "x0": Gaussian(zero + 1.0, zero),
+                "mu": Gaussian(t, zero),
+                "sigma": Gaussian(zero, t),
             },
         )
 
@@ -60,7 +61,7 @@ class BrownianMotion(Model):
         self, grid: LawInputs, increments: Tensor, areas: Tensor, residual: Tensor
     ) -> ExactPaths:
         w = torch.zeros_like(increments[:1]).repeat(len(increments) + 1, 1, 1)
-        w[1:] = increments.cumsum(0) * grid.step**0.5
+        w[1:] = increments.cumsum(0) * grid.step**0.5  # unit variance → variance Δ
         t = torch.as_tensor(grid.times, dtype=w.dtype, device=w.device).view(-1, 1, 1)
         x = grid.initial[0] + grid.parameters["mu"] * t + grid.parameters["sigma"] * w
         return ExactPaths(x, torch.stack([torch.ones_like(w), t.expand_as(w), w], dim=-1))

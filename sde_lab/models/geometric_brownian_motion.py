@@ -1,4 +1,4 @@
-"""Geometric Brownian motion: growth in proportion, noise in proportion."""
+"""Geometric Brownian motion: drift and diffusion proportional to the state."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset
-from sde_lab.models.laws.base import ExactPaths, LawInputs, ModelLaws
+from sde_lab.models.laws.base import ExactLaws, ExactPaths, LawInputs
 from sde_lab.models.laws.distributions import LogNormal, LogNormalSlope
 
 
@@ -16,7 +16,7 @@ class GeometricBrownianMotion(Model):
 
     name = "geometric_brownian_motion"
     title = "Geometric Brownian motion"
-    description = "Growth and noise are both in proportion to the state: a share price."
+    description = "Drift and noise are proportional to the state: a model of share prices."
     equation = r"dX = \mu X\,dt + \sigma X\,dW"
     text = "dX = mu*X*dt + sigma*X*dW"
     components = ("x",)
@@ -29,9 +29,9 @@ class GeometricBrownianMotion(Model):
     noise_type = "diagonal"
     brownian_size = 1
     presets = (
-        Preset("Calm share", {"mu": 0.05, "sigma": 0.15}, 5.0),
-        Preset("Fair game", {"mu": 0.0, "sigma": 0.6}, 2.0),
-        Preset("The mean grows, paths die", {"mu": 0.1, "sigma": 1.0}, 10.0),
+        Preset("Low volatility", {"mu": 0.05, "sigma": 0.15}, 5.0),
+        Preset("Martingale", {"mu": 0.0, "sigma": 0.6}, 2.0),
+        Preset("The mean grows, paths decay", {"mu": 0.1, "sigma": 1.0}, 10.0),
     )
 
     def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
@@ -43,18 +43,19 @@ class GeometricBrownianMotion(Model):
     def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return 0.5 * p["sigma"] ** 2 * x
 
-    def exact(self, grid: LawInputs) -> ModelLaws:
+    def exact(self, grid: LawInputs) -> ExactLaws:
         t = grid.times[:, None]
         mu, sigma, x0 = grid.parameters["mu"], grid.parameters["sigma"], grid.initial[0]
-        centre, spread = (mu - 0.5 * sigma**2) * t, sigma * np.sqrt(t)
+        log_mean, log_std = (mu - 0.5 * sigma**2) * t, sigma * np.sqrt(t)
 
-        return ModelLaws(
-            state=LogNormal(np.full_like(t, x0), centre, spread),
+        return ExactLaws(
+            times=grid.times,
+            state=LogNormal(np.full_like(t, x0), log_mean, log_std),
             sensitivities={
-                "x0": LogNormal(np.ones_like(t), centre, spread),
-                "mu": LogNormal(x0 * t, centre, spread),
-                # W − σt = √t (Z − σ√t)
-                "sigma": LogNormalSlope(x0 * np.sqrt(t), centre, spread),
+                "x0": LogNormal(np.ones_like(t), log_mean, log_std),
+                "mu": LogNormal(x0 * t, log_mean, log_std),
+                # ∂X/∂σ = X (W − σt), and W − σt = √t (Z − σ√t)
+                "sigma": LogNormalSlope(x0 * np.sqrt(t), log_mean, log_std),
             },
         )
 
@@ -62,7 +63,7 @@ class GeometricBrownianMotion(Model):
         self, grid: LawInputs, increments: Tensor, areas: Tensor, residual: Tensor
     ) -> ExactPaths:
         w = torch.zeros_like(increments[:1]).repeat(len(increments) + 1, 1, 1)
-        w[1:] = increments.cumsum(0) * grid.step**0.5
+        w[1:] = increments.cumsum(0) * grid.step**0.5  # unit variance → variance Δ
         t = torch.as_tensor(grid.times, dtype=w.dtype, device=w.device).view(-1, 1, 1)
         mu, sigma = grid.parameters["mu"], grid.parameters["sigma"]
         growth = torch.exp((mu - 0.5 * sigma**2) * t + sigma * w)

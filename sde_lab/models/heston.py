@@ -1,4 +1,4 @@
-"""Heston: a price whose variance is itself a random process."""
+"""Heston: a share price with stochastic, mean-reverting variance."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset, hstack_rows, safe_sqrt
-from sde_lab.models.laws.base import LawInputs, ModelLaws
+from sde_lab.models.laws.base import ExactLaws, LawInputs
 from sde_lab.models.laws.distributions import MomentsOnly
 
 
 class Heston(Model):
     """dS = μS dt + √V S dW₁, dV = κ(θ − V) dt + ξ√V (ρ dW₁ + √(1 − ρ²) dW₂).
 
-    Drift of V and both roots are read at max(V, 0) (full truncation).
+    Drift of V and both roots are evaluated at max(V, 0) (full truncation).
 
     Source: Heston (1993); full truncation: Lord, Koekkoek and van Dijk (2010).
     """
@@ -22,7 +22,7 @@ class Heston(Model):
     name = "heston"
     title = "Heston"
     description = (
-        "A share price whose variance reverts to a mean, and tends to rise as prices fall."
+        "A share price with mean-reverting stochastic variance, correlated with its returns."
     )
     equation = (
         r"dS = \mu S\,dt + \sqrt{V}\,S\,dW_1"
@@ -42,8 +42,8 @@ class Heston(Model):
     )
     parameters = (
         Parameter("mu", "μ", r"\mu", 0.05, -0.5, 1.0, 0.05, "growth rate"),
-        Parameter("kappa", "κ", r"\kappa", 2.0, 0.0, 5.0, 0.1, "rate of return", minimum=0.0),
-        Parameter("theta", "θ", r"\theta", 0.1, 0.0, 0.5, 0.01, "mean variance", minimum=0.0),
+        Parameter("kappa", "κ", r"\kappa", 2.0, 0.0, 5.0, 0.1, "mean-reversion speed", minimum=0.0),
+        Parameter("theta", "θ", r"\theta", 0.1, 0.0, 0.5, 0.01, "long-run variance", minimum=0.0),
         Parameter("xi", "ξ", r"\xi", 0.4, 0.0, 1.5, 0.05, "volatility of variance", minimum=0.0),
         Parameter(
             "rho", "ρ", r"\rho", -0.7, -0.95, 0.95, 0.05, "correlation", minimum=-0.999,
@@ -53,9 +53,9 @@ class Heston(Model):
     noise_type = "general"
     brownian_size = 2
     presets = (
-        Preset("Calm", {"v0": 0.02, "theta": 0.02, "xi": 0.2}),
-        Preset("Leverage", {"rho": -0.95, "xi": 1.0}, 2.0),
-        Preset("No leverage", {"rho": 0.0, "xi": 1.0}, 2.0),
+        Preset("Low volatility", {"v0": 0.02, "theta": 0.02, "xi": 0.2}),
+        Preset("Leverage effect", {"rho": -0.95, "xi": 1.0}, 2.0),
+        Preset("No leverage effect", {"rho": 0.0, "xi": 1.0}, 2.0),
     )
 
     def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
@@ -72,31 +72,32 @@ class Heston(Model):
 
     def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         price, variance = x[:, :1], x[:, 1:]
-        alive = variance > 0
+        positive = variance > 0  # elsewhere both roots are truncated to 0
         return hstack_rows(
-            alive * (0.5 * variance + 0.25 * p["xi"] * p["rho"]) * price,
-            0.25 * p["xi"] ** 2 * alive,
+            positive * (0.5 * variance + 0.25 * p["xi"] * p["rho"]) * price,
+            0.25 * p["xi"] ** 2 * positive,
         )
 
-    def exact(self, grid: LawInputs) -> ModelLaws:
-        """Means: those of the price and of the variance, and of their derivatives."""
+    def exact(self, grid: LawInputs) -> ExactLaws:
+        """Return the means of price and variance, and of their derivatives; no distribution."""
         t = grid.times
         mu, kappa, theta = (grid.parameters[name] for name in ("mu", "kappa", "theta"))
         s0, v0 = grid.initial
-        growth, decay, nothing = np.exp(mu * t), np.exp(-kappa * t), np.zeros_like(t)
+        growth, decay, zero = np.exp(mu * t), np.exp(-kappa * t), np.zeros_like(t)
 
         def means(price: np.ndarray, variance: np.ndarray) -> MomentsOnly:
             return MomentsOnly.of_mean(np.stack([price, variance], axis=1))
 
-        return ModelLaws(
+        return ExactLaws(
+            times=t,
             state=means(s0 * growth, theta + (v0 - theta) * decay),
             sensitivities={
-                "s0": means(growth, nothing),
-                "v0": means(nothing, decay),
-                "mu": means(s0 * t * growth, nothing),
-                "kappa": means(nothing, (theta - v0) * t * decay),
-                "theta": means(nothing, 1.0 - decay),
-                "xi": means(nothing, nothing),
-                "rho": means(nothing, nothing),
+                "s0": means(growth, zero),
+                "v0": means(zero, decay),
+                "mu": means(s0 * t * growth, zero),
+                "kappa": means(zero, (theta - v0) * t * decay),
+                "theta": means(zero, 1.0 - decay),
+                "xi": means(zero, zero),
+                "rho": means(zero, zero),
             },
         )

@@ -1,4 +1,4 @@
-"""Logistic growth in a random environment."""
+"""Logistic growth with multiplicative noise: a population in a random environment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class LogisticGrowth(Model):
 
     name = "logistic_growth"
     title = "Stochastic logistic growth"
-    description = "A population grows to what its surroundings can carry, in good years and bad."
+    description = "Logistic growth to a carrying capacity, with noise proportional to the state."
     equation = r"dX = r X\left(1 - \frac{X}{K}\right)dt + \sigma X\,dW"
     text = "dX = r*X*(1 - X/K)*dt + sigma*X*dW"
     components = ("x",)
@@ -27,9 +27,9 @@ class LogisticGrowth(Model):
     brownian_size = 1
     horizon = 10.0
     presets = (
-        Preset("Good and bad years", {"sigma": 0.5}, 20.0),
-        Preset("Overcrowded", {"x0": 3.0}, 5.0),
-        Preset("On the way out", {"r": 0.3, "sigma": 0.9}),
+        Preset("Strong noise", {"sigma": 0.5}, 20.0),
+        Preset("Above capacity", {"x0": 3.0}, 5.0),
+        Preset("Extinction", {"r": 0.3, "sigma": 0.9}),
     )
 
     def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:

@@ -1,4 +1,4 @@
-"""Predator and prey, each in a random environment of its own."""
+"""Lotka–Volterra predator and prey, each with its own multiplicative noise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class LotkaVolterra(Model):
 
     name = "lotka_volterra"
     title = "Lotka–Volterra"
-    description = "Prey feed predators and predators thin out prey: cycles, worn by noise."
+    description = "Predator–prey cycles with multiplicative noise on both populations."
     equation = (
         r"dx = x(\alpha - \beta y)\,dt + \sigma_1 x\,dW_1"
         r" \\ dy = y(\delta x - \gamma)\,dt + \sigma_2 y\,dW_2"
@@ -21,26 +21,24 @@ class LotkaVolterra(Model):
     components = ("prey", "predator")
     symbols = ("x", "y")
     initial = (
-        Parameter("prey0", "x₀", "x_0", 1.0, 0.1, 3.0, 0.1, "prey at the start", minimum=0.0),
-        Parameter("predator0", "y₀", "y_0", 0.5, 0.1, 3.0, 0.1, "predators then", minimum=0.0),
+        Parameter("prey0", "x₀", "x_0", 1.0, 0.1, 3.0, 0.1, "initial prey", minimum=0.0),
+        Parameter("predator0", "y₀", "y_0", 0.5, 0.1, 3.0, 0.1, "initial predators", minimum=0.0),
     )
     parameters = (
-        Parameter("alpha", "α", r"\alpha", 1.0, 0.1, 3.0, 0.1, "birth of prey"),
-        Parameter("beta", "β", r"\beta", 1.0, 0.1, 3.0, 0.1, "prey eaten"),
-        Parameter("delta", "δ", r"\delta", 1.0, 0.1, 3.0, 0.1, "predators fed"),
-        Parameter("gamma", "γ", r"\gamma", 1.0, 0.1, 3.0, 0.1, "death of predators"),
-        Parameter("sigma1", "σ₁", r"\sigma_1", 0.1, 0.0, 1.0, 0.05, "noise on prey", minimum=0.0),
-        Parameter(
-            "sigma2", "σ₂", r"\sigma_2", 0.1, 0.0, 1.0, 0.05, "noise on predators", minimum=0.0
-        ),
+        Parameter("alpha", "α", r"\alpha", 1.0, 0.1, 3.0, 0.1, "prey growth rate"),
+        Parameter("beta", "β", r"\beta", 1.0, 0.1, 3.0, 0.1, "predation rate"),
+        Parameter("delta", "δ", r"\delta", 1.0, 0.1, 3.0, 0.1, "conversion rate"),
+        Parameter("gamma", "γ", r"\gamma", 1.0, 0.1, 3.0, 0.1, "predator death rate"),
+        Parameter("sigma1", "σ₁", r"\sigma_1", 0.1, 0.0, 1.0, 0.05, "prey noise", minimum=0.0),
+        Parameter("sigma2", "σ₂", r"\sigma_2", 0.1, 0.0, 1.0, 0.05, "predator noise", minimum=0.0),
     )
     noise_type = "diagonal"
     brownian_size = 2
     horizon = 10.0
     presets = (
         Preset("No noise", {"sigma1": 0.0, "sigma2": 0.0}, 20.0),
-        Preset("Worn by noise", {"sigma1": 0.2, "sigma2": 0.2}),
-        Preset("At rest", {"prey0": 1.0, "predator0": 1.0}, 20.0),
+        Preset("Damped by noise", {"sigma1": 0.2, "sigma2": 0.2}),
+        Preset("At the fixed point", {"prey0": 1.0, "predator0": 1.0}, 20.0),
     )
 
     def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:

@@ -1,4 +1,4 @@
-"""Ornstein–Uhlenbeck: the process this laboratory began with."""
+"""Ornstein–Uhlenbeck: Gaussian mean reversion, with exact laws, paths and scheme."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset
-from sde_lab.models.laws.base import Array, ExactPaths, LawInputs, ModelLaws
+from sde_lab.models.laws.base import Array, ExactLaws, ExactPaths, LawInputs
 from sde_lab.models.laws.distributions import Gaussian
 
 
@@ -23,25 +23,25 @@ class OrnsteinUhlenbeck(Model):
 
     name = "ornstein_uhlenbeck"
     title = "Ornstein–Uhlenbeck"
-    description = "A spring pulls the state back to its mean while noise pushes it about."
+    description = "Mean reversion with additive noise: a Gaussian process with stationary law."
     equation = r"dX = \kappa(\theta - X)\,dt + \sigma\,dW"
     text = "dX = kappa*(theta - X)*dt + sigma*dW"
     components = ("x",)
     symbols = ("X",)
     initial = (Parameter("x0", "x₀", "x_0", 0.0, -3.0, 3.0, 0.1, "initial value"),)
     parameters = (
-        Parameter("kappa", "κ", r"\kappa", 1.0, 0.0, 5.0, 0.05, "rate of return"),
-        Parameter("theta", "θ", r"\theta", 0.0, -3.0, 3.0, 0.1, "mean"),
+        Parameter("kappa", "κ", r"\kappa", 1.0, 0.0, 5.0, 0.05, "mean-reversion speed"),
+        Parameter("theta", "θ", r"\theta", 0.0, -3.0, 3.0, 0.1, "long-run mean"),
         Parameter("sigma", "σ", r"\sigma", 1.0, 0.0, 3.0, 0.05, "volatility", minimum=0.0),
     )
     noise_type = "diagonal"
     brownian_size = 1
     extra_normals = 2
     presets = (
-        Preset("Far from home", {"x0": 3.0, "sigma": 0.5}, 5.0),
-        Preset("Hardly pulled back", {"kappa": 0.1}, 10.0),
+        Preset("Far from the mean", {"x0": 3.0, "sigma": 0.5}, 5.0),
+        Preset("Weak mean reversion", {"kappa": 0.1}, 10.0),
         Preset("In equilibrium", {"kappa": 2.0, "sigma": 1.0}, 10.0),
-        Preset("Up to a new mean", {"x0": -2.0, "theta": 2.0, "sigma": 0.4}, 5.0),
+        Preset("Relaxation to a new mean", {"x0": -2.0, "theta": 2.0, "sigma": 0.4}, 5.0),
     )
 
     def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
@@ -53,45 +53,55 @@ class OrnsteinUhlenbeck(Model):
     def correction(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return x.new_zeros(1, 1)
 
-    def exact(self, grid: LawInputs) -> ModelLaws:
+    def exact(self, grid: LawInputs) -> ExactLaws:
         t = grid.times[:, None]
         kappa, theta, sigma = (grid.parameters[name] for name in ("kappa", "theta", "sigma"))
         decay = np.exp(-kappa * t)
         start = grid.initial[0] - theta
         power = -np.expm1(-2 * kappa * t) / (2 * kappa) if kappa else t
         laws = _laws(theta, start, sigma, decay, t * decay, power, _second_moment(kappa, t))
-        return ModelLaws(
+        return ExactLaws(
+            grid.times,
             *laws,
             scheme=self._discrete(grid),
             schemes=("euler", "milstein", "milstein_grad_free", "euler_heun"),
         )
 
-    def _discrete(self, grid: LawInputs) -> ModelLaws:
-        """The law of X_{k+1} = X_k + κ(θ − X_k)Δ + σ ΔW_k and of its derivatives."""
+    def _discrete(self, grid: LawInputs) -> ExactLaws:
+        """Return the laws of X_{k+1} = X_k + κ(θ − X_k)Δ + σ ΔW_k and of its derivatives.
+
+        With q = 1 − κΔ: X_k = θ + (x₀ − θ)q^k + σ Σ_j q^{k−1−j} ΔW_j, differentiated term by term.
+        """
         step = grid.step
         kappa, theta, sigma = (grid.parameters[name] for name in ("kappa", "theta", "sigma"))
         k = np.rint(grid.times / step).astype(np.intp)
         factor = 1.0 - kappa * step
         powers = factor ** np.arange(k[-1] + 1, dtype=np.float64)
         lags = np.arange(k[-1], dtype=np.float64)
+        # −∂q^k/∂κ = k q^{k−1} Δ; the sums run over lags l = 0 … k−1: Σ q^{2l} and Σ (l q^{l−1})².
         slopes = np.append(0.0, np.arange(1, k[-1] + 1) * powers[:-1])
-        spread = step * np.append(0.0, np.cumsum(powers[:-1] ** 2))
-        memory = np.append(0.0, (lags[1:] * powers[: max(len(lags) - 1, 0)]) ** 2)[: len(lags)]
-        second = step**3 * np.append(0.0, np.cumsum(memory))
+        variance = step * np.append(0.0, np.cumsum(powers[:-1] ** 2))
+        squares = np.append(0.0, (lags[1:] * powers[: max(len(lags) - 1, 0)]) ** 2)[: len(lags)]
+        second = step**3 * np.append(0.0, np.cumsum(squares))
         start = grid.initial[0] - theta
-        return ModelLaws(
+        return ExactLaws(
+            grid.times,
             *_laws(
                 theta,
                 start,
                 sigma,
-                *(row[k][:, None] for row in (powers, step * slopes, spread, second)),
-            )
+                *(row[k][:, None] for row in (powers, step * slopes, variance, second)),
+            ),
         )
 
     def exact_paths(
         self, grid: LawInputs, increments: Tensor, areas: Tensor, residual: Tensor
     ) -> ExactPaths:
-        """Per step I = ∫e^{−κ(Δ−s)}dW and L = ∫(Δ−s)e^{−κ(Δ−s)}dW, jointly Gaussian with (W, H)."""
+        """Return the exact solution, from two integrals per step that are Gaussian given (W, H).
+
+        They are I = ∫e^{−κ(Δ−s)}dW, by which the state moves, and L = ∫(Δ−s)e^{−κ(Δ−s)}dW = −∂I/∂κ,
+        by which its derivative by κ moves.
+        """
         kappa, theta, sigma = (grid.parameters[name] for name in ("kappa", "theta", "sigma"))
         mixing = torch.from_numpy(_mixing(kappa, grid.step)).to(increments.device)
         normals = torch.cat([increments, areas * math.sqrt(12.0), residual], dim=-1).double()
@@ -103,8 +113,9 @@ class OrnsteinUhlenbeck(Model):
         for n in range(count):
             x[n + 1] = theta + (x[n] - theta) * decay + sigma * decayed[n]
             by_sigma[n + 1] = by_sigma[n] * decay + decayed[n]
-            pull = grid.step * (x[n] - theta) + by_kappa[n].neg()
-            by_kappa[n + 1] = -decay * pull - sigma * weighted[n]
+            # ∂/∂κ of the first line: decay · (∂x/∂κ − Δ(x − θ)) + σ ∂I/∂κ
+            slope = grid.step * (x[n] - theta) + by_kappa[n].neg()
+            by_kappa[n + 1] = -decay * slope - sigma * weighted[n]
         by_x0 = torch.from_numpy(np.exp(-kappa * grid.times)).to(x.device).unsqueeze(1).expand_as(x)
         columns = torch.stack([by_x0, by_kappa, 1.0 - by_x0, by_sigma], dim=-1)
         return ExactPaths(x.unsqueeze(-1), columns.unsqueeze(2))
@@ -119,10 +130,10 @@ def _laws(
     power: Array,
     second: Array,
 ) -> tuple[Gaussian, dict[str, Gaussian]]:
-    """Laws of X and of its derivatives, (T, 1), continuous or discrete.
+    """Return the laws of X and of its derivatives, (T, 1), in continuous or discrete time.
 
     Args:
-        theta: mean.
+        theta: long-run mean.
         start: x₀ − θ.
         sigma: volatility.
         decay: e^{−κt}, or (1 − κΔ)^k.
@@ -130,47 +141,52 @@ def _laws(
         power: ∫₀ᵗ decay², or its sum.
         second: ∫₀ᵗ slope², or its sum.
     """
-    nothing = np.zeros_like(decay)
+    zero = np.zeros_like(decay)
     return Gaussian(theta + start * decay, sigma**2 * power), {
-        "x0": Gaussian(decay, nothing),
+        "x0": Gaussian(decay, zero),
         "kappa": Gaussian(-start * slope, sigma**2 * second),
-        "theta": Gaussian(1.0 - decay, nothing),
-        "sigma": Gaussian(nothing, power),
+        "theta": Gaussian(1.0 - decay, zero),
+        "sigma": Gaussian(zero, power),
     }
 
 
 @cache
-def _gauss(count: int) -> tuple[Array, Array]:
-    """Nodes and weights of Gauss–Legendre, which take longer to find than to use."""
+def _gauss_legendre(count: int) -> tuple[Array, Array]:
+    """Return nodes and weights of Gauss–Legendre on [−1, 1], (count,) each; cached, read-only."""
     nodes, weights = np.polynomial.legendre.leggauss(count)
     nodes.flags.writeable = weights.flags.writeable = False
     return nodes, weights
 
 
 def _second_moment(kappa: float, t: Array) -> Array:
-    """∫₀ᵗ u² e^{−2κu} du: in closed form, and by Gauss–Legendre where that would cancel."""
-    nodes, weights = _gauss(20)
-    u = 0.5 * t * (nodes + 1.0)
-    small = 0.5 * t * (u**2 * np.exp(-2.0 * kappa * u)) @ weights[:, None]
-    far = np.abs(kappa * t) > 1.0
-    if not far.any():
-        return np.asarray(small)
-    z = kappa * t[far]
+    """Return ∫₀ᵗ u² e^{−2κu} du at times t (T, 1): (T, 1).
+
+    In closed form for |κt| > 1; by Gauss–Legendre below, where the closed form cancels.
+    """
+    nodes, weights = _gauss_legendre(20)
+    u = 0.5 * t * (nodes + 1.0)  # (T, nodes)
+    integral = 0.5 * t * (u**2 * np.exp(-2.0 * kappa * u)) @ weights[:, None]
+    large = np.abs(kappa * t) > 1.0
+    if not large.any():
+        return np.asarray(integral)
+    z = kappa * t[large]
     closed = (1.0 - np.exp(-2.0 * z) * (1.0 + 2.0 * z + 2.0 * z * z)) / (4.0 * kappa**3)
-    small[far] = closed
-    return np.asarray(small)
+    integral[large] = closed
+    return np.asarray(integral)
 
 
 def _mixing(kappa: float, step: float) -> Array:
-    """The (2, 4) matrix that maps independent standard normals (W, √12·H, Z₁, Z₂) to (I, L).
+    """Return the (2, 4) matrix from independent standard normals (W, √12·H, Z₁, Z₂) to (I, L).
 
     All four are integrals of smooth kernels against the same dW, so their covariance is a Gram
     matrix; orthogonalising the kernels in order (QR) gives the dependence without cancellation.
     """
-    nodes, weights = _gauss(24)
+    nodes, weights = _gauss_legendre(24)
     u = 0.5 * step * (nodes + 1.0)
     decay = np.exp(-kappa * u)
     kernels = np.stack([np.ones_like(u), u / step - 0.5, decay, u * decay], axis=1)
     upper = np.linalg.qr(kernels * np.sqrt(0.5 * step * weights)[:, None], mode="r")
-    upper *= np.sign(np.diag(upper))[:, None]
+    upper *= np.sign(np.diag(upper))[
+        :, None
+    ]  # QR is unique up to signs: make the diagonal positive
     return np.asarray(upper[:, 2:].T)

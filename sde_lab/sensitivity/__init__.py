@@ -1,1 +1,1 @@
-"""Ways to get the Jacobian of every path, by name; replay is the one to use."""
+"""Pathwise derivatives of simulated paths by initial state and parameters, by several methods."""

@@ -1,14 +1,16 @@
 """The compiled engine where a kernel is ready: states and derivatives of a scenario in one pass.
 
 Kernels (:mod:`sde_lab.compiled`) are compiled in the background at their first use and checked
-against replay on ``torchsde.sdeint`` before they are trusted. Whoever asks before, or for what is
-not compiled (CUDA, an equation too long, an environment without numba), takes replay and gets the
-same numbers to rounding.
+against replay on ``torchsde.sdeint`` before they are used. Until then, and for scenarios that
+cannot be compiled (CUDA, an equation too long, an environment without numba), callers use replay,
+which gives the same numbers to rounding.
 """
 
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -26,24 +28,30 @@ from sde_lab.sensitivity.replay import replay
 from sde_lab.solver.simulate import Paths, simulate
 
 CHECK_STEPS, CHECK_SAMPLES = 4, 8
-CHECK_ROUNDINGS = 1e4
-"""Rounding errors by which a kernel may differ from replay after CHECK_STEPS steps. A wrong
-formula differs by far more; a condition number of a few thousand still passes."""
+"""Size of the simulation by which a new kernel is compared with replay."""
+MAX_CHECK_ERROR_EPS = 1e4
+"""Difference from replay after CHECK_STEPS steps, in units of the machine epsilon, up to which a
+kernel is accepted. A wrong formula differs by far more; a condition number of a few thousand still
+passes."""
+STEP_SECONDS, NUMBER_SECONDS = 1e-4, 2e-8
+"""Time of one step of a built-in model by torchsde and replay, and the time that each sample's
+state or derivative adds to it; orders of magnitude, measured in sweeps of Ornstein–Uhlenbeck,
+Heston and Lotka–Volterra."""
 _LOG = logging.getLogger(__name__)
 
 
 def equation_of(model: Model) -> EquationModel | None:
-    """Return the model's equation as a tree, or None where it states none."""
+    """Return the model's equation as a typed equation, or None where it has no ``text``."""
     if isinstance(model, EquationModel):
         return model
     return parse_sde(model.text) if model.text else None  # type: ignore[return-value]
 
 
 def equation_columns(model: Model, equation: EquationModel) -> tuple[str, ...]:
-    """Return the Jacobian's columns in the model's order, by the equation's names.
+    """Return the Jacobian's columns in the model's order, by their names in its equation, (P,).
 
-    Initial values correspond by position, parameters by name; a text may bring the parameters in
-    another order than the model's sliders.
+    Initial values correspond by position, parameters by name: in the text they may have another
+    order than in the model.
     """
     initial = [parameter.name for parameter in equation.initial]
     return (*initial, *(parameter.name for parameter in model.parameters))
@@ -52,23 +60,23 @@ def equation_columns(model: Model, equation: EquationModel) -> tuple[str, ...]:
 def compiled_tables(
     scenario: Scenario, indices: NDArray[np.intp], first_sample: int = 0, *, wait: bool = False
 ) -> Tables | None:
-    """Return states and derivatives at stored times, or None where no kernel is ready.
+    """Return states and derivatives at some times, or None where no kernel is ready.
 
     Args:
-        scenario: what to simulate and differentiate by all its Jacobian columns.
-        indices: numbers of the steps whose states are stored, increasing.
-        first_sample: number of the first sample on the Brownian sheet.
+        scenario: simulated, and differentiated by all its Jacobian columns.
+        indices: increasing indices of the times on the solver's grid, (T,).
+        first_sample: index of the first sample, a multiple of ``STREAM_SAMPLES``.
         wait: compile now, instead of in the background, if there is no kernel yet.
     """
-    kernel = _kernel(scenario, wait=wait)
-    if kernel is None or not fits(kernel, scenario):
+    kernel = find_kernel(scenario, wait=wait)
+    if kernel is None:
         return None
     return run_kernel(kernel, scenario, indices, first_sample)
 
 
 @records_graph
 def compiled_jacobian(paths: Paths) -> Tensor:
-    """Return all derivatives of all paths, (T, N, D, P), on the noise of the paths.
+    """Return the Jacobian (T, N, D, P) on the noise of the paths, by the compiled kernel.
 
     The first call for an equation and scheme compiles, which takes 0.2 to 2 s.
 
@@ -76,22 +84,53 @@ def compiled_jacobian(paths: Paths) -> Tensor:
         ScenarioError: where the scenario cannot be compiled.
     """
     scenario = paths.scenario
-    kernel = _kernel(scenario, wait=True)
-    if kernel is None or not fits(kernel, scenario):
+    kernel = find_kernel(scenario, wait=True)
+    if kernel is None:
         hint = "cannot be compiled here; replay gives the same numbers"
         raise ScenarioError("engine", "compiled", hint)
     indices = np.arange(scenario.steps + 1)
     tables = run_kernel(kernel, scenario, indices, noise=paths.noise)
-    return torch.from_numpy(tables.derivatives).permute(1, 3, 2, 0)
+    return torch.from_numpy(tables.derivatives).permute(1, 3, 2, 0)  # from (P, T, D, N)
 
 
-def _kernel(scenario: Scenario, *, wait: bool) -> Kernel | None:
+def find_kernel(
+    scenario: Scenario,
+    names: Sequence[str] | None = None,
+    *,
+    wait: bool = False,
+    work: float = math.inf,
+) -> Kernel | None:
+    """Return the kernel that serves a scenario, or None where there is none.
+
+    Args:
+        scenario: gives model, scheme, precision and device, and the size of its noise.
+        names: what to differentiate by, of the model's Jacobian columns; None takes all.
+        wait: compile now if there is no kernel yet. Otherwise it is compiled in the background.
+        work: seconds, about, that replay takes instead; see :meth:`KernelCache.get`.
+    """
     model, scheme = equation_of(scenario.model_spec), scenario.scheme_spec
     if model is None or scenario.device != "cpu" or not available():
         return None
     columns = equation_columns(scenario.model_spec, model)
+    if names is not None:
+        known = dict(zip(scenario.model_spec.jacobian_columns, columns, strict=True))
+        columns = tuple(known[name] for name in names)
     key = Key(model.name, scheme.name, columns, scenario.dtype)
-    return (_CACHE.wait_for if wait else _CACHE.get)(key, model, scheme)
+    kernel = _CACHE.wait_for(key, model, scheme) if wait else _CACHE.get(key, model, scheme, work)
+    return kernel if kernel is not None and fits(kernel, scenario) else None
+
+
+def replay_seconds(scenario: Scenario, columns: int) -> float:
+    """Return about how long torchsde and replay take for paths and their derivatives.
+
+    Args:
+        scenario: what is run.
+        columns: number of columns to differentiate by.
+    """
+    model = scenario.model_spec
+    cost = model.evaluation_cost(scenario.scheme_spec.interpretation)
+    numbers = scenario.samples * len(model.components) * (1 + columns)
+    return scenario.steps * cost * (STEP_SECONDS + numbers * NUMBER_SECONDS)
 
 
 def _agrees_with_replay(key: Key, kernel: Kernel) -> bool:
@@ -107,22 +146,21 @@ def _agrees_with_replay(key: Key, kernel: Kernel) -> bool:
     tables = run_kernel(kernel, scenario, np.arange(CHECK_STEPS + 1), threads=1)
     paths = simulate(scenario)
     order = [scenario.model_spec.jacobian_columns.index(name) for name in key.columns]
+    # The kernel's layout: states (T, D, N), one such table per column.
     derivatives = replay(paths)[..., order].permute(3, 0, 2, 1)
     expected = [paths.values.permute(0, 2, 1), *derivatives]
     same = all(
-        _close(found, table.numpy(), np.finfo(key.dtype).eps)
-        for found, table in zip([tables.states, *tables.derivatives], expected, strict=True)
+        _close(table, reference.numpy(), np.finfo(key.dtype).eps)
+        for table, reference in zip([tables.states, *tables.derivatives], expected, strict=True)
     )
     if not same:
         _LOG.warning("compiled %.200r with %s differs from replay", key.model, key.scheme)
     return same
 
 
-def _close(
-    found: NDArray[np.floating], expected: NDArray[np.floating], rounding: np.floating
-) -> bool:
-    tolerance = CHECK_ROUNDINGS * float(rounding)
-    return bool(np.allclose(found, expected, rtol=tolerance, atol=tolerance, equal_nan=True))
+def _close(values: NDArray[np.floating], expected: NDArray[np.floating], eps: np.floating) -> bool:
+    tolerance = MAX_CHECK_ERROR_EPS * float(eps)
+    return bool(np.allclose(values, expected, rtol=tolerance, atol=tolerance, equal_nan=True))
 
 
 _CACHE = KernelCache(_agrees_with_replay)

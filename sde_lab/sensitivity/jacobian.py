@@ -1,4 +1,4 @@
-"""Paths → every derivative of every path, by any of six methods that agree."""
+"""Paths → Jacobian of every path by initial state and parameters, by any of six methods."""
 
 from __future__ import annotations
 
@@ -33,15 +33,18 @@ class Jacobian:
     """Pathwise derivatives ∂X[t, n, d] / ∂p, in units of the state per unit of p.
 
     Attributes:
-        names: what is differentiated by, (P,): the initial state first, then the parameters.
-        values: (T, N, D, P)
+        names: names of the columns, (P,): the initial state first, then the parameters.
+        values: (time, sample, state, parameter) = (T, N, D, P).
     """
 
     names: tuple[str, ...]
     values: Tensor
 
     def wrt(self, name: str) -> Tensor:
-        """The derivatives by one name, (T, N, D).
+        """Return the derivatives by one initial value or parameter, (T, N, D).
+
+        Args:
+            name: one of ``names``.
 
         Raises:
             ScenarioError: if there is no such column.
@@ -59,14 +62,15 @@ def jacobian(paths: Paths, engine: str = "replay") -> Jacobian:
 
     Args:
         paths: simulated paths.
-        engine: "replay" (fast, on torchsde), "compiled" (one loop for the equation and scheme,
-            compiled by numba at first use; much faster from then on), or for comparison
-            "reverse" (``torch.func.jacrev``), "forward" (``torch.func.jacfwd``, one at a time),
-            "batched" (one leaf per sample, all times in one
-            vectorised backward pass) and "loop" (one backward pass per time).
+        engine: "replay" (batched pathwise recursion: every step of every sample is linearised at
+            once on torchsde, then the tangent recursion runs), "compiled" (one loop for the
+            equation and scheme, compiled by numba at first use; much faster from then on), or for
+            comparison "reverse" (``torch.func.jacrev``), "forward" (``torch.func.jacfwd``, one
+            thread at a time), "batched" (one leaf per sample, all times in one vectorised backward
+            pass) and "loop" (one backward pass per time and component).
 
     Returns:
-        Jacobian with values of shape (T, N, D, P).
+        Jacobian with values of shape (time, sample, state, parameter).
 
     Raises:
         ScenarioError: for an engine that does not exist or cannot differentiate the scheme, and for

@@ -1,4 +1,4 @@
-"""Give the methods of the Jacobian the graph that they need, whatever their caller switched off."""
+"""A decorator that gives the methods of the Jacobian a graph, whatever mode their caller is in."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sde_lab.solver.simulate import Paths
 
 
 def records_graph(method: Callable[[Paths], Tensor]) -> Callable[[Paths], Tensor]:
-    """Run a method with autograd recording, on tensors that it accepts; return no graph.
+    """Run a method with autograd recording and on tensors that it accepts; detach the result.
 
     Without it every method fails inside ``torch.no_grad()`` or ``torch.inference_mode()``, and on
-    paths that come from there.
+    paths that were simulated there.
     """
 
     @wraps(method)

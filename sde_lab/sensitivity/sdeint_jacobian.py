@@ -1,4 +1,4 @@
-"""Derivatives of every path of anyone's own torchsde SDE."""
+"""Jacobian of every path of a user's own torchsde SDE, by replay on the public ``sdeint``."""
 
 from __future__ import annotations
 
@@ -37,51 +37,54 @@ def sdeint_jacobian(
             ``torchsde.sdeint`` would.
         wrt: names of scalar parameters or buffers of the module to differentiate by, as in
             ``named_parameters()``; None differentiates by the initial state alone.
-        dt: length of a solver step. None takes one step from each time to the next; a number walks
-            as ``torchsde.sdeint(..., dt=dt)`` does, and interpolates linearly between its steps.
+        dt: length of a solver step. None takes one step from each time to the next; a number takes
+            the steps of ``torchsde.sdeint(..., dt=dt)``, and interpolates linearly between them.
 
     Returns:
-        ``ys`` (T, N, D), what ``torchsde.sdeint`` gives, and ``J`` (T, N, D, P): the derivative of
-        each state by its own initial state (the first D columns) and by each name in ``wrt``.
+        ``ys`` (time, sample, state), the result of ``torchsde.sdeint``, and ``J`` (time, sample,
+        state, parameter): the derivative of each state by its own initial state (the first D
+        columns) and by each name in ``wrt``.
 
     Raises:
-        ScenarioError: naming what cannot work: a type that does not exist, a scheme that does not
-            fit, a parameter that is missing or not scalar, times that do not increase.
+        ScenarioError: naming the argument at fault: an unknown noise or SDE type, a scheme that
+            does not fit, a parameter that is missing or not scalar, times that do not increase, an
+            SDE whose rows influence each other.
     """
     with autograd_mode(recording=False):
         problem = build_problem(sde, y0, ts, scheme, bm, wrt, dt)
-        states = _walk(problem)
+        states = _integrate(problem)
     with autograd_mode(recording=True):
-        stored = _replay(problem, states)
+        table = _replay(problem, states)
     with autograd_mode(recording=False):
         _require_separate_rows(problem, states)
-        return problem.interpolate(states), problem.interpolate(stored.permute(0, 3, 1, 2))
+        return problem.interpolate(states), problem.interpolate(table.permute(0, 3, 1, 2))
 
 
-def _walk(problem: TorchsdeProblem) -> Tensor:
-    """States on the solver's grid, (K + 1, N, D)."""
+def _integrate(problem: TorchsdeProblem) -> Tensor:
+    """Return the states on the solver's grid, (K + 1, N, D)."""
     grid, steps = problem.grid, problem.steps
     if bool((steps == steps[0]).all()):
 
-        def clock(u: Tensor) -> Tensor:
+        def time_map(u: Tensor) -> Tensor:
+            # From the grid's own times, so that each step starts at exactly the t of sdeint.
             k = min(int(u), len(steps) - 1)
             return torch.lerp(grid[k], grid[k + 1], float(u) - k)
 
         sde, step = problem.equation([]), float(steps[0])
-        return integrate(sde, problem.scheme, problem.y0, problem.noise, step, clock)
+        return integrate(sde, problem.scheme, problem.y0, problem.noise, step, time_map)
     states = [problem.y0]
     for k in range(len(steps)):
-        states.append(_step(problem, _at(problem, k), states[-1], []))
+        states.append(_step(problem, _step_block(problem, k), states[-1], []))
     return torch.stack(states)
 
 
-def _at(problem: TorchsdeProblem, k: int) -> StepBlock:
-    """The k-th step of all samples."""
+def _step_block(problem: TorchsdeProblem, k: int) -> StepBlock:
+    """Return the k-th step of all samples."""
     return StepBlock(slice(k, k + 1), slice(0, len(problem.y0)))
 
 
 def _step(problem: TorchsdeProblem, block: StepBlock, x: Tensor, leaves: list[Tensor]) -> Tensor:
-    """One step of every row of the block from the states x, (rows, D)."""
+    """Take one step of every row of the block from the states x, (rows, D): (rows, D)."""
     areas = problem.noise.levy_areas
     noise = BrownianIncrements(
         rows(problem.noise.increments, block).unsqueeze(0),
@@ -89,66 +92,69 @@ def _step(problem: TorchsdeProblem, block: StepBlock, x: Tensor, leaves: list[Te
     )
     height, width = block.size
     ends = (problem.grid[:-1], problem.grid[1:], problem.steps)
-    if height == 1:
+    if height == 1:  # 0-dimensional times, as sdeint passes them
         start, stop, step = (end[block.steps.start] for end in ends)
-    else:
+    else:  # a time for each row, (rows, 1)
         start, stop, step = (
             end[block.steps].to(x).repeat_interleave(width).unsqueeze(1) for end in ends
         )
 
-    def clock(u: Tensor) -> Tensor:
+    def time_map(u: Tensor) -> Tensor:
         return torch.lerp(start, stop, float(u))
 
-    return one_step(problem.equation(leaves), problem.scheme, x, noise, step, clock)
+    return one_step(problem.equation(leaves), problem.scheme, x, noise, step, time_map)
 
 
 def _replay(problem: TorchsdeProblem, states: Tensor) -> Tensor:
-    """The Jacobian on the solver's grid, (K + 1, D, P, N).
+    """Return the derivatives on the solver's grid, (K + 1, D, P, N).
 
-    The code of a foreign SDE may read the batch size, or compare t with a number, so that rows of
-    several steps cannot go through it together. Then all steps are taken again, one by one.
+    A user's SDE may depend on the batch size, or compare t with a number, so that rows of several
+    steps cannot be evaluated together. Then all steps are linearised one by one.
     """
-    stored = _identity(problem, states)
+    table = _initial_table(problem, states)
     for block in blocks(len(problem.steps), states.shape[1]):
-        a = _linearise(problem, states, block, stored)
+        a = _linearise(problem, states, block, table)
         if a is None:
-            return _replay_singly(problem, states)
-        accumulate_tangents(a, block, stored)
-    return stored
+            return _replay_step_by_step(problem, states)
+        accumulate_tangents(a, block, table)
+    return table
 
 
-def _replay_singly(problem: TorchsdeProblem, states: Tensor) -> Tensor:
-    """The same, one step of all samples at a time."""
-    stored = _identity(problem, states)
+def _replay_step_by_step(problem: TorchsdeProblem, states: Tensor) -> Tensor:
+    """Return the derivatives (K + 1, D, P, N), linearising one step of all samples at a time."""
+    table = _initial_table(problem, states)
     for k in range(len(problem.steps)):
-        block = _at(problem, k)
-        a = _linearise(problem, states, block, stored)
+        block = _step_block(problem, k)
+        a = _linearise(problem, states, block, table)
         if a is None:
             raise ScenarioError(
                 "sde",
                 type(problem.sde).__name__,
-                "takes another step when asked again for the same one; drift and diffusion"
+                "gives another result when the same step is repeated; drift and diffusion"
                 " must be functions of t and y alone",
             )
-        accumulate_tangents(a, block, stored)
-    return stored
+        accumulate_tangents(a, block, table)
+    return table
 
 
-def _identity(problem: TorchsdeProblem, states: Tensor) -> Tensor:
-    """Zeros, (K + 1, D, P, N), but for the derivative of the initial state by itself."""
+def _initial_table(problem: TorchsdeProblem, states: Tensor) -> Tensor:
+    """Return zeros, (K + 1, D, P, N), but the identity by the initial state at time 0."""
     count, samples, size = states.shape
-    stored = states.new_zeros((count, size, size + len(problem.values), samples))
+    table = states.new_zeros((count, size, size + len(problem.values), samples))
     for component in range(size):
-        stored[0, component, component] = 1.0
-    return stored
+        table[0, component, component] = 1.0
+    return table
 
 
 def _require_separate_rows(problem: TorchsdeProblem, states: Tensor) -> None:
-    """Refuse an SDE in which some rows move when others do: J would hold their sum."""
+    """Raise ScenarioError if some rows change when others do: J would hold their sum.
+
+    The last step is repeated with the second half of the rows changed.
+    """
     half = len(problem.y0) // 2
     x, reached = states[-2].clone(), states[-1]
     x[half:] = x[:1]
-    out = _step(problem, _at(problem, len(problem.steps) - 1), x, [])
+    out = _step(problem, _step_block(problem, len(problem.steps) - 1), x, [])
     if not _close(out[:half], reached[:half]):
         raise ScenarioError(
             "sde", type(problem.sde).__name__, "rows of a batch must not influence each other"
@@ -156,41 +162,42 @@ def _require_separate_rows(problem: TorchsdeProblem, states: Tensor) -> None:
 
 
 def _close(out: Tensor, reached: Tensor) -> bool:
-    """Whether they are equal to rounding; one that has exploded is like another."""
-    exploded = ~(out.isfinite() | reached.isfinite())
-    out, reached = out.masked_fill(exploded, 0.0), reached.masked_fill(exploded, 0.0)
+    """Return True if states are equal to rounding, or diverged (Inf or NaN) in both."""
+    diverged = ~(out.isfinite() | reached.isfinite())
+    out, reached = out.masked_fill(diverged, 0.0), reached.masked_fill(diverged, 0.0)
     tight = torch.finfo(out.dtype).eps ** 0.75
     return torch.allclose(out, reached, rtol=tight, atol=tight)
 
 
 def _linearise(
-    problem: TorchsdeProblem, states: Tensor, block: StepBlock, stored: Tensor
+    problem: TorchsdeProblem, states: Tensor, block: StepBlock, table: Tensor
 ) -> Tensor | None:
-    """A (D, D, steps, samples) of the block, with B left in ``stored``.
+    """Return A (D, D, steps, samples) of a block, and write its B to ``table``.
 
-    None if the rows cannot go through together: the replayed step fails, or misses the state that
-    the solver reached.
+    None if the rows cannot be evaluated together: the repeated step fails, or does not give the
+    state that the solver reached.
     """
     x = rows(states[:-1], block).requires_grad_()
     leaves = [value.detach().clone().requires_grad_() for value in problem.values]
-    single = block == _at(problem, block.steps.start)
+    single = block == _step_block(problem, block.steps.start)
     try:
         out = _step(problem, block, x, leaves)
     except (RuntimeError, ValueError, TypeError, IndexError):
-        if single:
+        if single:  # the user's own error
             raise
         return None
     reached = rows(states[1:], block)
     if not _close(out.detach(), reached):
         return None
     after = slice(block.steps.start + 1, block.steps.stop + 1)
-    for column, b in enumerate(_by_parameters(out, leaves), start=x.shape[1]):
-        stored[after, :, column, block.samples] = b.view(*block.size, -1).transpose(1, 2)
-    return _by_state(out, x, block)
+    for column, b in enumerate(_parameter_derivatives(out, leaves), start=x.shape[1]):
+        # (steps · samples, D) → (steps, D, samples)
+        table[after, :, column, block.samples] = b.view(*block.size, -1).transpose(1, 2)
+    return _state_derivatives(out, x, block)
 
 
-def _by_state(out: Tensor, x: Tensor, block: StepBlock) -> Tensor:
-    """∂out/∂x, (D, D, steps, samples): one backward pass per component."""
+def _state_derivatives(out: Tensor, x: Tensor, block: StepBlock) -> Tensor:
+    """Return ∂out/∂x, (D, D, steps, samples): one backward pass per component."""
     size = x.shape[1]
     a = x.new_empty((size, size, *block.size))
     for component in range(size):
@@ -207,21 +214,21 @@ def _by_state(out: Tensor, x: Tensor, block: StepBlock) -> Tensor:
     return a
 
 
-def _by_parameters(out: Tensor, leaves: list[Tensor]) -> list[Tensor]:
-    """∂out/∂θ for each shared scalar θ, each (rows, D).
+def _parameter_derivatives(out: Tensor, leaves: list[Tensor]) -> list[Tensor]:
+    """Return ∂out/∂θ for each scalar θ that all rows share, each (rows, D).
 
     A backward pass sums over the rows. But its result is linear in the cotangent u, so a second
-    pass, by u, gives each row's own derivative: forward mode out of two reverse modes.
+    pass, by u, gives the derivative of each row: forward mode as two passes of reverse mode.
     """
     if not leaves:
         return []
     u = torch.zeros_like(out, requires_grad=True)
     sums = torch.autograd.grad(out, leaves, u, create_graph=True, materialize_grads=True)
-    found = []
+    derivatives = []
     for total in sums:
         if not total.requires_grad:
-            found.append(torch.zeros_like(out))
+            derivatives.append(torch.zeros_like(out))
             continue
         (b,) = torch.autograd.grad(total.sum(), u, retain_graph=True, materialize_grads=True)
-        found.append(b)
-    return found
+        derivatives.append(b)
+    return derivatives

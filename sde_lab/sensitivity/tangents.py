@@ -1,10 +1,10 @@
-"""Walk many rows and differentiate each step as it is taken, keeping nothing.
+"""Tangent recursion step by step: solve many rows, differentiate each step, store no path.
 
-Replay (:mod:`sde_lab.sensitivity.replay`) gathers the steps of a path that is already there,
-because few rows would not fill a solver step. Where a step already has many rows, as in a sweep,
-gathering only moves memory: here the graph of one step is alive at a time, its A_k = ∂Φ/∂x and
-B_k = ∂Φ/∂θ are taken as soon as the next state is known, and J_{k+1} = A_k J_k + B_k follows in
-the caches.
+Replay (:mod:`sde_lab.sensitivity.replay`) batches the steps of a stored path, because a solver step
+of few rows is dominated by overhead. Where a step already has many rows, as in a sweep, batching
+only moves memory: here the graph of one step exists at a time, its A_k = ∂Φ/∂x and B_k = ∂Φ/∂θ are
+computed as soon as the next state is known, and J_{k+1} = A_k J_k + B_k follows while they are in
+the CPU caches.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.step_time import SDE, TimeMap, integrate_with_callback, make_sde
 
 STEPS_PER_SOLVE = 16
-"""Steps of one call of the solver: a longer graph slows each backward pass through its end."""
+"""Steps of one call of the solver: in a longer graph each backward pass through its end slows."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,11 @@ class TangentBatch:
         model: the model.
         scheme: the scheme.
         start: initial states, (rows, D).
-        parameters: by name, of shape (1, 1) or (rows, 1).
+        parameters: tensors by name, of shape (1, 1) or (rows, 1).
         step: length of a step in real time; a number or (rows, 1).
         steps: number of steps.
-        noise: increments (and areas) of the steps from one to before another, (steps, rows, M).
+        noise: (first, last) → increments (and areas) of the steps first … last − 1,
+            (last − first, rows, M).
     """
 
     model: Model
@@ -49,35 +50,37 @@ class TangentBatch:
 
 
 OnTangents = Callable[[int, Tensor, Tensor], None]
-"""What is done with (step, state (rows, D), tangents (D, P, rows)); both are reused afterwards."""
+"""Callback with the index of the step, states (rows, D) and tangents (D, P, rows). The tangents are
+overwritten after it returns: copy what is needed later."""
 
 
 def propagate_tangents(
     batch: TangentBatch, columns: Sequence[str], on_step: OnTangents
 ) -> Iterator[int]:
-    """Walk all steps of all rows with their derivatives.
+    """Solve all steps of all rows, and propagate their derivatives.
 
     Args:
-        batch: what to walk.
-        columns: what to differentiate by, any of the model's columns.
+        batch: the rows.
+        columns: any of the model's Jacobian columns, (P,).
         on_step: called at every step 0, 1, …, steps.
 
     Yields:
-        The step reached, every few steps, so that a caller can pause or leave.
+        Index of the step reached, every STEPS_PER_SOLVE steps, so that a caller can pause or stop.
     """
-    # The mode is entered piece by piece: between pieces the thread is the caller's again.
+    # The mode is entered anew for each piece: while a generator is suspended, the thread runs the
+    # caller's code, which must not see the mode.
     with autograd_mode(recording=False):
         batch = _outside_inference(batch)
         tangents = _TangentState(batch, columns)
     x = batch.start
     for first in range(0, batch.steps, STEPS_PER_SOLVE):
         last = min(first + STEPS_PER_SOLVE, batch.steps)
-        x = _some_steps(batch, tangents, x, first, last, on_step)
+        x = _solve_steps(batch, tangents, x, first, last, on_step)
         yield last
 
 
 def _outside_inference(batch: TangentBatch) -> TangentBatch:
-    """The same rows in tensors that autograd accepts; their noise is copied as it comes."""
+    """Return the same rows in tensors that autograd accepts; noise is copied when it is drawn."""
     return replace(
         batch,
         start=outside_inference(batch.start),
@@ -86,48 +89,49 @@ def _outside_inference(batch: TangentBatch) -> TangentBatch:
     )
 
 
-def _some_steps(
+def _solve_steps(
     batch: TangentBatch,
     tangents: _TangentState,
     x: Tensor,
     first: int,
     last: int,
-    arrive: OnTangents,
+    on_step: OnTangents,
 ) -> Tensor:
+    """Solve the steps first … last − 1 from the states x (rows, D); return those after them."""
     reached = first
 
-    def arrived(state: Tensor) -> None:
+    def on_state(state: Tensor) -> None:
         nonlocal reached, x
         tangents.advance(state)
         x = state.detach()
-        if reached > first or first == 0:
-            arrive(reached, x, tangents.values)
+        if reached > first or first == 0:  # the last state of the piece before was reported there
+            on_step(reached, x, tangents.values)
         reached += 1
 
     with autograd_mode(recording=bool(tangents.columns)):
         start = tangents.start_from(x)
         noise = batch.noise(first, last).outside_inference()
-        clock = _clock(batch, first)
+        time_map = _time_map(batch, first)
         integrate_with_callback(
-            tangents.equation, batch.scheme, start, noise, batch.step, clock, arrived
+            tangents.equation, batch.scheme, start, noise, batch.step, time_map, on_state
         )
     return x
 
 
-def _clock(batch: TangentBatch, first: int) -> TimeMap:
-    """Real time at step time u counted from step ``first``."""
+def _time_map(batch: TangentBatch, first: int) -> TimeMap:
+    """Return the map to real time of step time u counted from step ``first``."""
     if not batch.model.time_dependent:
         return lambda u: u
     return lambda u: (u + first) * batch.step
 
 
 class _TangentState:
-    """The derivatives J of the state of every row, carried along.
+    """The derivatives J of the state of every row at the current step.
 
     Attributes:
-        columns: what they are by, P names.
-        equation: the batch's, in whose parameters fresh leaves stand at every step.
-        values: J where the walk has arrived, (D, P, rows).
+        columns: names of the initial values and parameters, (P,).
+        equation: the SDE of the batch; its parameters are replaced by new leaves at every step.
+        values: J, (D, P, rows).
     """
 
     def __init__(self, batch: TangentBatch, columns: Sequence[str]) -> None:
@@ -135,12 +139,12 @@ class _TangentState:
         self.columns = tuple(columns)
         self.values = batch.start.new_zeros((size, len(self.columns), rows))
         initial = [parameter.name for parameter in batch.model.initial]
-        for place, name in enumerate(self.columns):
+        for column, name in enumerate(self.columns):
             if name in initial:
-                self.values[initial.index(name), place] = 1.0
-        # Of one component, each entry needs no other: it can be overwritten.
+                self.values[initial.index(name), column] = 1.0
+        # With one state component J can be updated in place; with more, A J needs all old entries.
         self._spare = self.values if size == 1 else torch.empty_like(self.values)
-        # Cut up once, by component and column: a view costs as much as a small sum.
+        # Views by component and column are made once: making one costs as much as a small sum.
         self._cells, self._spare_cells = _cells(self.values), _cells(self._spare)
         unit = torch.eye(size, dtype=batch.start.dtype, device=batch.start.device)
         self._cotangents = unit.unsqueeze(1).expand(-1, rows, -1).unbind()
@@ -152,27 +156,28 @@ class _TangentState:
         self.equation: SDE = make_sde(batch.model, self._parameters, batch.scheme.interpretation)
 
     def start_from(self, x: Tensor) -> Tensor:
-        """The state as the start of a graph, with fresh leaves for the step from there."""
+        """Return states as leaves of a new graph, with new parameter leaves for the first step."""
         self._inputs = []
         start = x.detach().requires_grad_(bool(self.columns))
         self._refresh()
         return start
 
     def advance(self, state: Tensor) -> None:
-        """Differentiate the step that led here, and get ready for the next."""
+        """Differentiate the step to these states (rows, D), and set the leaves of the next."""
         if not self.columns:
             return
         if self._inputs:
-            self._multiply(state)
+            self._update(state)
             self._refresh()
         self._inputs = [state, *(self._parameters[name] for name in self._wanted)]
 
     def _refresh(self) -> None:
+        """Replace the parameters by new leaves, so that the next graph has no part of the last."""
         for name in self._wanted:
             self._parameters[name] = self._parameters[name].detach().requires_grad_()
 
-    def _multiply(self, state: Tensor) -> None:
-        """J ← A J + B."""
+    def _update(self, state: Tensor) -> None:
+        """Replace J by A J + B, with A and B the derivatives of the step to ``state``."""
         last = len(self._cotangents) - 1
         for row, cotangent in enumerate(self._cotangents):
             by_state, *by_leaf = torch.autograd.grad(
@@ -180,20 +185,20 @@ class _TangentState:
             )
             a = by_state.unbind(1)
             b = {name: g.squeeze(1) for name, g in zip(self._wanted, by_leaf, strict=True)}
-            for place, name in enumerate(self.columns):
-                j = [cells[place] for cells in self._cells]
-                _combine(self._spare_cells[row][place], a, b.get(name), j)
+            for column, name in enumerate(self.columns):
+                j = [cells[column] for cells in self._cells]
+                _combine(self._spare_cells[row][column], a, b.get(name), j)
         self.values, self._spare = self._spare, self.values
         self._cells, self._spare_cells = self._spare_cells, self._cells
 
 
 def _cells(table: Tensor) -> list[tuple[Tensor, ...]]:
-    """A (D, P, rows) table as D × P views."""
+    """Return a (D, P, rows) table as D × P views (rows,)."""
     return [part.unbind() for part in table]
 
 
 def _combine(target: Tensor, a: Sequence[Tensor], b: Tensor | None, j: Sequence[Tensor]) -> None:
-    """One entry of A J + B, for all rows of the batch; the initial state has no B."""
+    """Write one entry of A J + B for all rows to ``target`` (rows,); b is None where B is 0."""
     if b is None:
         torch.mul(a[0], j[0], out=target)
     else:

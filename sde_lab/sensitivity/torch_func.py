@@ -1,4 +1,4 @@
-"""The Jacobian by torch.func: reverse mode (the published answer) and forward mode.
+"""The Jacobian by ``torch.func``: reverse mode (``jacrev``) and forward mode (``jacfwd``).
 
 Both differentiate one function of a vector q = (initial state, parameters), which expands the
 initial state over the samples and integrates with the noise held fixed.
@@ -20,21 +20,26 @@ FORWARD_MODE_LOCK = threading.Lock()
 """Forward-mode levels of torch are global to the process: two threads at once corrupt them."""
 
 MAX_COTANGENT_NUMBERS = 2**24
-"""Numbers that one vectorised sweep of reverse mode may hold as cotangents."""
+"""Numbers that the cotangents of one vectorised backward pass may hold: 64 MB in float32."""
 
 
 @records_graph
 def reverse(paths: Paths) -> Tensor:
-    """``torch.func.jacrev``: one backward pass per entry of the path, vectorised in chunks."""
-    sample, q = _sampler(paths)
+    """Return the Jacobian (T, N, D, P) by ``torch.func.jacrev``, in vectorised chunks.
+
+    That is one backward pass per entry of all paths.
+    """
+    simulate_from, q = _simulator(paths)
     chunk = max(1, MAX_COTANGENT_NUMBERS // paths.values.numel())
-    found: Tensor = torch.func.jacrev(sample, chunk_size=chunk)(q)
-    return found
+    result: Tensor = torch.func.jacrev(simulate_from, chunk_size=chunk)(q)
+    return result
 
 
 @records_graph
 def forward(paths: Paths) -> Tensor:
-    """``torch.func.jacfwd``: one forward pass per column, vectorised, one caller at a time.
+    """Return the Jacobian (T, N, D, P) by ``torch.func.jacfwd``, one thread at a time.
+
+    That is one forward pass per column, vectorised.
 
     Raises:
         ScenarioError: for a scheme inside which torchsde differentiates: forward-mode tangents do
@@ -48,14 +53,14 @@ def forward(paths: Paths) -> Tensor:
             f"cannot differentiate {scheme.name}, which takes derivatives inside its step;"
             " milstein_grad_free works, and so do the other engines",
         )
-    sample, q = _sampler(paths)
+    simulate_from, q = _simulator(paths)
     with FORWARD_MODE_LOCK:
-        found: Tensor = torch.func.jacfwd(sample)(q)
-    return found
+        result: Tensor = torch.func.jacfwd(simulate_from)(q)
+    return result
 
 
-def _sampler(paths: Paths) -> tuple[Callable[[Tensor], Tensor], Tensor]:
-    """The function q (P,) ↦ path (T, N, D), and the q of the scenario."""
+def _simulator(paths: Paths) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+    """Return the function q (P,) ↦ paths (T, N, D), and the q of the scenario."""
     scenario = paths.scenario
     size = len(scenario.initial)
     q = torch.tensor(
@@ -64,9 +69,9 @@ def _sampler(paths: Paths) -> tuple[Callable[[Tensor], Tensor], Tensor]:
         device=scenario.device,
     )
 
-    def sample(q: Tensor) -> Tensor:
+    def simulate_from(q: Tensor) -> Tensor:
         x0 = q[:size].expand(scenario.samples, size)
         named = {name: q[size + i].view(1, 1) for i, name in enumerate(scenario.parameters)}
         return solve(scenario, x0, named, paths.noise)
 
-    return sample, q
+    return simulate_from, q

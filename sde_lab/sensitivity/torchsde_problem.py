@@ -1,4 +1,4 @@
-"""A foreign SDE with its start, grid and noise, checked and brought into step time."""
+"""Arguments of ``sdeint_jacobian``: a user's SDE with initial states, grid and noise, checked."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.step_time import SDE, Field
 
 MAX_STEPS = 1_000_000
+"""Largest number of solver steps that ``dt`` may lead to."""
 PARAMETER_SWAP_LOCK = threading.RLock()
-"""``functional_call`` puts the leaves into the module itself and takes them out again: two threads
-at once would leave one's leaf in the place of the parameter."""
+"""``functional_call`` replaces the parameters of the module itself and restores them afterwards:
+two threads at once would leave a leaf of one in the module."""
 EITHER_INTERPRETATION = ("milstein", "milstein_grad_free")
+"""Schemes that torchsde implements for Itô and for Stratonovich SDEs."""
 
 
 class Brownian(Protocol):
-    """What this module asks of a Brownian motion: torchsde's own classes answer to it."""
+    """Interface of a Brownian motion in real time, which torchsde's own classes satisfy."""
 
     @property
     def shape(self) -> Any: ...
@@ -39,20 +41,21 @@ class Brownian(Protocol):
 
 @dataclass(frozen=True)
 class TorchsdeProblem:
-    """Everything that one call of ``sdeint_jacobian`` fixes.
+    """The checked arguments of one call of ``sdeint_jacobian``, in step time.
 
     Attributes:
-        sde: the foreign SDE.
-        scheme: how to step.
+        sde: the user's SDE.
+        scheme: the scheme.
         y0: initial states, (N, D).
         ts: the times asked for, (T,).
         grid: the solver's times, (K + 1,).
-        steps: lengths of the solver's steps, (K,); all the same where the grid is even.
-        noise: unit-variance increments over the steps of the grid, (K, N, M), and areas if read.
+        steps: lengths of the solver's steps, (K,); all equal where the grid is even.
+        noise: unit-variance increments over the steps of the grid, (K, N, M), with Lévy areas if
+            the scheme needs them.
         names: the parameters to differentiate by.
         values: their values, shaped as in the module.
-        copies: the module's other parameters and buffers that were made in inference mode, in
-            copies that autograd accepts.
+        copies: parameters and buffers of the module that were created in inference mode, by name,
+            as copies that autograd accepts.
     """
 
     sde: Any
@@ -67,9 +70,9 @@ class TorchsdeProblem:
     copies: Mapping[str, Tensor]
 
     def equation(self, leaves: list[Tensor]) -> SDE:
-        """The SDE with ``leaves`` in the place of its parameters; none leaves it as it is."""
+        """Return the SDE with its parameters replaced by ``leaves``; an empty list keeps them."""
         if leaves or self.copies:
-            drift, diffusion = self._swapped("f", leaves), self._swapped("g", leaves)
+            drift, diffusion = self._with_leaves("f", leaves), self._with_leaves("g", leaves)
         else:
             drift, diffusion = self.sde.f, self.sde.g
         return SDE(
@@ -80,30 +83,30 @@ class TorchsdeProblem:
             self.noise.increments.shape[-1],
         )
 
-    def _swapped(self, method: str, leaves: list[Tensor]) -> Field:
-        host = _Host(self.sde)
+    def _with_leaves(self, method: str, leaves: list[Tensor]) -> Field:
+        wrapper = _MethodWrapper(self.sde)
         chosen = dict(zip(self.names, leaves, strict=True)) if leaves else {}
-        swapped = {f"sde.{name}": tensor for name, tensor in {**self.copies, **chosen}.items()}
+        replaced = {f"sde.{name}": tensor for name, tensor in {**self.copies, **chosen}.items()}
 
         def evaluate(t: Tensor, y: Tensor) -> Any:
             with PARAMETER_SWAP_LOCK:
-                return torch.func.functional_call(host, swapped, (method, t, y))
+                return torch.func.functional_call(wrapper, replaced, (method, t, y))
 
         return evaluate
 
     def interpolate(self, table: Tensor) -> Tensor:
-        """A (K + 1, …) table on the solver's grid, interpolated linearly to the times asked for."""
+        """Interpolate a table (K + 1, …) linearly from the solver's grid to ``ts``: (T, …)."""
         if len(self.grid) == len(self.ts) and bool((self.grid == self.ts).all()):
             return table
         above = torch.searchsorted(self.grid, self.ts).clamp(min=1)
         share = (self.ts - self.grid[above - 1]) / (self.grid[above] - self.grid[above - 1])
         share = share.to(table).view(-1, *[1] * (table.dim() - 1))
-        place = above.to(table.device)
-        return (1 - share) * table[place - 1] + share * table[place]
+        above = above.to(table.device)
+        return (1 - share) * table[above - 1] + share * table[above]
 
 
-class _Host(nn.Module):
-    """Lets ``functional_call`` reach the methods f and g of the module inside."""
+class _MethodWrapper(nn.Module):
+    """A module whose ``forward`` calls f or g of the SDE: ``functional_call`` only calls that."""
 
     def __init__(self, sde: nn.Module) -> None:
         super().__init__()
@@ -122,9 +125,12 @@ def build_problem(
     wrt: str | Sequence[str] | None,
     dt: float | None,
 ) -> TorchsdeProblem:
-    """Check the arguments of ``sdeint_jacobian`` and gather them; ScenarioError names faults.
+    """Check the arguments of ``sdeint_jacobian``, which are described there, and draw the noise.
 
-    Called where autograd does not record.
+    Call it where autograd does not record.
+
+    Raises:
+        ScenarioError: naming the argument at fault.
     """
     solver = _scheme(sde, scheme)
     if not isinstance(y0, Tensor) or y0.dim() != 2 or not y0.numel() or not y0.is_floating_point():
@@ -144,14 +150,15 @@ def build_problem(
 
 
 def _copies(sde: Any) -> dict[str, Tensor]:
+    """Return copies of the parameters and buffers that were created in inference mode."""
     if not isinstance(sde, nn.Module):
         return {}
-    held = {**dict(sde.named_parameters()), **dict(sde.named_buffers())}
-    return {name: tensor.clone() for name, tensor in held.items() if tensor.is_inference()}
+    tensors = {**dict(sde.named_parameters()), **dict(sde.named_buffers())}
+    return {name: tensor.clone() for name, tensor in tensors.items() if tensor.is_inference()}
 
 
 def _channels(sde: Any, t: Tensor, y0: Tensor) -> int:
-    """The number of Brownian motions, from shapes of drift and diffusion that fit the state."""
+    """Return the number of Brownian motions; raise ScenarioError if drift or diffusion misfit."""
     f, g = sde.f(t, y0), sde.g(t, y0)
     if f.shape != y0.shape:
         raise ScenarioError("sde.f", tuple(f.shape), f"shape must be {tuple(y0.shape)}")
@@ -172,9 +179,9 @@ def _scheme(sde: Any, name: str) -> Scheme:
     if not isinstance(name, str) or name not in SCHEMES:
         raise ScenarioError("scheme", name, f"must be one of {', '.join(SCHEMES)}")
     for attribute, choices in (("noise_type", ANY_NOISE), ("sde_type", ("ito", "stratonovich"))):
-        found = getattr(sde, attribute, None)
-        if found not in choices:
-            raise ScenarioError(f"sde.{attribute}", found, f"must be one of {', '.join(choices)}")
+        given = getattr(sde, attribute, None)
+        if given not in choices:
+            raise ScenarioError(f"sde.{attribute}", given, f"must be one of {', '.join(choices)}")
     for method in ("f", "g"):
         if not callable(getattr(sde, method, None)):
             raise ScenarioError(f"sde.{method}", None, f"the SDE must define {method}(t, y)")
@@ -207,26 +214,29 @@ def _times(ts: Tensor | Sequence[float], y0: Tensor) -> Tensor:
 
 
 def _grid(times: Tensor, dt: float) -> Tensor:
-    """Where ``torchsde.sdeint`` stops on its way: t + dt, in the precision of the times."""
+    """Return the times of the steps of ``torchsde.sdeint``, (K + 1,).
+
+    It adds dt up in the precision of the times, and cuts the last step short.
+    """
     if not isinstance(dt, int | float) or not dt > 0:
         raise ScenarioError("dt", dt, "must be a positive number")
     if float(times[-1] - times[0]) / dt > MAX_STEPS:
-        raise ScenarioError("dt", dt, f"would take more than {MAX_STEPS} steps")
-    walked = [times[0]]
-    while walked[-1] < times[-1]:
-        walked.append(min(walked[-1] + dt, times[-1]))
-        if walked[-1] <= walked[-2]:
-            raise ScenarioError("dt", dt, "vanishes beside the times in their precision")
-    return torch.stack(walked)
+        raise ScenarioError("dt", dt, f"must give at most {MAX_STEPS} steps")
+    grid = [times[0]]
+    while grid[-1] < times[-1]:
+        grid.append(min(grid[-1] + dt, times[-1]))
+        if grid[-1] <= grid[-2]:
+            raise ScenarioError("dt", dt, "is below the precision of the times")
+    return torch.stack(grid)
 
 
 def _lengths(grid: Tensor) -> Tensor:
-    """Lengths of the steps. Where they differ by the rounding of the times alone, all the same."""
+    """Return the lengths of the steps, (K,): all equal where they differ by rounding alone."""
     steps = grid.diff()
     even = (grid[-1] - grid[0]) / len(steps)
     rounding = 8.0 * torch.finfo(grid.dtype).eps * float(grid.abs().max())
-    off = float((steps - even).abs().max())
-    return even.expand_as(steps) if off <= min(rounding, 1e-3 * float(even)) else steps
+    error = float((steps - even).abs().max())
+    return even.expand_as(steps) if error <= min(rounding, 1e-3 * float(even)) else steps
 
 
 def _named(sde: Any, wrt: str | Sequence[str] | None) -> tuple[tuple[str, ...], tuple[Tensor, ...]]:
@@ -242,7 +252,7 @@ def _named(sde: Any, wrt: str | Sequence[str] | None) -> tuple[tuple[str, ...], 
         if name not in known:
             has = ", ".join(known) or "none"
             raise ScenarioError(
-                "wrt", name, f"is no parameter or buffer of the module; it has {has}"
+                "wrt", name, f"is not a parameter or buffer of the module; it has {has}"
             )
         if known[name].numel() != 1 or not known[name].is_floating_point():
             shape = tuple(known[name].shape)
@@ -257,7 +267,7 @@ def _brownian(
 ) -> Brownian:
     size = (len(y0), channels)
     if bm is None:
-        made: Brownian = torchsde.BrownianInterval(
+        new: Brownian = torchsde.BrownianInterval(
             t0=times[0],
             t1=times[-1],
             size=size,
@@ -265,7 +275,7 @@ def _brownian(
             device=y0.device,
             levy_area_approximation="space-time" if scheme.levy_area else "none",
         )
-        return made
+        return new
     if tuple(bm.shape) != size:
         raise ScenarioError("bm.shape", tuple(bm.shape), f"must be (samples, channels) = {size}")
     if scheme.levy_area and bm.levy_area_approximation == "none":
@@ -276,12 +286,12 @@ def _brownian(
 
 
 def _noise(bm: Brownian, grid: Tensor, steps: Tensor, scheme: Scheme) -> BrownianIncrements:
-    """Ask the Brownian motion for every step of the grid, and scale to unit variance."""
+    """Return the increments (and areas) over every step of the grid, scaled to unit variance."""
     increments, areas = [], []
     for (start, stop), step in zip(pairwise(grid), steps, strict=True):
         if scheme.levy_area:
             w, integral = bm(start, stop, return_U=True)
-            areas.append(integral / step**1.5 - 0.5 * w / step**0.5)
+            areas.append(integral / step**1.5 - 0.5 * w / step**0.5)  # U = ∫W ds → H
         else:
             w = bm(start, stop)
         increments.append(w / step**0.5)

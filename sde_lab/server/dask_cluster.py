@@ -1,4 +1,4 @@
-"""Where the page's sweeps are computed: here, or on a Dask cluster that the environment names."""
+"""The Dask cluster on which sweeps are computed, if the environment names one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sde_lab.errors import ScenarioError
 ADDRESS_VARIABLE = "SDE_LAB_DASK"
 """Address of a Dask scheduler, such as ``tcp://10.0.0.5:8786``."""
 CONNECT_TIMEOUT = "5s"
-"""How long a scheduler may take to answer."""
+"""Time that a scheduler has to answer."""
 
 
 def dask_executor() -> Executor | None:
-    """The cluster's executor, or None where none is named.
+    """Return the cluster's executor, or None where none is named.
 
     Raises:
         ScenarioError: if a cluster is named that cannot be reached.
@@ -40,5 +40,5 @@ def _connected(address: str) -> Executor:
     client = import_module("distributed").Client(
         address, timeout=CONNECT_TIMEOUT, set_as_default=False
     )
-    found: Executor = client.get_executor()
-    return found
+    executor: Executor = client.get_executor()
+    return executor

@@ -1,8 +1,8 @@
-"""Quick work of all sessions: in a process of its own, one piece at a time, in order of arrival.
+"""Quick work of all sessions: in a process of its own, one call at a time, in order of arrival.
 
-What a moved slider asks for takes some milliseconds, and some hundred operations of torch. In the
-server's own process each of them gives the interpreter lock away to whoever else is served, and may
-wait five milliseconds to get it back: with thirty readers a move would take seconds.
+A moved slider asks for some milliseconds of work, in some hundred operations of torch. In the
+server's own process each of them releases the interpreter lock, and may wait five milliseconds (the
+interpreter's switch interval) to get it back: with thirty users a move would take seconds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def run_interactive(function: Callable[..., T], *args: Any) -> T:
-    """What ``function(*args)`` returns, computed at the desk.
+    """Return ``function(*args)``, computed in the interactive process.
 
     Args:
         function: one that can be imported, and takes some tenths of a second at most.
@@ -31,7 +31,7 @@ def run_interactive(function: Callable[..., T], *args: Any) -> T:
 
 
 def interactive_worker() -> WorkerProcess:
-    """The process itself."""
+    """Return the process itself."""
     return _interactive().worker
 
 
@@ -41,18 +41,18 @@ def _interactive() -> InteractiveWorker:
 
 
 class InteractiveWorker:
-    """One process, one piece of work at a time.
+    """One process, one call at a time.
 
     Args:
-        worker: who works there.
+        worker: the process.
     """
 
     def __init__(self, worker: WorkerProcess) -> None:
         self.worker = worker
-        self._queue = _SingleSlotQueue()
+        self._queue = FairQueue(slots=1)
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
-        """See :func:`at_desk`. If the process is lost twice it is done here."""
+        """See :func:`run_interactive`. If the process dies twice, compute it in this one."""
         with self._queue.slot():
             for _ in range(2):
                 try:
@@ -60,9 +60,3 @@ class InteractiveWorker:
                 except WorkerDiedError:
                     continue
         return function(*args)
-
-
-class _SingleSlotQueue(FairQueue):
-    """Those who wait at the desk."""
-
-    SLOTS = 1

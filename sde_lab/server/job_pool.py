@@ -1,9 +1,9 @@
-"""Heavy work of all sessions: in the worker's process, in turns, within the server's memory.
+"""Heavy work of all sessions: in the background process, in turns, within the server's memory.
 
-A session that needs heavy work begins an errand: an object in that process, which lasts as long as
-the session keeps it. It is asked for one chunk of at most about a second at a time. Its memory is
-counted from its beginning to its end; where there is no room for another, errands that nobody is
-waiting for are ended, oldest first, and otherwise whoever asks waits in line.
+A job is an object in the background process. The session that started it calls its methods, each
+one chunk of at most about a second. The job's memory is reserved from its start until it is closed;
+where too little is free for another, jobs that no session waits for are closed, oldest first, and
+otherwise the new one waits in a queue.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from sde_lab.server.worker_process import RemoteObject, WorkerDiedError, WorkerP
 def start_job(
     make: Callable[..., Any], *args: Any, reserve_bytes: float, on_wait: OnWait | None = None
 ) -> RemoteJob:
-    """Begin an errand: the object ``make(*args)`` in the worker's process.
+    """Start a job: the object ``make(*args)`` in the background process.
 
     Args:
         make: a class or a function that can be imported.
         args: its arguments; they are pickled.
         reserve_bytes: the memory that the object may come to hold, in bytes.
-        on_wait: told how many are ahead while it waits for memory and for a turn.
+        on_wait: called with the number of jobs ahead while it waits for memory and for a slot.
 
     Returns:
-        The errand, to be used in a ``with``; outside of one it may be ended to make room.
+        The job, to be used in a ``with``; outside of one it may be closed to free memory.
 
     Raises:
         ScenarioError: if it would not fit on an empty server.
-        WorkerLostError: if the process ends meanwhile.
+        WorkerDiedError: if the process dies meanwhile.
     """
     return _job_pool().start(make, *args, reserve_bytes=reserve_bytes, on_wait=on_wait)
 
 
 @process_singleton
 def background_worker() -> WorkerProcess:
-    """The process itself."""
+    """Return the process itself."""
     return WorkerProcess()
 
 
@@ -59,8 +59,8 @@ def _job_pool() -> JobPool:
     return JobPool(background_worker(), memory.server_capacity_bytes(base))
 
 
-def room() -> float:
-    """Return the memory that all errands may hold together, in bytes.
+def capacity_bytes() -> float:
+    """Return the memory that all jobs together may reserve, in bytes.
 
     Raises:
         ScenarioError: if the server's own memory leaves no room for a run.
@@ -69,11 +69,12 @@ def room() -> float:
 
 
 class RemoteJob:
-    """One object in the worker's process, and the memory set aside for it.
+    """One object in the background process, and the memory reserved for it.
 
     Attributes:
         reserved_bytes: that memory, in bytes.
-        closed: whether it was ended.
+        closed: whether it has been closed.
+        in_use: whether a session waits for it; it is not closed to free memory then.
     """
 
     def __init__(self, pool: JobPool, reserved_bytes: float) -> None:
@@ -86,30 +87,42 @@ class RemoteJob:
     def call(
         self, method: str, *args: Any, on_wait: OnWait | None = None, exclusive: bool = False
     ) -> Any:
-        """Call one of the object's methods once it is this session's turn.
+        """Call one of the object's methods once a slot is free.
 
         Args:
             method: its name.
             args: its arguments.
-            on_wait: told how many are ahead while it waits.
-            exclusive: nobody else has a turn meanwhile.
+            on_wait: called with the queue position while it waits.
+            exclusive: let nobody else have a slot meanwhile.
 
         Raises:
-            WorkerLostError: if the errand was ended, or its process was.
+            WorkerDiedError: if the job was closed, or its process died.
         """
         with acquire_slot(on_wait, exclusive=exclusive):
             if self.closed or self.remote is None:
-                raise WorkerDiedError("the errand was ended")
+                raise WorkerDiedError("the job was closed")
             return self.remote.call(method, *args)
 
     def close(self) -> None:
-        """End it, and give its memory back."""
+        """End it, and free its memory."""
         self.closed = True
         if self.remote is not None:
             self.remote.close()
 
-    def __enter__(self) -> RemoteJob:
+    def hold(self) -> None:
+        """Mark it as in use: it is not ended to make room.
+
+        Raises:
+            WorkerDiedError: if it was ended already.
+        """
         self._pool.mark_in_use(self)
+
+    def release(self) -> None:
+        """Let it be ended to make room."""
+        self.in_use = False
+
+    def __enter__(self) -> RemoteJob:
+        self.hold()
         return self
 
     def __exit__(
@@ -118,29 +131,29 @@ class RemoteJob:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.in_use = False
+        self.release()
 
 
 class JobPool:
-    """Begins errands, in order of arrival, and knows what all of them hold.
+    """Start jobs, in order of arrival, and keep account of the memory that all of them reserve.
 
     Args:
-        worker: in whose process they live.
-        capacity_bytes: the memory they may hold together, in bytes.
+        worker: the process in which they live.
+        capacity_bytes: the memory they may reserve together, in bytes.
     """
 
     def __init__(self, worker: WorkerProcess, capacity_bytes: float) -> None:
         self.worker = worker
         self.capacity_bytes = capacity_bytes
         self._lock = threading.Lock()
-        self._admission = _AdmissionQueue()
+        self._admission = FairQueue(slots=1)  # one waits for memory, the others behind it
         self._jobs: dict[int, weakref.ref[RemoteJob]] = {}
         self._numbers = itertools.count()
 
     @property
     def reserved_bytes(self) -> float:
-        """The memory that is set aside now, in bytes."""
-        return sum(errand.reserved_bytes for errand in self._open_jobs())
+        """Memory that is reserved now, in bytes."""
+        return sum(job.reserved_bytes for job in self._open_jobs())
 
     def start(
         self,
@@ -149,43 +162,43 @@ class JobPool:
         reserve_bytes: float,
         on_wait: OnWait | None = None,
     ) -> RemoteJob:
-        """See :func:`begin`."""
+        """See :func:`start_job`."""
         if reserve_bytes > self.capacity_bytes:
             needed, allowed = f"{reserve_bytes / 1e9:.1f} GB", f"{self.capacity_bytes / 1e9:.1f} GB"
             hint = f"this needs {needed}, all runs may hold {allowed}"
             raise ScenarioError("memory", needed, hint)
-        errand = RemoteJob(self, reserve_bytes)
+        job = RemoteJob(self, reserve_bytes)
         with self._admission.slot(on_wait):
-            while not self._try_reserve(errand):
+            while not self._try_reserve(job):
                 if on_wait is not None:
                     on_wait(sum(other.in_use for other in self._open_jobs()))
                 time.sleep(self._admission.POLL_SECONDS)
         try:
             with acquire_slot(on_wait):
-                errand.remote = self.worker.create(make, *args)
+                job.remote = self.worker.create(make, *args)
         except BaseException:
-            errand.close()
+            job.close()
             raise
-        return errand
+        return job
 
     def mark_in_use(self, job: RemoteJob) -> None:
-        """Mark an errand as waited for: it is not ended to make room.
+        """Mark a job as in use: it is not closed to free memory.
 
         Raises:
-            WorkerLostError: if it was ended already.
+            WorkerDiedError: if it was closed already.
         """
         with self._lock:
             if job.closed:
-                raise WorkerDiedError("the errand was ended")
+                raise WorkerDiedError("the job was closed")
             job.in_use = True
 
     def _open_jobs(self) -> list[RemoteJob]:
-        """The errands that are not over, oldest first."""
+        """Return the jobs that are not closed, oldest first."""
         known = [reference() for reference in list(self._jobs.values())]
-        return [errand for errand in known if errand is not None and not errand.closed]
+        return [job for job in known if job is not None and not job.closed]
 
     def _try_reserve(self, job: RemoteJob) -> bool:
-        """Set memory aside, ending idle errands where need be; whether there is room."""
+        """Reserve memory, closing idle jobs where need be; return False if too little is free."""
         with self._lock:
             present = self._open_jobs()
             free = self.capacity_bytes - sum(other.reserved_bytes for other in present)
@@ -200,9 +213,3 @@ class JobPool:
             self._jobs = {n: r for n, r in self._jobs.items() if r() in present}
             self._jobs[next(self._numbers)] = weakref.ref(job)
             return True
-
-
-class _AdmissionQueue(FairQueue):
-    """One at a time waits for memory; the others wait behind, in order."""
-
-    SLOTS = 1

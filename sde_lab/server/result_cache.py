@@ -1,4 +1,4 @@
-"""Results that took long, kept for whoever asks for the same."""
+"""A cache of results that took long, shared by all sessions."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Value = TypeVar("Value")
 
 
 class LRUCache(Generic[Key, Value]):
-    """The last few results, for every session.
+    """A thread-safe mapping of bounded size; the least recently used entry is dropped first.
 
     Args:
-        room: how many are kept; the one that was asked for least recently goes first.
+        maxsize: entries at most.
     """
 
     def __init__(self, maxsize: int) -> None:
@@ -24,14 +24,14 @@ class LRUCache(Generic[Key, Value]):
         self._results: OrderedDict[Key, Value] = OrderedDict()
 
     def get(self, key: Key) -> Value | None:
-        """The result, if it is there."""
+        """Return the value of the key, or None."""
         with self._lock:
             if key in self._results:
                 self._results.move_to_end(key)
             return self._results.get(key)
 
     def put(self, key: Key, value: Value) -> None:
-        """Keep a result."""
+        """Store a value."""
         with self._lock:
             self._results[key] = value
             self._results.move_to_end(key)

@@ -1,4 +1,4 @@
-"""What exists once for the whole server, whatever a browser asks for."""
+"""Objects of which the server has exactly one, whatever a browser asks for."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 def process_singleton(make: Callable[[], T]) -> Callable[[], T]:
-    """Make a value when it is first asked for, and then give out that one.
+    """Return a function that calls ``make`` once, at its first call, and always returns that value.
 
     ``st.cache_resource`` does so too, but any browser may send a message that clears it, for all:
-    queue, budget and the process for long runs would exist anew, beside those still in use.
+    the queue and the processes would exist anew, beside those still in use.
     """
     lock = threading.Lock()
     kept: list[T] = []

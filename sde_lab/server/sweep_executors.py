@@ -1,4 +1,4 @@
-"""Crews for sweeps of a page: the desk for quick ones, and for others the process of long runs."""
+"""Executors for sweeps of a page: in the interactive process if quick, else in the background."""
 
 from __future__ import annotations
 
@@ -8,80 +8,74 @@ from sde_lab import memory
 from sde_lab.server.fair_queue import OnWait
 from sde_lab.server.interactive import run_interactive
 from sde_lab.server.job_pool import RemoteJob, start_job
+from sde_lab.server.restarting_job import RestartingJob
 from sde_lab.server.worker_process import WorkerDiedError
 from sde_lab.sweeps.batch import BlockResult, compute_block
-from sde_lab.sweeps.executors import MAX_ATTEMPTS, BlockExecutor, ExecutorError, SerialExecutor
+from sde_lab.sweeps.executors import BlockExecutor, ExecutorError, SerialExecutor
 from sde_lab.sweeps.plan import SweepBlock
 
 
 class InteractiveExecutor(SerialExecutor):
-    """Has a whole block done at the desk."""
+    """Compute a whole block at a time in the interactive process."""
 
     def step(self) -> list[BlockResult]:
-        """Wait in line, and have a block done."""
-        found = run_interactive(compute_block, self._blocks[-1])
+        """Wait in the queue, then have a block computed."""
+        result = run_interactive(compute_block, self._blocks[-1])
         self._blocks.pop()
-        return [found]
+        return [result]
 
 
 class RemoteSerialExecutor(SerialExecutor):
-    """What works over there."""
+    """The executor that runs inside the background process."""
 
     def run_slice(self) -> tuple[list[BlockResult], float]:
-        """One turn: what got done, and the share of the block in progress."""
+        """Return what one turn finished, and the share of the block in progress."""
         return self.step(), self.partial_progress
 
 
 class BackgroundExecutor(BlockExecutor):
-    """Asks the second process for a piece at a time; begins again what was lost with it.
+    """Ask the background process for a slice at a time; begin again what was lost with it.
 
     Args:
         blocks: what is to be done.
-        say: told how many are ahead while it waits for its turn.
+        on_wait: called with the queue position while it waits for its turn.
     """
 
     def __init__(self, blocks: Sequence[SweepBlock], on_wait: OnWait) -> None:
         self._on_wait = on_wait
         self._pending = {block.point_indices: block for block in blocks}
-        self._job: RemoteJob | None = None
+        self._job = RestartingJob(self._start)
         self._share = 0.0
-        self._failures = 0
+
+    def _start(self, on_wait: OnWait | None) -> RemoteJob:
+        blocks = list(self._pending.values())
+        size = memory.run_limit_bytes()
+        return start_job(RemoteSerialExecutor, blocks, reserve_bytes=size, on_wait=on_wait)
 
     @property
     def partial_progress(self) -> float:
-        """Of the block in progress."""
+        """Points' worth of work in the block in progress."""
         return self._share
 
     def step(self) -> list[BlockResult]:
-        """Wait in line, and have a piece done.
+        """Wait in the queue, then have a slice of the work done.
 
         Raises:
-            CrewError: if the process was lost TRIES times.
+            ExecutorError: if the process died ``MAX_ATTEMPTS`` times.
             ScenarioError: if a block cannot work.
         """
         try:
-            if self._job is None:
-                blocks = list(self._pending.values())
-                self._job = start_job(
-                    RemoteSerialExecutor,
-                    blocks,
-                    reserve_bytes=memory.run_limit_bytes(),
-                    on_wait=self._on_wait,
-                )
-            with self._job as errand:
-                found, self._share = errand.call("run_slice", on_wait=self._on_wait)
+            answer = self._job.call("run_slice", self._on_wait)
         except WorkerDiedError as error:
-            self._failures += 1
-            self.cancel()
-            if self._failures >= MAX_ATTEMPTS:
-                raise ExecutorError("the server ended it, to save its memory") from error
-            return []
-        for outcome in found:
-            del self._pending[outcome.point_indices]
-        return list(found)
+            raise ExecutorError("the server ended it, to save its memory") from error
+        finally:
+            self._job.release()
+        results, self._share = answer or ([], 0.0)
+        for result in results:
+            del self._pending[result.point_indices]
+        return list(results)
 
     def cancel(self) -> None:
-        """Give the memory over there back."""
-        if self._job is not None:
-            self._job.close()
-        self._job, self._share = None, 0.0
+        """Give the memory in the background process back."""
+        self._job.close()
+        self._share = 0.0

@@ -64,7 +64,7 @@ class RemoteObject:
         """Call a method of the object; what it returns.
 
         Raises:
-            WorkerLostError: if the process has ended, or the task is closed.
+            WorkerDiedError: if the process has ended, or the task is closed.
             Exception: whatever the method raises.
         """
         if self.closed:
@@ -99,14 +99,14 @@ class WorkerProcess:
         self._numbers = itertools.count()
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
-        """What ``function(*args)`` returns there.
+        """Return ``function(*args)``, computed in the process.
 
         Args:
             function: one that can be imported.
             args: its arguments.
 
         Raises:
-            WorkerLostError: if the process ends meanwhile.
+            WorkerDiedError: if the process ends meanwhile.
             Exception: whatever the function raises.
         """
         found: T = self._connection().request("call", 0, function, args)
@@ -120,7 +120,7 @@ class WorkerProcess:
             args: its arguments.
 
         Raises:
-            WorkerLostError: if the process ends meanwhile.
+            WorkerDiedError: if the process ends meanwhile.
             Exception: whatever making it raises.
         """
         process, number = self._connection(), next(self._numbers)

@@ -1,9 +1,9 @@
-"""What a caller may have switched off or on around this package: autograd, for one thread.
+"""Control of autograd's recording and inference modes, whatever the caller has set.
 
 A library user may call from inside ``torch.no_grad()`` or ``torch.inference_mode()``, as evaluation
-code often does. Derivatives need a graph, and a tensor made in inference mode can never be part of
-one, even later. So whatever is made here is made outside inference mode, and what comes from a
-caller is copied where it was not.
+code often does. Derivatives need a graph, and a tensor created in inference mode can never be part
+of one, even later. So this package creates all tensors outside inference mode, and copies tensors
+of the caller that were created inside it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,21 @@ from torch import Tensor
 
 @contextmanager
 def autograd_mode(*, recording: bool) -> Iterator[None]:
-    """Leave inference mode, and record a graph or not, until the end of the block.
+    """Leave inference mode and set autograd's recording within a ``with`` block.
 
-    The modes belong to the thread: other sessions do not notice.
+    Both modes belong to the thread, so that other sessions are not affected.
 
     Args:
         recording: whether operations inside are recorded for a backward pass.
     """
-    # In this order: to leave inference mode switches recording on.
+    # The order matters: leaving inference mode switches recording on.
     with torch.inference_mode(mode=False), torch.set_grad_enabled(recording):
         yield
 
 
 def outside_inference(tensor: Tensor) -> Tensor:
-    """Return the tensor, or a copy that autograd accepts of one made in inference mode."""
+    """Return the tensor itself, or a copy if it was created in inference mode.
+
+    The copy is created in the mode that holds now, so that autograd accepts it.
+    """
     return tensor.clone() if tensor.is_inference() else tensor

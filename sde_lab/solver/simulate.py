@@ -1,4 +1,4 @@
-"""Scenario → paths."""
+"""Scenario → simulated paths, by ``torchsde.sdeint``."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from sde_lab.solver.step_time import TimeMap, integrate, make_sde
 
 @dataclass(frozen=True)
 class Paths:
-    """Simulated paths, with the noise that drove them.
+    """Simulated paths, with the Brownian increments that drove them.
 
     Attributes:
-        scenario: what was asked for.
-        times: real times of the grid, (T,), float64, T = steps + 1.
-        values: states, (T, N, D).
-        noise: Brownian increments of unit variance, (steps, N, M), and areas where the scheme reads
-            them.
+        scenario: the simulated scenario.
+        times: real times of the solver's grid, (T,), float64, T = steps + 1.
+        values: states, (time, sample, state) = (T, N, D); Inf or NaN from the step on at which a
+            path diverges.
+        noise: Brownian increments of unit variance, (steps, N, M), with Lévy areas where the scheme
+            needs them.
     """
 
     scenario: Scenario
@@ -44,22 +45,24 @@ class Paths:
 
 
 def simulate(scenario: Scenario, noise: BrownianIncrements | None = None) -> Paths:
-    """Simulate the scenario.
+    """Simulate all paths of a scenario.
 
     Args:
-        scenario: what to simulate.
-        noise: the increments, if already drawn by :func:`brownian` for this scenario.
+        scenario: the model, its parameters, the grid, the scheme and the seed.
+        noise: Brownian increments to use instead of those of the seed, (steps, N, M) with areas
+            where the scheme needs them; for example those of another simulation.
 
     Returns:
-        Paths with values of shape (T, N, D). Paths that explode hold Inf or NaN from there on.
+        Paths with values of shape (time, sample, state). A path that diverges (numerical overflow)
+        holds Inf or NaN from that step on.
 
     Raises:
-        ScenarioError: if it does not fit the memory budget (see :mod:`sde_lab.memory`), or the
-            noise is that of another grid.
+        ScenarioError: if the paths do not fit the memory budget (see :mod:`sde_lab.memory`), or the
+            shape of ``noise`` is not that of the scenario.
     """
     memory.check_run(scenario, jacobian=False)
     if noise is not None:
-        _check_increments(noise, scenario)
+        check_increments(noise, scenario)
     with autograd_mode(recording=False):
         noise = brownian_increments(scenario) if noise is None else noise.outside_inference()
         values = solve(scenario, initial_state(scenario), parameter_tensors(scenario), noise)
@@ -67,7 +70,13 @@ def simulate(scenario: Scenario, noise: BrownianIncrements | None = None) -> Pat
 
 
 def brownian_increments(scenario: Scenario, first_sample: int = 0) -> BrownianIncrements:
-    """The Brownian increments that the scenario's seed names, from sample ``first_sample`` on."""
+    """Draw the Brownian increments of the scenario's seed, (steps, N, M).
+
+    Args:
+        scenario: gives seed, grid, number of samples and what the scheme needs.
+        first_sample: index of the first sample, a multiple of ``STREAM_SAMPLES``, for runs in
+            chunks of samples.
+    """
     return sample_increments(
         scenario.seed,
         scenario.steps,
@@ -80,30 +89,31 @@ def brownian_increments(scenario: Scenario, first_sample: int = 0) -> BrownianIn
     )
 
 
-def _check_increments(noise: BrownianIncrements, scenario: Scenario) -> None:
+def check_increments(noise: BrownianIncrements, scenario: Scenario) -> None:
+    """Raise ScenarioError if the increments are those of another grid, or lack the Lévy areas."""
     shape = (scenario.steps, scenario.samples, scenario.model_spec.brownian_size)
     if noise.increments.shape != shape:
-        found = tuple(noise.increments.shape)
-        raise ScenarioError("noise", found, f"must be (steps, samples, channels) = {shape}")
+        given = tuple(noise.increments.shape)
+        raise ScenarioError("noise", given, f"must be (steps, samples, channels) = {shape}")
     if scenario.scheme_spec.levy_area and noise.levy_areas is None:
-        raise ScenarioError("noise", None, f"{scenario.scheme} reads the Lévy areas as well")
+        raise ScenarioError("noise", None, f"{scenario.scheme} needs the Lévy areas as well")
 
 
 def times(scenario: Scenario) -> Tensor:
-    """Real times of the grid, (T,), float64."""
+    """Return the real times of the solver's grid, (T,), float64, whatever the scenario's dtype."""
     return torch.linspace(
         0.0, scenario.horizon, scenario.steps + 1, dtype=torch.float64, device="cpu"
     )
 
 
 def initial_state(scenario: Scenario) -> Tensor:
-    """The initial state of every sample, (N, D)."""
+    """Return the initial state of every sample, (N, D), as a view of one row."""
     start = torch.tensor([scenario.initial], dtype=scenario.torch_dtype, device=scenario.device)
     return start.expand(scenario.samples, -1)
 
 
 def parameter_tensors(scenario: Scenario) -> dict[str, Tensor]:
-    """The parameters as tensors of shape (1, 1)."""
+    """Return the parameters by name as tensors of shape (1, 1), which broadcast over rows."""
     return {
         name: torch.tensor([[value]], dtype=scenario.torch_dtype, device=scenario.device)
         for name, value in scenario.parameters.items()
@@ -113,16 +123,16 @@ def parameter_tensors(scenario: Scenario) -> dict[str, Tensor]:
 def solve(
     scenario: Scenario, x0: Tensor, parameters: ParameterTensors, noise: BrownianIncrements
 ) -> Tensor:
-    """The scheme's solution as a differentiable function of start and parameters.
+    """Solve the SDE as a differentiable function of initial states and parameters.
 
     Args:
-        scenario: gives the model, the scheme and the step.
+        scenario: gives the model, the scheme and the step length.
         x0: initial states, (rows, D).
-        parameters: tensors of shape (1, 1) or (rows, 1).
+        parameters: tensors by name, of shape (1, 1) or (rows, 1).
         noise: increments (and areas), (steps, rows, M).
 
     Returns:
-        (steps + 1, rows, D)
+        States on the grid, (steps + 1, rows, D).
     """
     scheme = scenario.scheme_spec
     sde = make_sde(scenario.model_spec, parameters, scheme.interpretation)

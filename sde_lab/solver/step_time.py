@@ -1,9 +1,10 @@
 """Integrate in step time: one solver step is one unit of the solver's clock.
 
 In time u = 0, 1, …, K with drift Δ·f(t₀ + u·Δ, x), diffusion √Δ·g(t₀ + u·Δ, x) and increments
-of unit variance, every scheme gives what it gives in real time. But the solver's clock only meets
-whole numbers, which floating point holds exactly: K steps are K steps, and the k-th asks for the
-k-th increment. This is the only module that calls the solver.
+of unit variance, every scheme gives what it gives in real time. But the solver's clock only takes
+integer values, which floating point represents exactly: torchsde adds dt up, and in real time
+rounding makes it take 101 steps where 100 are meant. Here K steps are K steps, and the k-th asks
+for the k-th increment.
 """
 
 from __future__ import annotations
@@ -22,15 +23,25 @@ from sde_lab.solver.allocation import empty_tensor
 from sde_lab.solver.brownian import BrownianIncrements
 
 Field = Callable[[Tensor, Tensor], Tensor]
+"""Drift or diffusion as a function of time and states (rows, D)."""
 TimeMap = Callable[[Tensor], Tensor]
-"""Step time u, of shape (), to real time, of shape () or (rows, 1)."""
+"""Map from step time u, of shape (), to real time, of shape () or (rows, 1)."""
 OnState = Callable[[Tensor], None]
-"""What is done with each state on the way."""
+"""Callback with the states (rows, D) of each step."""
 
 
 @dataclass(frozen=True)
 class SDE:
-    """Drift and diffusion in real time, as functions of (t, x), with the facts a solver needs."""
+    """An SDE in real time, as functions of (t, x), with the facts that a solver needs.
+
+    Attributes:
+        drift: (t, states (rows, D)) → broadcastable to (rows, D).
+        diffusion: (t, states) → broadcastable to (rows, D) for diagonal noise, else to
+            (rows, D, M).
+        noise_type: structure of the diffusion.
+        interpretation: stochastic integral in which the drift is meant.
+        brownian_size: number M of Brownian motions.
+    """
 
     drift: Field
     diffusion: Field
@@ -40,7 +51,15 @@ class SDE:
 
 
 def make_sde(model: Model, parameters: ParameterTensors, interpretation: Interpretation) -> SDE:
-    """The model at these parameters, its drift converted to the reading of the scheme."""
+    """Return the model's SDE at these parameters in the scheme's interpretation.
+
+    Args:
+        model: gives drift, diffusion and the Itô correction.
+        parameters: tensors by name, (1, 1) or (rows, 1). They are read at each evaluation, so that
+            values exchanged in the mapping take effect.
+        interpretation: of the scheme. Where the model has the other, the drift is converted: the
+            Itô drift is the Stratonovich drift plus ``model.correction``.
+    """
 
     def drift(t: Tensor, x: Tensor) -> Tensor:
         return model.drift(t, x, parameters)
@@ -70,10 +89,10 @@ def integrate(
     step: float | Tensor,
     time_map: TimeMap,
 ) -> Tensor:
-    """Walk all steps of the noise from x0.
+    """Solve the SDE over all steps of the noise.
 
     Args:
-        sde: the equation, already in the scheme's reading.
+        sde: the equation, already in the scheme's interpretation.
         scheme: the scheme.
         x0: initial states, (rows, D).
         noise: increments (and areas) of shape (steps, rows, M).
@@ -81,11 +100,12 @@ def integrate(
         time_map: real time at step time u.
 
     Returns:
-        States at steps 0, 1, …, K: (K + 1, rows, D).
+        States at steps 0, 1, …, K: (K + 1, rows, D), with a graph where autograd records.
     """
-    visited = _ListSink() if torch.is_grad_enabled() else _TensorSink(noise, x0)
-    integrate_with_callback(sde, scheme, x0, noise, step, time_map, visited.append)
-    return visited.stacked()
+    # A graph needs every state as it was: no in-place writes to one table while autograd records.
+    states = _ListSink() if torch.is_grad_enabled() else _TensorSink(noise, x0)
+    integrate_with_callback(sde, scheme, x0, noise, step, time_map, states.append)
+    return states.stacked()
 
 
 def integrate_with_callback(
@@ -97,11 +117,11 @@ def integrate_with_callback(
     time_map: TimeMap,
     on_state: OnState,
 ) -> None:
-    """Walk as :func:`integrate` does, telling each state instead of keeping all.
+    """Solve as :func:`integrate` does, but call ``on_state`` with each state and store nothing.
 
-    ``on_state`` is called with the state (rows, D) at each of the steps 0, 1, …, K, before the step
-    from there begins. It may change the equation's parameters for that step, except at 0, where the
-    solver has looked at the equation before.
+    ``on_state`` gets the states (rows, D) at each of the steps 0, 1, …, K, before the step from
+    there begins. It may change the equation's parameters for that step, except at 0, where the
+    solver has evaluated the equation before.
     """
     on_state(_last_state(sde, scheme, x0, noise, step, time_map, on_state))
 
@@ -114,14 +134,18 @@ def one_step(
     step: float | Tensor,
     time_map: TimeMap,
 ) -> Tensor:
-    """The step map: states (rows, D) after the one step of the noise; see :func:`integrate`."""
+    """Apply the scheme's step map Φ once; arguments as for :func:`integrate` with one step.
+
+    Returns:
+        States after the step, (rows, D).
+    """
     return _last_state(sde, scheme, x0, noise, step, time_map, None)
 
 
 def as_torchsde(
     sde: SDE, noise: BrownianIncrements, step: float, time_map: TimeMap
 ) -> tuple[Any, torchsde.BaseBrownian]:
-    """The SDE and the Brownian motion as ``torchsde.sdeint`` takes them, on the solver's clock."""
+    """Return the SDE and the Brownian motion in step time, as ``torchsde.sdeint`` takes them."""
     table = _TabulatedBrownian(noise)
     return _StepTimeSDE(sde, step, time_map, table, None), table
 
@@ -135,15 +159,15 @@ def _last_state(
     time_map: TimeMap,
     on_state: OnState | None,
 ) -> Tensor:
-    """Solve to the end, telling the state that each step starts from.
+    """Return the states after the last step, and call ``on_state`` with those before each step.
 
     Asked for every time, the solver interpolates to each and stacks them, which costs a third of a
-    long run; asked for the last, it walks the same steps.
+    long run; asked for the last time only, it takes the same steps.
     """
     table = _TabulatedBrownian(noise)
-    walked = _StepTimeSDE(sde, step, time_map, table, on_state)
-    found: Tensor = torchsde.sdeint(
-        walked,
+    step_time_sde = _StepTimeSDE(sde, step, time_map, table, on_state)
+    first_and_last: Tensor = torchsde.sdeint(
+        step_time_sde,
         x0,
         torch.tensor([0, len(noise.increments)], dtype=x0.dtype, device="cpu"),
         bm=table,
@@ -151,12 +175,12 @@ def _last_state(
         dt=1.0,
         options=dict(scheme.options),
     )
-    walked.release()
-    return found[1]
+    step_time_sde.release()
+    return first_and_last[1]
 
 
 class _ListSink:
-    """States in a list, each with its graph."""
+    """Collect states in a list, each with its graph."""
 
     def __init__(self) -> None:
         self._states: list[Tensor] = []
@@ -169,7 +193,7 @@ class _ListSink:
 
 
 class _TensorSink:
-    """States written to one table while they are still in the cache."""
+    """Write states to one preallocated table (K + 1, rows, D) while they are in the CPU cache."""
 
     def __init__(self, noise: BrownianIncrements, x0: Tensor) -> None:
         self._table = empty_tensor((len(noise.increments) + 1, *x0.shape), x0.dtype, x0.device)
@@ -184,43 +208,47 @@ class _TensorSink:
 
 
 class _StepTimeSDE:
-    """The equation on the solver's clock.
+    """The SDE in step time, with the attributes and methods that ``torchsde.sdeint`` asks for.
 
-    The solver evaluates both fields once to check shapes and again to step; each remembers its last
-    answer, which on one step over many rows saves a fifth of the work.
+    The solver evaluates drift and diffusion once to check shapes and again to step; each memoises
+    its last result, which on one step over many rows saves a fifth of the work.
     """
 
     def __init__(
         self,
         sde: SDE,
         step: float | Tensor,
-        clock: TimeMap,
+        time_map: TimeMap,
         table: _TabulatedBrownian,
-        arrive: OnState | None,
+        on_state: OnState | None,
     ) -> None:
         self.noise_type = sde.noise_type
         self.sde_type = sde.interpretation
         self._sde = sde
         self._step = step
         self._root = step**0.5
-        self._time_map = clock
+        self._time_map = time_map
         self._table = table
-        self._on_state = arrive
-        self._remembered_drift = _memoise_last(self._drift)
+        self._on_state = on_state
+        self._memoised_drift = _memoise_last(self._drift)
         self.g = _memoise_last(self._diffusion)
 
     def f(self, u: Tensor, x: Tensor) -> Tensor:
-        """The drift. Every scheme draws its increment, then asks at the state it starts from."""
+        """Return the drift Δ·f, and report the state from which a step starts.
+
+        Every scheme of torchsde draws its increment first and then evaluates the drift at the state
+        that the step starts from: the first evaluation after a draw is at that state.
+        """
         if self._on_state is not None and self._table.drawn:
             self._on_state(x)
             self._table.drawn = False
-        return self._remembered_drift(u, x)
+        return self._memoised_drift(u, x)
 
     def release(self) -> None:
-        """Let go of everything.
+        """Drop all references to tensors.
 
-        What the solver wraps around this refers to itself, and so would keep noise and states until
-        garbage is collected.
+        The solver's wrapper around this object is part of a reference cycle, which would hold noise
+        and states in memory until the next garbage collection.
         """
         self._table.release()
         vars(self).clear()
@@ -234,26 +262,29 @@ class _StepTimeSDE:
         if self.noise_type == "diagonal":
             return (g * root).expand_as(x)
         if isinstance(root, Tensor):
-            root = root.unsqueeze(-1)
+            root = root.unsqueeze(-1)  # (rows, 1) → (rows, 1, 1), to scale (rows, D, M)
         return (g * root).expand(*x.shape, self._sde.brownian_size)
 
 
 def _memoise_last(evaluate: Field) -> Field:
-    """Answer again what was asked last: the same state tensor at the same time."""
-    asked: list[tuple[Tensor, Tensor, Tensor]] = []
+    """Memoise the last evaluation: the same state tensor (by identity) at the same time."""
+    last: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def remembered(u: Tensor, x: Tensor) -> Tensor:
-        if asked and asked[0][1] is x and float(asked[0][0]) == float(u):
-            return asked[0][2]
-        answer = evaluate(u, x)
-        asked[:] = [(u, x, answer)]
-        return answer
+    def memoised(u: Tensor, x: Tensor) -> Tensor:
+        if last and last[0][1] is x and float(last[0][0]) == float(u):
+            return last[0][2]
+        result = evaluate(u, x)
+        last[:] = [(u, x, result)]
+        return result
 
-    return remembered
+    return memoised
 
 
 class _TabulatedBrownian(torchsde.BaseBrownian):  # type: ignore[misc]
-    """Increments already drawn, handed out by step number."""
+    """A Brownian motion in step time that looks its increments up by the index of the step.
+
+    ``drawn`` is set at each look-up: :meth:`_StepTimeSDE.f` recognises the start of a step by it.
+    """
 
     __slots__ = ("_noise", "drawn")
 
@@ -262,18 +293,19 @@ class _TabulatedBrownian(torchsde.BaseBrownian):  # type: ignore[misc]
         self.drawn = False
 
     def release(self) -> None:
-        """Let go of the increments."""
+        """Drop the reference to the increments."""
         del self._noise
 
     def __call__(
         self, ta: Tensor, tb: Tensor | None = None, return_U: bool = False, return_A: bool = False
     ) -> Tensor | tuple[Tensor, Tensor]:
-        k = int(ta)
+        k = int(ta)  # exact: times are integers in step time
         self.drawn = True
         w = self._noise.increments[k]
         if not return_U:
             return w
         assert self._noise.levy_areas is not None
+        # torchsde's U is ∫W_s ds = ½W + H over a step of length 1.
         return w, torch.add(self._noise.levy_areas[k], w, alpha=0.5)
 
     def __repr__(self) -> str:

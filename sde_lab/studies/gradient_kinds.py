@@ -1,6 +1,8 @@
-"""Which gradient is wanted: for each time and sample, the mean over samples, or a sum over time.
+"""Three gradients from one Jacobian: of one path at one time, of the mean, and summed over time.
 
-All three are sums of the same Jacobian, each with its own weights: its ``grad_outputs``.
+Each is a weighted sum Σ v · ∂X/∂x₀ of the same derivatives. The weights v, of the shape (T, N, D)
+of the paths, are what ``torch.autograd.grad`` takes as ``grad_outputs`` (a vector-Jacobian
+product), so which gradient one gets is a choice of v.
 """
 
 from __future__ import annotations
@@ -19,13 +21,14 @@ from sde_lab.studies.benchmark.torchsde_setup import TorchsdeSetup, torchsde_set
 
 @dataclass(frozen=True)
 class GradientKind:
-    """One gradient that one may want.
+    """One choice of the weights v.
 
     Attributes:
-        name: as it stands in the table.
-        formula: LaTeX.
-        grad_outputs: gives the weights, (T, N, D), for paths of that shape.
-        meaning: what it answers.
+        name: short name for people.
+        formula: the gradient as LaTeX.
+        grad_outputs: function from paths (T, N, D) to weights of the same shape. Its source is
+            shown on a page, without a docstring.
+        meaning: the question that the gradient answers.
     """
 
     name: str
@@ -36,17 +39,17 @@ class GradientKind:
 
 @dataclass(frozen=True)
 class GradientComparison:
-    """The three gradients of the first component by its own start.
+    """The three gradients of the first component with respect to its own initial value.
 
     Attributes:
-        times: (T,)
-        each: of a few samples at every time, (T, S).
-        mean: the mean over all samples at every time, (T,).
-        mean_error: its standard error, (T,).
-        sums: the sum over time of each of those samples, (S,).
-        from_autograd: the same three numbers by ``autograd.grad``: of the first sample at the last
-            time, of the mean at the last time, and the sum over time of the first sample.
-        from_jacobian: those three from the Jacobian.
+        times: in the model's unit, (T,).
+        each: ∂X_t/∂x₀ of the first S samples, (T, S), S ≤ :data:`MAX_DISPLAY_SAMPLES`.
+        mean: its mean over all samples, (T,).
+        mean_error: standard error of the mean, (T,); NaN for a single sample.
+        sums: sum over time of each of the first S samples, (S,).
+        from_autograd: by ``autograd.grad``, in the order of :data:`KINDS`: the first sample at the
+            last time, the mean at the last time, and the first sample summed over time.
+        from_jacobian: the same three numbers from the Jacobian.
     """
 
     times: Tensor
@@ -58,8 +61,8 @@ class GradientComparison:
     from_jacobian: tuple[float, ...]
 
 
-SHOWN = 30
-"""Samples on show."""
+MAX_DISPLAY_SAMPLES = 30
+"""Samples whose gradients are returned one by one, at most."""
 
 
 def one_path_one_time(X: Tensor) -> Tensor:
@@ -85,26 +88,26 @@ KINDS = (
         "for this path, at this time",
         r"\frac{\partial X_T^{(1)}}{\partial x_0}",
         one_path_one_time,
-        "how one path answers at one time",
+        "how one path responds at one time",
     ),
     GradientKind(
         "mean over the paths",
         r"\frac1N \sum_n \frac{\partial X_T^{(n)}}{\partial x_0}",
         mean_over_samples,
-        "how the expectation answers",
+        "how the expectation responds",
     ),
     GradientKind(
         "sum over time",
         r"\sum_k \frac{\partial X_{t_k}^{(1)}}{\partial x_0}",
         sum_over_time,
-        "what a loss feels that adds up all times",
+        "the gradient of a loss that sums over all times",
     ),
 )
-"""In the order of the numbers in :class:`Wanted`."""
+"""The three kinds, in the order of the numbers in :class:`GradientComparison`."""
 
 
 def compare_gradients(scenario: Scenario) -> GradientComparison:
-    """The three gradients, from one Jacobian and from three backward passes, in float64.
+    """Compute the three gradients from one Jacobian, and by three backward passes, in float64.
 
     Raises:
         ScenarioError: if the Jacobian does not fit the memory budget.
@@ -113,25 +116,29 @@ def compare_gradients(scenario: Scenario) -> GradientComparison:
     each = METHODS["replay"](setup)[:, :, 0, 0]
     samples = each.shape[1]
     mean, sums = each.mean(dim=1), each.sum(dim=0)
-    spread = each.std(dim=1) if samples > 1 else torch.full_like(mean, torch.nan)
+    std = each.std(dim=1) if samples > 1 else torch.full_like(mean, torch.nan)
     return GradientComparison(
         times=setup.ts * scenario.step,
-        each=each[:, :SHOWN],
+        each=each[:, :MAX_DISPLAY_SAMPLES],
         mean=mean,
-        mean_error=spread / samples**0.5,
-        sums=sums[:SHOWN],
-        from_autograd=_backward(setup),
+        mean_error=std / samples**0.5,
+        sums=sums[:MAX_DISPLAY_SAMPLES],
+        from_autograd=_gradients_by_autograd(setup),
         from_jacobian=(float(each[-1, 0]), float(mean[-1]), float(sums[0])),
     )
 
 
-def _backward(s: TorchsdeSetup) -> tuple[float, ...]:
-    """One backward pass for each kind, with its weights: its sum over the samples' starts."""
+def _gradients_by_autograd(s: TorchsdeSetup) -> tuple[float, ...]:
+    """Compute each kind by one backward pass with its weights.
+
+    Every sample has an initial value of its own, a leaf (N, D); a path depends on its own leaf
+    alone, so the sum over the leaves is the derivative with respect to their common value.
+    """
     x0 = s.x0.repeat(s.samples, 1).requires_grad_()
-    path = sdeint(s.sde, x0, s.ts, bm=s.bm, **s.solver)
-    found = []
+    paths = sdeint(s.sde, x0, s.ts, bm=s.bm, **s.solver)
+    gradients = []
     for kind in KINDS:
-        weights = kind.grad_outputs(path)
-        (gradient,) = torch.autograd.grad(path, x0, weights, retain_graph=True)
-        found.append(float(gradient[:, 0].sum()))
-    return tuple(found)
+        weights = kind.grad_outputs(paths)
+        (gradient,) = torch.autograd.grad(paths, x0, weights, retain_graph=True)
+        gradients.append(float(gradient[:, 0].sum()))
+    return tuple(gradients)

@@ -1,8 +1,12 @@
-"""Derivatives of expected payoffs by the start: path by path, by bumping, and exactly.
+"""Deltas of two payoffs: pathwise estimator, finite difference, and exact value.
 
-A call pays max(X_T − K, 0), which has a kink: its derivative along a path, 1{X_T > K} ∂X_T/∂x₀, has
-the right mean. A digital pays 1{X_T > K}, which jumps: its derivative along almost every path is 0,
-and the mean of zeros is not the derivative of the mean (Glasserman 2003, §7.2).
+A call option pays max(X_T − K, 0). The payoff is Lipschitz and differentiable but for X_T = K,
+which has probability zero, so derivative and expectation may be exchanged: the pathwise estimator
+1{X_T > K} ∂X_T/∂x₀ is unbiased. A digital option pays 1{X_T > K}, which is discontinuous: its
+derivative along almost every path is 0, and the mean of zeros is not the derivative of the
+expectation.
+
+Source: Glasserman (2003), Monte Carlo Methods in Financial Engineering, §7.2.
 """
 
 from __future__ import annotations
@@ -21,16 +25,17 @@ from sde_lab.solver.simulate import brownian_increments, simulate
 from sde_lab.theory.exact_laws import exact_laws
 
 Array = NDArray[np.float64]
-STRIKES = 41
-BUMP = 0.02
-"""Share of the start (or of 1, where the start is 0) that it is moved up and down by."""
-NODES = 400
-"""Equal shares of probability that an exact mean is summed over."""
+STRIKE_COUNT = 41
+"""Number K of strikes."""
+RELATIVE_BUMP = 0.02
+"""Perturbation of the initial value, up and down, as a fraction of it (of 1 where it is 0)."""
+QUANTILE_NODES = 400
+"""Number of equal probabilities over which an exact expectation is summed."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A Monte-Carlo mean and its standard error, both (K,)."""
+    """A Monte Carlo mean and its standard error, per strike, (K,) each."""
 
     mean: Array
     error: Array
@@ -38,12 +43,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class PayoffDeltas:
-    """∂E[payoff]/∂x₀ of one payoff over its strikes, in payoff per unit of the start.
+    """∂E[payoff]/∂x₀ of one payoff at each strike, in payoff per unit of the initial value.
 
     Attributes:
-        pathwise: mean of the derivatives along each path.
-        bumped: difference of the payoffs from two starts on the same noise.
-        exact: (K,), None where the law is not known.
+        pathwise: mean of the payoff's derivative along each path.
+        bumped: central finite difference from two initial values, under common random numbers.
+        exact: from the exact law, (K,); None where it is not known.
     """
 
     pathwise: Estimate
@@ -67,30 +72,32 @@ class PayoffStudy:
 
 
 def payoff_study(scenario: Scenario) -> PayoffStudy:
-    """Differentiate both payoffs by the start of the first component, in every way.
+    """Estimate both deltas with respect to the initial value of the first component.
+
+    Samples in which a path or its derivative diverged are left out.
 
     Raises:
-        ScenarioError: if the scenario does not fit the memory budget, or every path explodes.
+        ScenarioError: if the scenario does not fit the memory budget, or every path diverges.
     """
     noise = brownian_increments(scenario)
     paths = simulate(scenario, noise)
-    starts = _starts(scenario)
-    ends = [simulate(start, noise).values[-1, :, 0].double().numpy() for start in starts]
+    bumped = _bumped_scenarios(scenario)
+    # all of shape (N,): X_T from the lower and from the higher initial value, X_T, and ∂X_T/∂x₀
+    low, high = (simulate(one, noise).values[-1, :, 0].double().numpy() for one in bumped)
     end = paths.values[-1, :, 0].double().numpy()
     slope = jacobian(paths).values[-1, :, 0, 0].double().numpy()
-    whole = np.isfinite(np.stack([end, slope, *ends])).all(axis=0)
-    end, slope, low, high = (table[whole] for table in (end, slope, *ends))
-    if not whole.any():
-        raise ScenarioError(
-            "steps", scenario.steps, "every path explodes; more steps may hold them"
-        )
+    finite = np.isfinite(np.stack([end, slope, low, high])).all(axis=0)
+    if not finite.any():
+        hint = "every path diverges (numerical overflow); more steps may prevent it"
+        raise ScenarioError("steps", scenario.steps, hint)
+    end, slope, low, high = (values[finite] for values in (end, slope, low, high))
     lowest, highest = np.quantile(end, (0.05, 0.95))
-    strikes = np.linspace(lowest, highest, STRIKES)
-    width = starts[1].initial[0] - starts[0].initial[0]
-    level = strikes[:, None]
+    strikes = np.linspace(lowest, highest, STRIKE_COUNT)
+    width = bumped[1].initial[0] - bumped[0].initial[0]
+    level = strikes[:, None]  # (K, 1) against samples (N,)
     bumped_call = (np.maximum(high - level, 0) - np.maximum(low - level, 0)) / width
     bumped_digital = ((high > level) * 1.0 - (low > level)) / width
-    call, digital = _exact(scenario, strikes) or (None, None)
+    call, digital = _exact_deltas(scenario, strikes) or (None, None)
     return PayoffStudy(
         strikes,
         PayoffDeltas(_estimate((end > level) * slope), _estimate(bumped_call), call),
@@ -99,47 +106,53 @@ def payoff_study(scenario: Scenario) -> PayoffStudy:
 
 
 def _estimate(values: Array) -> Estimate:
-    """Mean and standard error over the samples of a (K, N) table."""
+    """Return mean and standard error over the samples of a (K, N) table."""
     count = values.shape[1]
     return Estimate(values.mean(axis=1), values.std(axis=1) / math.sqrt(count))
 
 
-def _starts(scenario: Scenario) -> tuple[Scenario, Scenario]:
-    """The scenario with its first component started lower and higher."""
+def _bumped_scenarios(scenario: Scenario) -> tuple[Scenario, Scenario]:
+    """Return the scenario with a lower and a higher initial value of its first component.
+
+    Both stay within the parameter's bounds, so the difference may be one-sided there.
+    """
     parameter, (first, *rest) = scenario.model_spec.initial[0], scenario.initial
-    bump = BUMP * (abs(first) or 1.0)
+    bump = RELATIVE_BUMP * (abs(first) or 1.0)
     low, high = max(first - bump, parameter.minimum), min(first + bump, parameter.maximum)
     return scenario.replace(x0=(low, *rest)), scenario.replace(x0=(high, *rest))
 
 
-def _exact(scenario: Scenario, strikes: Array) -> tuple[Array, Array] | None:
-    """Derivatives of E[max(X − K, 0)] = ∫ max(Q(u) − K, 0) du and of P[X > K], where Q is known.
+def _exact_deltas(scenario: Scenario, strikes: Array) -> tuple[Array, Array] | None:
+    """Return the exact deltas of call and digital option, (K,) each; None where not known.
 
-    With Q the quantile function, the first is ∫ 1{Q(u) > K} ∂Q/∂x₀ du, the second p(K) ∂Q/∂x₀ at
-    Q(u) = K.
+    With Q the quantile function of X_T, E[max(X_T − K, 0)] = ∫ max(Q(u) − K, 0) du has the
+    derivative ∫ 1{Q(u) > K} ∂Q(u)/∂x₀ du, and P[X_T > K] has p(K) ∂Q(u)/∂x₀ at Q(u) = K, with p the
+    density. ∂Q/∂x₀ is a central difference of exact quantiles; the integral is a midpoint sum.
     """
-    starts = _starts(scenario)
-    middle, low, high = (_quantiles(start) for start in (scenario, *starts))
-    law = _end_law(scenario)
+    bumped = _bumped_scenarios(scenario)
+    middle, low, high = (_quantiles(one) for one in (scenario, *bumped))
+    law = _law_at_horizon(scenario)
     density = None if law is None else law.density(strikes, -1)
     if middle is None or low is None or high is None or density is None:
         return None
-    slope = (high - low) / (starts[1].initial[0] - starts[0].initial[0])
-    above = np.append(np.cumsum(slope[::-1])[::-1] / NODES, 0.0)
+    slope = (high - low) / (bumped[1].initial[0] - bumped[0].initial[0])
+    # The integral from each node to the last, and 0 beyond it. As a function of K it is read at the
+    # edges between nodes, where Q(u) > K changes from one node to the next.
+    above = np.append(np.cumsum(slope[::-1])[::-1] / QUANTILE_NODES, 0.0)
     edges = np.concatenate([middle[:1], (middle[1:] + middle[:-1]) / 2, middle[-1:]])
     return np.interp(strikes, edges, above), density * np.interp(strikes, middle, slope)
 
 
 def _quantiles(scenario: Scenario) -> Array | None:
-    """Quantiles of X_T at the middles of NODES equal shares, (NODES,)."""
-    law = _end_law(scenario)
+    """Return quantiles of X_T at the midpoints of equal probabilities, (QUANTILE_NODES,)."""
+    law = _law_at_horizon(scenario)
     if law is None:
         return None
-    rows = [law.quantile((i + 0.5) / NODES) for i in range(NODES)]
+    rows = [law.quantile((i + 0.5) / QUANTILE_NODES) for i in range(QUANTILE_NODES)]
     return None if rows[0] is None else np.array([row[-1, 0] for row in rows if row is not None])
 
 
-def _end_law(scenario: Scenario) -> Law | None:
-    """The exact law of the state at 0 and at the horizon."""
-    found = exact_laws(scenario.replace(samples=1), times=np.array([0.0, scenario.horizon]))
-    return None if found is None else found.state
+def _law_at_horizon(scenario: Scenario) -> Law | None:
+    """Return the exact law of the state at times 0 and T; None where it is not known."""
+    laws = exact_laws(scenario.replace(samples=1), times=np.array([0.0, scenario.horizon]))
+    return None if laws is None else laws.state

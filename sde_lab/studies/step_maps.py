@@ -1,4 +1,8 @@
-"""Why replay works: the derivatives of single steps, and their running product."""
+"""Derivatives of the single steps of a scheme, and their running product.
+
+A step is a map X_{k+1} = Φ(X_k, ΔW_k), and by the chain rule ∂X_k/∂x₀ is the product of the A_k =
+∂Φ/∂x along the path. Replay (:mod:`sde_lab.sensitivity.replay`) rests on this.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +16,19 @@ from sde_lab.sensitivity.replay import step_jacobians
 from sde_lab.solver.simulate import simulate
 from sde_lab.theory.exact_laws import exact_laws
 
-SHOWN = 20
-"""Samples on show."""
+MAX_DISPLAY_SAMPLES = 20
+"""Samples whose steps are differentiated, at most."""
 
 
 @dataclass(frozen=True)
 class StepMaps:
-    """The step maps of a few samples, differentiated by the state.
+    """Derivatives of the steps of S samples, one diagonal entry of each matrix.
 
     Attributes:
-        times: (T,)
-        a: entry (component, component) of A_k at the beginning of each step, (steps, S).
+        times: in the model's unit, (T,).
+        a: entry (component, component) of A_k of each step, (steps, S).
         products: the same entry of A_{k−1} ⋯ A_1 A_0, which is ∂X_k/∂x₀, (T, S).
-        exact: mean of ∂X_t/∂x₀ in theory, (T,); None where it is not known.
+        exact: exact mean of ∂X_t/∂x₀, (T,); None where it is not known.
     """
 
     times: NDArray[np.float64]
@@ -37,12 +41,14 @@ def step_maps(scenario: Scenario, component: int = 0) -> StepMaps:
     """Linearise every step of the first few samples, in float64.
 
     Args:
-        scenario: what is simulated.
-        component: which component's derivative by its own initial value is shown.
+        scenario: gives equation, scheme, grid and seed.
+        component: index of the state component; its derivative with respect to its own initial
+            value is returned.
     """
-    few = scenario.replace(samples=min(scenario.samples, SHOWN), dtype="float64")
+    samples = min(scenario.samples, MAX_DISPLAY_SAMPLES)
+    few = scenario.replace(samples=samples, dtype="float64")
     paths = simulate(few)
-    a = step_jacobians(paths).numpy()
+    a = step_jacobians(paths).numpy()  # (steps, S, D, D)
     products = [np.broadcast_to(np.eye(a.shape[-1]), a.shape[1:])]
     for matrices in a:
         products.append(matrices @ products[-1])

@@ -1,4 +1,8 @@
-"""The trap: one backward pass through a whole path returns the sum of all its derivatives."""
+"""The sum that one backward pass through whole paths returns, and the derivatives it sums.
+
+``autograd.grad`` computes a vector-Jacobian product. With ``grad_outputs=ones_like(X)`` the vector
+is all ones, so the derivatives at all times, of all samples and components, come out as one sum.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +18,13 @@ from sde_lab.studies.benchmark.torchsde_setup import torchsde_setup
 
 @dataclass(frozen=True)
 class SummedGradient:
-    """What a backward pass returns for the first start, and what it is made of.
+    """The gradient of summed paths with respect to the first initial value, and its terms by time.
 
     Attributes:
-        times: (T,)
+        times: in the model's unit, (T,).
         derivatives: ∂X_t/∂x₀ summed over the samples and components of X, (T,).
-        returned: the one number from ``autograd.grad(X, x0, ones_like(X))``.
-        samples: how many paths are in it.
+        returned: the number that ``autograd.grad(X, x0, ones_like(X))`` returns, their sum.
+        samples: number of samples in the sum.
     """
 
     times: NDArray[np.float64]
@@ -30,7 +34,7 @@ class SummedGradient:
 
 
 def summed_gradient(scenario: Scenario) -> SummedGradient:
-    """Ask autograd for the gradient of whole paths by their common start, in float64.
+    """Compute the summed gradient by one backward pass, and its terms by replay, in float64.
 
     Raises:
         ScenarioError: if the Jacobian does not fit the memory budget.

@@ -1,1 +1,1 @@
-"""Paths and Jacobian → the small arrays that a page shows."""
+"""Statistics of paths and of their Jacobian, in memory that does not grow with the steps."""

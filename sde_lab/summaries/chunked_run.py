@@ -1,20 +1,18 @@
-"""Scenario → summary, span of samples by span, in bounded memory.
+"""Scenario → summary, in chunks of samples and in bounded memory.
 
-A page shows at most 121 times. So a run too long to hold whole is simulated and differentiated some
-samples at a time, of which only the displayed times are kept. Samples do not influence each other
-and their noise does not depend on how many there are: the numbers are those of a single run.
+A page shows at most 121 times. So a run too large for memory is simulated and differentiated in
+chunks of samples, of which only the displayed times are stored. Samples do not influence each other
+and their noise does not depend on their number: the numbers are those of a single run.
 """
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 from sde_lab import memory
-from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 from sde_lab.sensitivity.compiled_engine import compiled_tables
+from sde_lab.sensitivity.engines import chosen_engine
 from sde_lab.sensitivity.jacobian import jacobian
 from sde_lab.solver.brownian import STREAM_SAMPLES
 from sde_lab.solver.simulate import brownian_increments, simulate
@@ -22,34 +20,28 @@ from sde_lab.summaries.estimators import Array
 from sde_lab.summaries.summary import Summary, display_indices, summarise_tables, to_display_layout
 
 CHUNK_BYTES = 256e6
-"""Memory of one span. The solver's own cost per step asks for many samples at once."""
+"""Memory of one chunk, in bytes. Many samples at once spread the solver's overhead per step."""
 MAX_CHUNK_SAMPLES = 16 * STREAM_SAMPLES
-"""Samples of one span, at most: beyond, nothing is gained and progress is shown too rarely. Fewer
-of an equation that takes long to evaluate."""
-
-SUMMARY_ENGINES = ("auto", "compiled", "torchsde")
-ENGINE_VARIABLE = "SDE_LAB_ENGINE"
-"""Environment variable with the engine of summaries; "torchsde" gives the same bits every time."""
+"""Largest number of samples of one chunk, for an equation as cheap as a built-in model: more gain
+no speed, and progress would be reported too rarely."""
 
 
 class ChunkedRun:
-    """A run in progress, which can be advanced, looked at and left.
+    """A run in chunks of samples, which can be advanced, summarised at any time and abandoned.
 
     Attributes:
-        scenario: what is run.
-        done: number of samples done so far.
-        engine: which engine computed the last of them, "compiled" or "torchsde".
+        scenario: the scenario.
+        done: number of samples simulated so far.
+        engine: engine of the last chunk, "compiled" or "torchsde".
 
     Raises:
-        ScenarioError: if even the displayed times do not fit the memory budget.
+        ScenarioError: if even the displayed times do not fit the memory budget, or the engine does
+            not exist.
     """
 
     def __init__(self, scenario: Scenario, engine: str | None = None) -> None:
         check_memory(scenario)
-        engine = os.environ.get(ENGINE_VARIABLE, "auto") if engine is None else engine
-        if engine not in SUMMARY_ENGINES:
-            raise ScenarioError("engine", engine, f"must be one of {', '.join(SUMMARY_ENGINES)}")
-        self._engine = engine
+        self._engine = chosen_engine(engine)
         self.engine = "torchsde"
         self.scenario = scenario
         self.done = 0
@@ -60,20 +52,21 @@ class ChunkedRun:
 
     @property
     def finished(self) -> bool:
-        """Whether all samples are done."""
+        """True once all samples are simulated."""
         return self.done == self.scenario.samples
 
     def advance(self) -> int:
-        """Simulate and differentiate the next span of samples; how many are done then."""
+        """Simulate and differentiate the next chunk; return the number of samples done so far."""
         fitting = int(CHUNK_BYTES / memory.bytes_per_sample(self.scenario, jacobian=True))
-        widest = int(
+        most = int(
             MAX_CHUNK_SAMPLES
             / self.scenario.model_spec.evaluation_cost(self.scenario.scheme_spec.interpretation)
         )
-        span = max(min(fitting, widest) // STREAM_SAMPLES * STREAM_SAMPLES, STREAM_SAMPLES)
-        stop = min(self.done + span, self.scenario.samples)
+        # Whole random streams, so that the next chunk starts at a multiple of STREAM_SAMPLES.
+        size = max(min(fitting, most) // STREAM_SAMPLES * STREAM_SAMPLES, STREAM_SAMPLES)
+        stop = min(self.done + size, self.scenario.samples)
         part = self.scenario.replace(samples=stop - self.done)
-        done = slice(self.done, stop)
+        chunk = slice(self.done, stop)
         compiled = None
         if self._engine != "torchsde":
             wait = self._engine == "compiled"
@@ -83,28 +76,31 @@ class ChunkedRun:
             parts = [compiled.states, *compiled.derivatives]
         else:
             self.engine = "torchsde"
-            parts = self._replayed(part)
+            parts = self._run_torchsde(part)
         for table, values in zip(self._tables, parts, strict=True):
-            table[..., done] = values
+            table[..., chunk] = values
         self.done = stop
         return stop
 
-    def _replayed(self, part: Scenario) -> list[Array]:
-        """Return the displayed states and derivatives of some samples by torchsde and replay."""
+    def _run_torchsde(self, part: Scenario) -> list[Array]:
+        """Return states and derivatives at the displayed times by torchsde, (T, D, N) each."""
         paths = simulate(part, brownian_increments(part, first_sample=self.done))
         derivatives = jacobian(paths).values
         tables = [paths.values, *derivatives.unbind(-1)]
         return [to_display_layout(table, self._indices) for table in tables]
 
     def summary(self) -> Summary:
-        """What the samples done so far show."""
-        done = self.scenario.replace(samples=max(self.done, 1))
+        """Return the summary of the samples done so far, with their number as ``samples``."""
+        scenario = self.scenario.replace(samples=max(self.done, 1))
         tables = [table[..., : self.done] for table in self._tables]
-        return summarise_tables(done, self.scenario.model_spec.jacobian_columns, tables)
+        return summarise_tables(scenario, self.scenario.model_spec.jacobian_columns, tables)
 
 
 def check_memory(scenario: Scenario) -> None:
-    """Raise ScenarioError if the displayed times, or one block of samples, are over the memory."""
+    """Raise ScenarioError if a run in chunks does not fit the memory budget.
+
+    Needed are the displayed times of all samples, and all times of one chunk.
+    """
     memory.check_chunked_run(scenario)
     memory.check_run(scenario.replace(samples=min(scenario.samples, STREAM_SAMPLES)), jacobian=True)
 
@@ -114,25 +110,25 @@ def simulate_summary(scenario: Scenario, engine: str | None = None) -> Summary:
 
     The numbers are those of ``summarise(paths, jacobian(paths))`` with ``paths =
     simulate(scenario)``: samples do not influence each other, and the noise of each does not depend
-    on how many there are. So spans of samples are run one after the other, and of each only the
-    displayed times are kept, at most 121. Whole paths of (time, sample, state) and derivatives of
-    (time, sample, state, parameter) are never held, which is what limits the number of steps and
-    samples otherwise.
+    on their number. So the samples are run in chunks, of which only the displayed times, at most
+    121, are stored. Whole paths (time, sample, state) and derivatives (time, sample, state,
+    parameter), which otherwise limit the number of steps and samples, are never in memory.
 
     Args:
-        scenario: what is run, in its own precision.
-        engine: "torchsde" (``sdeint`` and replay), "compiled" (a compiled loop, made now if need
-            be), or "auto": compiled where its kernel is ready, which is then made in the
-            background, and torchsde until then. They agree to rounding. None takes what
-            ``SDE_LAB_ENGINE`` says, "auto" by default.
+        scenario: the scenario, run in its own precision.
+        engine: "torchsde" (``sdeint`` and replay), "compiled" (a compiled loop; compiles first if
+            necessary), or "auto": compiled where its kernel is ready, and torchsde until then,
+            while it compiles in the background. They agree to rounding. None takes the environment
+            variable ``SDE_LAB_ENGINE``, "auto" by default.
 
     Returns:
         Statistics of the states and of their derivatives by every initial value and parameter at
         the displayed times, with Monte-Carlo errors, and some sample paths.
 
     Raises:
-        ScenarioError: if even the displayed times of all samples, or one block of samples at all
-            times, do not fit the memory budget (:mod:`sde_lab.memory`).
+        ScenarioError: if even the displayed times of all samples, or one chunk of samples at all
+            times, do not fit the memory budget (:mod:`sde_lab.memory`), or for an engine that does
+            not exist.
     """
     run = ChunkedRun(scenario, engine)
     while not run.finished:

@@ -1,4 +1,4 @@
-"""Estimates over samples, each with its standard error. Samples run along the last axis."""
+"""Estimators of moments and quantiles with their standard errors; samples along the last axis."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Array = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean and spread of rows of samples.
+    """Mean and standard deviation of rows of samples, with standard errors; float64, (…) each.
 
     Attributes:
-        mean: float64, of the shape of the rows.
+        mean: sample mean.
         std: sample standard deviation; NaN for one sample.
         mean_error: standard error of the mean.
         std_error: standard error of the standard deviation, from the fourth moment.
@@ -30,7 +30,10 @@ class Moments:
 
 
 def moments(values: Array) -> Moments:
-    """Moments of each row of values (…, N)."""
+    """Estimate mean and standard deviation of each row of values (…, N), with standard errors.
+
+    All NaN without samples; only the mean is known from one.
+    """
     count = values.shape[-1]
     unknown = np.full(values.shape[:-1], np.nan)
     if count == 0:
@@ -43,22 +46,31 @@ def moments(values: Array) -> Moments:
     second = square.mean(axis=-1)
     fourth = np.einsum("...n,...n->...", square, square) / count
     std = np.sqrt(second * count / (count - 1))
-    spread = np.sqrt((fourth - second**2 * (count - 3) / (count - 1)) / count)
-    std_error = np.divide(spread, 2.0 * std, out=np.zeros_like(std), where=std > 0.0)
+    # Var s² = (μ₄ − σ⁴ (N − 3)/(N − 1)) / N, and by the delta method SE(s) = SE(s²) / 2s.
+    variance_error = np.sqrt((fourth - second**2 * (count - 3) / (count - 1)) / count)
+    std_error = np.divide(variance_error, 2.0 * std, out=np.zeros_like(std), where=std > 0.0)
     return Moments(mean, std, std / math.sqrt(count), std_error)
 
 
 def std_derivative(values: Array, derivatives: Array) -> tuple[Array, Array]:
-    """Derivative of the standard deviation of rows of values (…, N), and its standard error.
+    """Estimate the derivative of the standard deviation by a parameter, with its standard error.
 
-    With s² = Var X, ds/dp = Cov(X, ∂X/∂p) / s. The error is that of a mean of influences: how much
-    each sample moves the ratio. NaN for fewer than two samples, and where the spread is zero.
+    With s² = Var X, ds/dp = Cov(X, ∂X/∂p) / s. The error is that of the mean of the estimator's
+    influence function.
+
+    Args:
+        values: samples of X, (…, N).
+        derivatives: samples of ∂X/∂p, of the same shape.
+
+    Returns:
+        Derivative and standard error, (…) each; NaN for fewer than two samples, and where the
+        standard deviation is zero.
     """
     count = values.shape[-1]
     if count < 2:
         unknown = np.full(values.shape[:-1], np.nan)
         return unknown, unknown
-    if values.ndim > 2:  # table by table, each in the caches
+    if values.ndim > 2:  # one table (…, N) at a time, so that temporaries stay in the CPU caches
         parts = [std_derivative(*pair) for pair in zip(values, derivatives, strict=True)]
         return np.stack([slope for slope, _ in parts]), np.stack([error for _, error in parts])
     x = values - values.mean(axis=-1, dtype=np.float64)[..., None]
@@ -66,44 +78,57 @@ def std_derivative(values: Array, derivatives: Array) -> tuple[Array, Array]:
     products, squares = x * j, x * x
     both, variance = products.mean(axis=-1), squares.mean(axis=-1)
     variance = np.where(variance > 0.0, variance, np.nan)
-    # The influence of a sample is ((x j - both) - c (x² - variance)) / s; its square is summed by
-    # parts, as arrays of its terms would cost more than all else here.
+    # The influence of a sample is ((x j - both) - c (x² - variance)) / s. Its mean square is
+    # expanded into dot products, as arrays of its terms would cost more than all else here.
     c = both / (2.0 * variance)
-    spread = np.vecdot(products, products) / count - both**2
-    spread -= 2.0 * c * (np.vecdot(products, squares) / count - both * variance)
-    spread += c**2 * (np.vecdot(squares, squares) / count - variance**2)
-    std, error = np.sqrt(variance), np.sqrt(np.maximum(spread, 0.0) / variance / (count - 1))
+    mean_square = np.vecdot(products, products) / count - both**2
+    mean_square -= 2.0 * c * (np.vecdot(products, squares) / count - both * variance)
+    mean_square += c**2 * (np.vecdot(squares, squares) / count - variance**2)
+    std = np.sqrt(variance)
+    error = np.sqrt(np.maximum(mean_square, 0.0) / variance / (count - 1))
     return both / std * math.sqrt(count / (count - 1)), error
 
 
 def quantiles(ordered: Array, levels: Sequence[float]) -> Array:
-    """Quantiles of rows (…, N) sorted along their samples, (…, levels).
+    """Estimate quantiles by linear interpolation of order statistics (Hyndman and Fan, type 7).
 
-    Linear between order statistics (Hyndman and Fan, type 7); NaN where there is no sample.
+    Args:
+        ordered: rows (…, N) sorted along their samples.
+        levels: levels in [0, 1].
+
+    Returns:
+        (…, levels); NaN where there is no sample.
     """
     count = ordered.shape[-1]
     if count == 0:
         return np.full((*ordered.shape[:-1], len(levels)), np.nan)
-    place = np.array(levels) * (count - 1)
-    below = place.astype(np.intp)
+    position = np.array(levels) * (count - 1)
+    below = position.astype(np.intp)
     above = np.minimum(below + 1, count - 1)
-    share = (place - below).astype(ordered.dtype)
+    share = (position - below).astype(ordered.dtype)
     low, high = ordered[..., below], ordered[..., above]
     return np.asarray(low + share * (high - low))
 
 
 def quantile_error(ordered: Array, level: float) -> Array:
-    """Standard error of a quantile of rows (…, N) sorted along their samples, whatever their law.
+    """Estimate the standard error of a quantile, free of assumptions on the distribution.
 
     The number of samples below the true quantile is binomial, so the order statistics two of its
-    standard deviations to either side hold the quantile in 95 % of cases; a quarter of their
-    distance is the error. NaN where one of them would lie outside the sample.
+    standard deviations to either side enclose the quantile in 95 % of cases; a quarter of their
+    distance is the error.
+
+    Args:
+        ordered: rows (…, N) sorted along their samples.
+        level: level in (0, 1).
+
+    Returns:
+        Standard errors, (…); NaN where one of the order statistics would lie outside the sample.
 
     Source: David and Nagaraja (2003), Order Statistics, §7.1.
     """
     count = ordered.shape[-1]
-    reach = 2.0 * math.sqrt(count * level * (1.0 - level))
-    low, high = count * level - 0.5 - reach, count * level - 0.5 + reach
+    half_width = 2.0 * math.sqrt(count * level * (1.0 - level))  # in ranks
+    low, high = count * level - 0.5 - half_width, count * level - 0.5 + half_width
     if low < 0.0 or high > count - 1:
         return np.full(ordered.shape[:-1], np.nan)
     ends = quantiles(ordered, (low / (count - 1), high / (count - 1))).astype(np.float64)
@@ -111,9 +136,9 @@ def quantile_error(ordered: Array, level: float) -> Array:
 
 
 def proportion(hits: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """The share of hits in rows (…, N), and its standard error.
+    """Estimate a probability by the share of hits in rows (…, N), with its standard error.
 
-    The error adds two hits and two misses, so that it is not zero where all samples agree.
+    For the error two hits and two misses are added, so that it is not zero where all samples agree.
 
     Source: Agresti and Coull (1998), Approximate is better than "exact" for interval estimation.
     """

@@ -1,9 +1,9 @@
-"""Paths and Jacobian → the small arrays that a page shows: means, bands, histograms, errors.
+"""Paths and Jacobian → statistics over time: means, quantile bands, histograms, standard errors.
 
-Statistics of the state leave out the samples that exploded (a state of Inf or NaN); those of a
-derivative also leave out the samples in which it is Inf or NaN itself. Both are counted instead. A
-derivative may fail where the state does not, as that of xⁿ by n does below zero: that is no reason
-to leave the path out of the mean of x.
+Statistics of the state exclude the samples that diverged (a state of Inf or NaN); those of a
+derivative also exclude the samples in which it is Inf or NaN itself. Both are counted. A derivative
+may have no value where the state has one, as that of xⁿ by n below zero: that is no reason to
+exclude the path from the mean of x.
 """
 
 from __future__ import annotations
@@ -22,17 +22,24 @@ from sde_lab.solver.simulate import Paths
 from sde_lab.summaries.estimators import Array, moments, quantiles
 
 BAND_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Levels of the quantiles of every quantity: the median, and central 50 % and 90 %."""
 MAX_PATHS_SHOWN = 30
+"""Sample paths in a summary."""
+MIN_BINS, MAX_BINS = 10, 60
+"""Bounds of the number of bins of a histogram, which is 2 N^(1/3) in between (Rice's rule)."""
+TRIMMED_SAMPLES = 200
+"""From this number of samples on, a histogram leaves out one in TRIMMED_SAMPLES at each end, so
+that outliers do not widen its bins."""
 
 
 @dataclass(frozen=True)
 class Bands:
-    """One quantity over the displayed times.
+    """Statistics of one quantity over samples, at every displayed time; in units of the quantity.
 
     Attributes:
-        mean: (T,)
-        std: sample standard deviation, (T,).
-        quantiles: (5, T) at BAND_LEVELS.
+        mean: sample mean, (T,).
+        std: sample standard deviation, (T,); NaN for one sample.
+        quantiles: quantiles at 5, 25, 50, 75 and 95 %, (5, T).
         mean_error: standard error of the mean, (T,).
         std_error: standard error of the standard deviation, (T,), from the fourth moment.
     """
@@ -49,8 +56,8 @@ class Histogram:
     """Density histogram of one quantity at every displayed time.
 
     Attributes:
-        edges: (T, bins + 1)
-        density: (T, bins); integrates to the share of samples between the edges.
+        edges: edges of the bins, (T, bins + 1).
+        density: (T, bins); integrates to the share of samples between the outer edges.
     """
 
     edges: Array
@@ -59,20 +66,20 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a page shows of one scenario.
+    """Statistics of the paths of a scenario and of their derivatives, at the displayed times.
 
     Attributes:
-        scenario: what was simulated.
-        indices: positions of the displayed times on the solver's grid, (T,).
-        times: (T,)
+        scenario: the simulated scenario.
+        indices: indices of the displayed times on the solver's grid, (T,), at most 121.
+        times: real times, (T,).
         states: one Bands per state component.
         histograms: one Histogram per state component.
-        sensitivities: column name → one Bands per state component.
-        paths: the first few samples, (T, S, D), those that exploded left out.
-        kept: number of samples in the statistics of the state.
-        exploded: number of samples left out of them.
-        excluded: column name → number of samples left out of that column's statistics: those that
-            exploded, and those whose derivative is not finite.
+        sensitivities: column name → one Bands per state component, of ∂X/∂p.
+        paths: the first finite sample paths, (T, S, D), S at most 30.
+        kept: number of finite samples, on which the statistics of the state rest.
+        exploded: number of samples that diverged (Inf or NaN), excluded from them.
+        excluded: column name → number of samples excluded from that column's statistics: those that
+            diverged, and those whose derivative is not finite.
     """
 
     scenario: Scenario
@@ -87,22 +94,33 @@ class Summary:
     excluded: Mapping[str, int] = field(default_factory=dict)
 
     def index_nearest(self, fraction: float) -> int:
-        """Index of the displayed time nearest to ``fraction`` of the horizon."""
+        """Return the index of the displayed time nearest to ``fraction`` of the horizon."""
         return int(np.abs(self.times - fraction * self.times[-1]).argmin())
 
 
 def display_indices(steps: int) -> NDArray[np.intp]:
-    """Positions on a grid of ``steps`` steps that a page shows, both ends included."""
+    """Return the indices of the displayed times on a grid of ``steps`` steps, both ends included.
+
+    All of them up to MAX_DISPLAY_STEPS steps, else as many, spaced as evenly as indices can be.
+    """
     return np.linspace(0, steps, min(steps, MAX_DISPLAY_STEPS) + 1).round().astype(np.intp)
 
 
 def display_times(scenario: Scenario) -> NDArray[np.float64]:
-    """Real times of those positions, (T,)."""
+    """Return the displayed times in real time, (T,)."""
     return display_indices(scenario.steps) / scenario.steps * scenario.horizon
 
 
 def summarise(paths: Paths, jacobian: Jacobian | None = None) -> Summary:
-    """Reduce paths (and Jacobian) to what a page shows."""
+    """Compute the statistics of paths, and of their derivatives if given.
+
+    Args:
+        paths: simulated paths (T, N, D).
+        jacobian: their derivatives (T, N, D, P), of :func:`sde_lab.jacobian`.
+
+    Returns:
+        The summary, with read-only arrays. It holds no reference to the paths.
+    """
     indices = display_indices(paths.scenario.steps)
     names = () if jacobian is None else jacobian.names
     tables = [to_display_layout(paths.values, indices)]
@@ -112,23 +130,26 @@ def summarise(paths: Paths, jacobian: Jacobian | None = None) -> Summary:
 
 
 def to_display_layout(table: Tensor, indices: NDArray[np.intp]) -> Array:
-    """The displayed times of a (T, N, D) table as a (T', D, N) array on the CPU."""
-    chosen = table if len(indices) == len(table) else table[indices]
-    return chosen.detach().cpu().numpy().transpose(0, 2, 1)
+    """Return the displayed times of a table (T, N, D) as an array (T', D, N) on the CPU.
+
+    Samples come last, so that sorting and statistics run along contiguous memory.
+    """
+    displayed = table if len(indices) == len(table) else table[indices]
+    return displayed.detach().cpu().numpy().transpose(0, 2, 1)
 
 
 def summarise_tables(scenario: Scenario, names: Sequence[str], tables: Sequence[Array]) -> Summary:
-    """Reduce the displayed times of the states and of each sensitivity, (T, D, N) each.
+    """Compute the statistics of states and sensitivities at the displayed times.
 
     Args:
-        scenario: where they come from.
-        names: what the sensitivities are by.
-        tables: the states, then one table for each name.
+        scenario: the simulated scenario.
+        names: columns of the sensitivities: names of initial values and parameters, (P,).
+        tables: the states, then the derivatives by each name, (T, D, N) each.
     """
     finite = _finite(tables[0])
-    kept = _chosen(tables[0], finite)
+    finite_states = _select_samples(tables[0], finite)
     usable = {name: finite & _finite(table) for name, table in zip(names, tables[1:], strict=True)}
-    states = np.sort(kept, axis=-1)
+    states = np.sort(finite_states, axis=-1)
     indices = display_indices(scenario.steps)
     return _read_only(
         Summary(
@@ -138,10 +159,10 @@ def summarise_tables(scenario: Scenario, names: Sequence[str], tables: Sequence[
             states=tuple(_bands(states[:, d]) for d in range(states.shape[1])),
             histograms=tuple(_histogram(states[:, d]) for d in range(states.shape[1])),
             sensitivities={
-                name: _per_component(_chosen(table, usable[name]))
+                name: _bands_per_component(_select_samples(table, usable[name]))
                 for name, table in zip(names, tables[1:], strict=True)
             },
-            paths=np.moveaxis(kept[..., :MAX_PATHS_SHOWN], 2, 1).copy(),
+            paths=np.moveaxis(finite_states[..., :MAX_PATHS_SHOWN], 2, 1).copy(),
             kept=int(finite.sum()),
             exploded=int(finite.size - finite.sum()),
             excluded={name: int(mask.size - mask.sum()) for name, mask in usable.items()},
@@ -150,43 +171,44 @@ def summarise_tables(scenario: Scenario, names: Sequence[str], tables: Sequence[
 
 
 def _finite(table: Array) -> NDArray[np.bool_]:
-    """Return which samples of (T, D, N) are finite, (N,).
+    """Return a mask of the samples of (T, D, N) that are finite, (N,).
 
-    The last time tells: a step adds to the state, and to the derivative, so that Inf and NaN stay.
+    The last time suffices: a step adds to the state, and to the derivative, so that Inf and NaN
+    persist.
     """
     return np.asarray(np.isfinite(table[-1]).all(axis=0))
 
 
-def _chosen(table: Array, samples: NDArray[np.bool_]) -> Array:
-    """Return these samples of (T, D, N); all of them without a copy."""
-    return table if samples.all() else table[..., samples]
+def _select_samples(table: Array, mask: NDArray[np.bool_]) -> Array:
+    """Return the samples of (T, D, N) in the mask; without a copy if that is all of them."""
+    return table if mask.all() else table[..., mask]
 
 
-def _per_component(table: Array) -> tuple[Bands, ...]:
+def _bands_per_component(table: Array) -> tuple[Bands, ...]:
     ordered = np.sort(table, axis=-1)
     return tuple(_bands(ordered[:, d]) for d in range(ordered.shape[1]))
 
 
 def _bands(ordered: Array) -> Bands:
-    """Statistics of a (T, N) array sorted along its samples."""
-    found = moments(ordered)
+    """Return the statistics of an array (T, N) sorted along its samples."""
+    estimates = moments(ordered)
     levels = np.ascontiguousarray(quantiles(ordered, BAND_LEVELS).T)
-    return Bands(found.mean, found.std, levels, found.mean_error, found.std_error)
+    return Bands(estimates.mean, estimates.std, levels, estimates.mean_error, estimates.std_error)
 
 
 def _histogram(ordered: Array) -> Histogram:
-    """Histograms of a (T, N) array sorted along its samples, one per time."""
+    """Return histograms of an array (T, N) sorted along its samples, one per time."""
     times, count = ordered.shape
-    bins = int(min(60, max(10, round(2.0 * count ** (1.0 / 3.0)))))
+    bins = int(min(MAX_BINS, max(MIN_BINS, round(2.0 * count ** (1.0 / 3.0)))))
     if count == 0:
         return Histogram(np.zeros((times, bins + 1)), np.zeros((times, bins)))
-    low, high = ordered[:, 0].astype(np.float64), ordered[:, -1].astype(np.float64)
-    if count >= 200:
-        tail = count // 200
-        low, high = ordered[:, tail].astype(np.float64), ordered[:, -1 - tail].astype(np.float64)
+    tail = count // TRIMMED_SAMPLES
+    low, high = ordered[:, tail].astype(np.float64), ordered[:, -1 - tail].astype(np.float64)
+    # Equal samples, such as all initial values, get an interval of a width that is not zero.
     high = np.where(high > low, high, low + np.maximum(1e-6, 1e-6 * np.abs(low)))
     edges = low[:, None] + (high - low)[:, None] * np.linspace(0.0, 1.0, bins + 1)
     edges[:, -1] = high
+    # Rows are sorted, so counts are differences of ranks of the edges; the last bin is closed.
     below = np.stack([row.searchsorted(edge) for row, edge in zip(ordered, edges, strict=True)])
     below[:, -1] = [
         row.searchsorted(edge[-1], side="right") for row, edge in zip(ordered, edges, strict=True)
@@ -196,7 +218,7 @@ def _histogram(ordered: Array) -> Histogram:
 
 
 def _read_only(summary: Summary) -> Summary:
-    """The same, its arrays read-only: a cache shares one summary between sessions."""
+    """Make all arrays of a summary read-only: a cache shares one summary between sessions."""
     arrays = [summary.indices, summary.times, summary.paths]
     for bands in (*summary.states, *(b for row in summary.sensitivities.values() for b in row)):
         arrays += [bands.mean, bands.std, bands.quantiles, bands.mean_error, bands.std_error]

@@ -1,4 +1,10 @@
-"""Sweeps: what happens when the knob turns."""
+"""Parameter sweeps: estimates of a scenario at every point of a grid, under common random numbers.
+
+:func:`sweep` does a whole sweep. Its parts, in the order in which they work: ``grid`` (the points),
+``measures`` (the estimators), ``plan`` and ``batching`` (the division into blocks), ``batch`` and
+``accumulator`` (one block), ``executors`` (who computes the blocks), ``run`` (the loop),
+``checkpoint`` and ``result``.
+"""
 
 from __future__ import annotations
 

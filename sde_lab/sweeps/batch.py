@@ -1,4 +1,9 @@
-"""One block of points: walked together under the same noise, then measured."""
+"""Compute one block of a sweep: simulate its points as one batch, then estimate the measures.
+
+Each point is a number of rows of the batch, one per sample, so that one step of the solver moves
+all samples of all points. Points of one seed take the same increments (common random numbers):
+their errors are correlated, and the difference of two points is usually less noisy than each.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sde_lab.compiled.kernel import Kernel
+from sde_lab.compiled.points import step_point
+from sde_lab.compiled.run import draw_noise
+from sde_lab.sensitivity.compiled_engine import find_kernel, replay_seconds
 from sde_lab.sensitivity.tangents import STEPS_PER_SOLVE, TangentBatch, propagate_tangents
 from sde_lab.solver.autograd_mode import autograd_mode
-from sde_lab.solver.brownian import BrownianIncrements
+from sde_lab.solver.brownian import STREAM_SAMPLES, BrownianIncrements
 from sde_lab.solver.simulate import brownian_increments
 from sde_lab.sweeps.accumulator import BlockAccumulator
 from sde_lab.sweeps.exact_values import exact_values
@@ -22,14 +31,14 @@ from sde_lab.sweeps.plan import SweepBlock
 
 @dataclass(frozen=True)
 class BlockResult:
-    """What was found in each of P points: E numbers each, in the order of the plan's entries.
+    """The estimates at the P points of a block, E numbers each in the order of the plan's columns.
 
     Attributes:
-        point_indices: of the points in the grid, (P,).
-        value: (P, E)
+        point_indices: indices of the points in the grid, (P,).
+        value: estimates, (P, E).
         error: standard errors, (P, E).
-        exact: (P, E); NaN where nothing is known.
-        exploded: samples left out because their state exploded, (P,).
+        exact: exact values, (P, E); NaN where none is known.
+        exploded: number of samples left out because their state diverged, (P,).
     """
 
     point_indices: tuple[int, ...]
@@ -41,7 +50,11 @@ class BlockResult:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread of torch: how many share a tensor decides about the last bit of some functions."""
+    """Limit torch to one thread.
+
+    The number of threads that share a tensor changes the last bit of some of torch's functions, and
+    a sweep promises equal results wherever it is computed.
+    """
     before = torch.get_num_threads()
     if before != 1:
         torch.set_num_threads(1)
@@ -53,36 +66,66 @@ def one_thread() -> Iterator[None]:
 
 
 def compute_block(block: SweepBlock) -> BlockResult:
-    """The outcome of a block."""
-    work = BlockRun(block)
+    """Compute a block from beginning to end, on one thread."""
+    run = BlockRun(block)
     with one_thread():
-        for _ in work.steps():
+        for _ in run.steps():
             pass
-        return work.result()
+        return run.result()
 
 
 class BlockRun:
-    """A block in progress."""
+    """A block in progress, which can be paused between pieces of some milliseconds."""
 
     def __init__(self, block: SweepBlock) -> None:
         self.block = block
         self._accumulator = BlockAccumulator(block)
 
     def steps(self) -> Iterator[float]:
-        """Do the walking, in pieces of some milliseconds; yields the share that is done."""
-        block = self.block
-        samples, steps = block.first.samples, block.first.steps
-        for start in range(0, samples, block.span):
-            span = slice(start, min(start + block.span, samples))
-            with autograd_mode(recording=False):
-                batch = _batch(block, span)
-            arrive = self._accumulator.callback_for(span)
-            for reached in propagate_tangents(batch, block.sensitivities, arrive):
-                yield (start + (span.stop - start) * reached / steps) / samples
+        """Simulate the block.
+
+        Yields:
+            The part of the simulation that is done, from 0 to 1, every few milliseconds.
+        """
+        samples = self.block.first.samples
+        for start in range(0, samples, self.block.span):
+            span = slice(start, min(start + self.block.span, samples))
+            kernel = _find_kernel(self.block, span)
+            steps = self._torch_steps(span) if kernel is None else self._kernel_steps(kernel, span)
+            for share in steps:
+                yield (start + (span.stop - start) * share) / samples
             self._accumulator.finish_chunk(span)
 
+    def _torch_steps(self, span: slice) -> Iterator[float]:
+        """Simulate a chunk of samples by torchsde, all points as rows of one batch."""
+        block = self.block
+        with autograd_mode(recording=False):
+            batch = _make_batch(block, span)
+        on_step = self._accumulator.callback_for(span)
+        for reached in propagate_tangents(batch, block.sensitivities, on_step):
+            yield reached / block.first.steps
+
+    def _kernel_steps(self, kernel: Kernel, span: slice) -> Iterator[float]:
+        """Simulate a chunk of samples by a compiled loop, point by point with the same noise."""
+        block, steps = self.block, np.array(self._accumulator.steps_read, dtype=np.intp)
+        self._accumulator.start_chunk(span)
+        streams = range(span.start, span.stop, STREAM_SAMPLES)
+        runs = len(streams) * len(block.scenarios)
+        done = 0
+        for start in streams:
+            part = slice(start, min(start + STREAM_SAMPLES, span.stop))
+            for seed in dict.fromkeys(block.seeds):
+                first = block.first.replace(seed=seed)
+                noise = draw_noise(kernel, first, start // STREAM_SAMPLES)
+                for point in (p for p, s in enumerate(block.seeds) if s == seed):
+                    on_steps = self._accumulator.point_callback(point, part)
+                    for reached, table in step_point(kernel, block.scenarios[point], noise, steps):
+                        on_steps(reached, table[..., : part.stop - part.start])
+                    done += 1
+                    yield done / runs
+
     def result(self) -> BlockResult:
-        """Measure what was walked."""
+        """Return the estimates, once :meth:`steps` is exhausted."""
         block = self.block
         value, error = self._accumulator.estimates()
         return BlockResult(
@@ -90,41 +133,60 @@ class BlockRun:
         )
 
 
-def _batch(block: SweepBlock, span: slice) -> TangentBatch:
-    """Rows of the block's points, each with the same span of samples."""
+def _find_kernel(block: SweepBlock, span: slice) -> Kernel | None:
+    """Return the compiled loop for a chunk of samples, or None where torchsde computes it."""
+    if block.engine == "torchsde":
+        return None
+    rows = (span.stop - span.start) * len(block.scenarios)
+    return find_kernel(
+        block.first,
+        block.sensitivities,
+        wait=block.engine == "compiled",
+        work=replay_seconds(block.first.replace(samples=rows), len(block.sensitivities)),
+    )
+
+
+def _make_batch(block: SweepBlock, span: slice) -> TangentBatch:
+    """Return the rows of a chunk of samples: point by point, each with the same samples."""
     first, width = block.first, span.stop - span.start
 
     def rows(numbers: list[float]) -> Tensor:
+        """Return one number per point as (rows, 1), or (1, 1) where all are equal."""
         column = torch.tensor(numbers, dtype=first.torch_dtype, device=first.device)
         if len(set(numbers)) == 1:
             return column[:1].view(1, 1)
         return column.repeat_interleave(width).unsqueeze(1)
 
-    starts = torch.tensor(
+    initial = torch.tensor(
         [s.initial for s in block.scenarios], dtype=first.torch_dtype, device=first.device
     )
     steps = [s.step for s in block.scenarios]
     return TangentBatch(
         first.model_spec,
         first.scheme_spec,
-        starts.repeat_interleave(width, 0),
+        initial.repeat_interleave(width, 0),
         {name: rows([s.parameters[name] for s in block.scenarios]) for name in first.parameters},
         rows(steps) if len(set(steps)) > 1 else steps[0],
         first.steps,
-        _noise(block, span),
+        _draw_noise(block, span),
     )
 
 
-def _noise(block: SweepBlock, span: slice) -> Callable[[int, int], BrownianIncrements]:
-    """The increments of the points, the same for all that share a seed."""
-    seeds, part = block.seeds, block.first.replace(samples=span.stop - span.start)
+def _draw_noise(block: SweepBlock, span: slice) -> Callable[[int, int], BrownianIncrements]:
+    """Draw the increments of a chunk of samples, once per seed.
+
+    Returns:
+        A function of the first and last step that gives the increments of the steps between, for
+        the rows of all points.
+    """
+    seeds, chunk = block.seeds, block.first.replace(samples=span.stop - span.start)
     drawn = {
-        seed: brownian_increments(part.replace(seed=seed), first_sample=span.start)
+        seed: brownian_increments(chunk.replace(seed=seed), first_sample=span.start)
         for seed in set(seeds)
     }
-    found = [drawn[seed] for seed in (seeds if len(drawn) > 1 else seeds[:1])]
-    increments = _TiledNoise([noise.increments for noise in found], len(seeds))
-    levy = [noise.levy_areas for noise in found if noise.levy_areas is not None]
+    noises = [drawn[seed] for seed in (seeds if len(drawn) > 1 else seeds[:1])]
+    increments = _TiledNoise([noise.increments for noise in noises], len(seeds))
+    levy = [noise.levy_areas for noise in noises if noise.levy_areas is not None]
     areas = _TiledNoise(levy, len(seeds)) if levy else None
 
     def steps(first: int, last: int) -> BrownianIncrements:
@@ -136,9 +198,14 @@ def _noise(block: SweepBlock, span: slice) -> Callable[[int, int], BrownianIncre
 
 
 class _TiledNoise:
-    """Tables (steps, samples, M), one for all points or one each, as rows of all points.
+    """Increments (steps, samples, M) repeated for the rows of all points, some steps at a time.
 
-    They are written to the same memory each time, which is still in the cache.
+    The rows are written to one buffer that is used again and again: it stays in the processor's
+    cache, where copies of the whole table for every point would not fit.
+
+    Args:
+        tables: one table for all points, or one per point.
+        points: number of points.
     """
 
     def __init__(self, tables: list[Tensor], points: int) -> None:
@@ -147,11 +214,11 @@ class _TiledNoise:
         self._rows = tables[0].new_empty(min(steps, STEPS_PER_SOLVE), points, samples, channels)
 
     def steps(self, first: int, last: int) -> Tensor:
-        """Some steps, (last − first, points · samples, M), until the next are asked for."""
+        """Return some steps, (last − first, points · samples, M), valid until the next call."""
         rows = self._rows[: last - first]
         if len(self._tables) == 1:
-            rows.copy_(self._tables[0][first:last].unsqueeze(1))
+            rows.copy_(self._tables[0][first:last].unsqueeze(1))  # broadcast over the points
         else:
-            for place, table in enumerate(self._tables):
-                rows[:, place] = table[first:last]
-        return rows.flatten(1, 2)
+            for point, table in enumerate(self._tables):
+                rows[:, point] = table[first:last]
+        return rows.flatten(1, 2)  # (steps, points, samples, M) -> (steps, points · samples, M)

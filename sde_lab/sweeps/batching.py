@@ -1,4 +1,4 @@
-"""How much of a sweep is held at a time: the sizes of its blocks, and what is too large at all."""
+"""Block sizes of a sweep, from the memory budget, and the refusal of sweeps beyond it."""
 
 from __future__ import annotations
 
@@ -11,65 +11,105 @@ from sde_lab.solver.brownian import STREAM_SAMPLES
 from sde_lab.sweeps.measures import Measure
 
 MAX_BLOCK_ROWS = 2**16
-"""Rows (points × samples) that are stepped together: many enough to hide Python, few for caches."""
+"""Rows (points × samples) stepped together, at most.
+
+Enough that Python's overhead per step does not count, few enough that a row of states and tangents
+stays in the processor's cache.
+"""
 MAX_BLOCK_POINTS = 64
-"""Points of a block, at most: each block done is progress seen, kept and spread over workers."""
+"""Points of a block, at most.
+
+A block is the unit of progress, of the checkpoint and of the work handed to an executor, so a block
+of very many points would show nothing for long and keep other workers idle.
+"""
 BLOCK_BYTES = 64e6
-"""Bytes that the noise of a block, and the numbers it keeps, may take each."""
-ROW_NUMBERS = 40
-"""Numbers alive per row while one step is taken and differentiated."""
-CELL_BYTES = 200
-"""Bytes of one row of the table, names included."""
+"""Bytes that the increments of a block, and the samples it stores, may take each."""
+TEMPORARIES_PER_COMPONENT = 40
+"""Numbers allocated per row and state component while one step is taken and differentiated."""
+TABLE_ROW_BYTES = 200
+"""Bytes of one row of the tidy table (one number of one point), names included."""
 
 
-def require_table(points: int, entries: int) -> None:
-    """Refuse more points than there is room for in a table, saying how many fit."""
+def check_table(points: int, columns: int) -> None:
+    """Check that the result table fits half of the memory budget.
+
+    Args:
+        points: number of points.
+        columns: numbers per point.
+
+    Raises:
+        ScenarioError: if it does not fit; the hint says how many points do.
+    """
     allowed = memory.run_limit_bytes() / 2.0
-    fits = int(allowed / (CELL_BYTES * max(entries, 1)))
+    fits = int(allowed / (TABLE_ROW_BYTES * max(columns, 1)))
     if points > fits:
-        needed = points * entries * CELL_BYTES
+        needed = points * columns * TABLE_ROW_BYTES
         raise ScenarioError(
             "over",
             f"{points} points",
-            f"the table of {entries} numbers each needs {needed / 1e9:.2g} GB, it may take"
+            f"the table of {columns} numbers each needs {needed / 1e9:.2g} GB, it may take"
             f" {allowed / 1e9:.2g} GB; {fits} points fit",
         )
 
 
 def split_into_blocks(
     scenarios: Sequence[Scenario],
-    places: list[int],
-    indices: tuple[int, ...],
+    point_indices: list[int],
+    step_indices: tuple[int, ...],
     measures: Sequence[Measure],
-    columns: Sequence[str],
+    sensitivities: Sequence[str],
 ) -> list[tuple[tuple[int, ...], int]]:
-    """Consecutive points with a common walk, cut into blocks: their places, samples at a time."""
-    scenario = scenarios[places[0]]
-    width = 8 if scenario.dtype == "float64" else 4
+    """Split points with equal steps, samples and scheme into blocks.
+
+    Args:
+        scenarios: of all points of the sweep.
+        point_indices: the points to split, as indices into ``scenarios``.
+        step_indices: steps at which something is measured.
+        measures: what is measured.
+        sensitivities: Jacobian columns that are propagated.
+
+    Returns:
+        For each block the indices of its points, and how many samples are simulated at a time
+        (a multiple of the samples per random stream, unless all samples fit).
+
+    Raises:
+        ScenarioError: if not even a block of one point fits the memory budget.
+    """
+    scenario = scenarios[point_indices[0]]
+    width = 8 if scenario.dtype == "float64" else 4  # bytes per number
     model, paths = scenario.model_spec, any(m.requires == "path" for m in measures)
-    state = len(model.components)
-    noise = (
-        scenario.steps * model.brownian_size * (2 if scenario.scheme_spec.levy_area else 1) * width
-    )
+    size = len(model.components)
+    levy = 2 if scenario.scheme_spec.levy_area else 1
+    # bytes per sample: of the increments, of the stored times, and of a whole path
+    noise = scenario.steps * model.brownian_size * levy * width
     extremes = 2 if any(m.requires == "extremes" for m in measures) else 0
-    kept = (len(indices) * state * (1 + len(columns) + extremes) + 1 + len(measures)) * width
-    whole = (scenario.steps + 1) * state * width if paths else 0
-    room = min(BLOCK_BYTES, memory.run_limit_bytes() / 16.0)
+    numbers = len(step_indices) * size * (1 + len(sensitivities) + extremes) + 1 + len(measures)
+    stored = numbers * width
+    path = (scenario.steps + 1) * size * width if paths else 0
+    limit = min(BLOCK_BYTES, memory.run_limit_bytes() / 16.0)
     span = min(scenario.samples, MAX_BLOCK_ROWS)
-    if noise * span > room and span > STREAM_SAMPLES:
-        span = min(span, max(STREAM_SAMPLES, int(room / noise) // STREAM_SAMPLES * STREAM_SAMPLES))
-    seeds = len({scenarios[place].seed for place in places}) > 1
-    per_point = max(kept * scenario.samples, span * (whole + (noise if seeds else 0)))
-    count = min(MAX_BLOCK_POINTS, max(1, MAX_BLOCK_ROWS // span), max(1, int(room / per_point)))
-    _require_block(
+    if noise * span > limit and span > STREAM_SAMPLES:
+        # whole random streams, so that no stream is drawn twice
+        span = min(span, max(STREAM_SAMPLES, int(limit / noise) // STREAM_SAMPLES * STREAM_SAMPLES))
+    # points of one seed share their increments, those of several seeds hold them once each
+    seeds = len({scenarios[index].seed for index in point_indices}) > 1
+    per_point = max(stored * scenario.samples, span * (path + (noise if seeds else 0)))
+    count = min(MAX_BLOCK_POINTS, max(1, MAX_BLOCK_ROWS // span), max(1, int(limit / per_point)))
+    temporaries = TEMPORARIES_PER_COMPONENT * size * width
+    # The peak: increments twice, for the copies while they are drawn; stored numbers three times,
+    # for the sorted and centred copies that the estimates need.
+    _check_block(
         scenario,
         2.0 * noise * (span * count if seeds else span)
-        + count * (3.0 * kept * scenario.samples + span * (whole + ROW_NUMBERS * state * width)),
+        + count * (3.0 * stored * scenario.samples + span * (path + temporaries)),
     )
-    return [(tuple(places[i : i + count]), span) for i in range(0, len(places), count)]
+    return [
+        (tuple(point_indices[i : i + count]), span) for i in range(0, len(point_indices), count)
+    ]
 
 
-def _require_block(scenario: Scenario, needed: float) -> None:
+def _check_block(scenario: Scenario, needed: float) -> None:
+    """Raise if a block of ``needed`` bytes exceeds the budget, saying what would fit."""
     allowed = memory.run_limit_bytes()
     if needed > allowed:
         share = allowed / needed

@@ -1,8 +1,8 @@
-"""Finished points on disk: a Parquet file that grows, or a folder that gains a file per block.
+"""Checkpoint of a sweep: finished points in one Parquet file, or in a folder of a file per block.
 
-Each file holds rows of the tidy table, with the number of their point and, in its metadata, the
-identity of the sweep. It is written beside its place and then renamed: whenever the machine stops,
-what is there is whole.
+Each file holds rows of the tidy table, with the index of their point and, in its metadata, the
+identity of the sweep. It is written under a temporary name and then renamed, which is atomic:
+whenever the machine stops, every file is whole.
 """
 
 from __future__ import annotations
@@ -23,21 +23,24 @@ from sde_lab.sweeps.result import _ResultBuilder, tidy_rows
 if TYPE_CHECKING:
     import pyarrow as pa
 
-METADATA = b"sde_lab.sweep"
-SUFFIX = ".parquet"
-POINT = "point"
+METADATA_KEY = b"sde_lab.sweep"
+"""Key of the sweep's identity in the metadata of a file."""
+PARQUET_SUFFIX = ".parquet"
+"""File name ending that tells a file from a folder."""
+POINT_COLUMN = "point"
+"""Name of the column with the index of each row's point."""
 
 
 class Checkpoint:
-    """Where the finished points of one sweep are kept.
+    """The finished points of one sweep on disk.
 
     Args:
-        path: ending in ``.parquet`` for one file, which is written anew with each block; anything
-            else is a folder of one file per block.
+        path: ending in ``.parquet`` for one file, which is rewritten with each block; any other
+            path is a folder of one file per block, where each write costs the same.
         plan: the sweep.
 
     Raises:
-        ScenarioError: if what is there belongs to another sweep, or cannot be read or written.
+        ScenarioError: if the path is not one of a file or folder.
     """
 
     def __init__(self, path: object, plan: Plan) -> None:
@@ -45,18 +48,22 @@ class Checkpoint:
             raise ScenarioError("checkpoint", path, "must be the path of a file or a folder")
         self._path = Path(os.fspath(path))
         self._plan = plan
-        self._single = self._path.suffix == SUFFIX
+        self._single = self._path.suffix == PARQUET_SUFFIX
         self._tables: list[pa.Table] = []
         self._identity = json.dumps(plan.fingerprint(), sort_keys=True)
 
     def read(self) -> list[BlockResult]:
-        """The blocks of the plan that are there, whole."""
-        rows = [self._read(path) for path in self._files()]
-        found = [outcome for table in rows for outcome in _outcomes(self._plan, table)]
-        self._tables = [self._table(outcome) for outcome in found] if self._single else []
-        return found
+        """Read the blocks of the plan that are on disk.
 
-    def write(self, outcome: BlockResult) -> None:
+        Raises:
+            ScenarioError: if a file belongs to another sweep, or cannot be read.
+        """
+        tables = [self._read_file(path) for path in self._files()]
+        results = [result for table in tables for result in _block_results(self._plan, table)]
+        self._tables = [self._make_table(result) for result in results] if self._single else []
+        return results
+
+    def write(self, result: BlockResult) -> None:
         """Add the points of one block.
 
         Raises:
@@ -64,22 +71,25 @@ class Checkpoint:
         """
         import pyarrow as pa
 
-        table = self._table(outcome)
+        table = self._make_table(result)
         if self._single:
             self._tables.append(table)
-            self._write(self._path, pa.concat_tables(self._tables))
+            self._write_file(self._path, pa.concat_tables(self._tables))
         else:
-            self._write(self._path / f"points-{min(outcome.point_indices):07d}{SUFFIX}", table)
+            name = f"points-{min(result.point_indices):07d}{PARQUET_SUFFIX}"
+            self._write_file(self._path / name, table)
 
     def _files(self) -> list[Path]:
+        """Return the files that exist; a folder may hold others, which are not read."""
         if self._single:
             return [self._path] if self._path.exists() else []
         if self._path.exists() and not self._path.is_dir():
-            hint = f"is a file whose name does not end in {SUFFIX}; name a new folder"
+            hint = f"is a file whose name does not end in {PARQUET_SUFFIX}; name a new folder"
             raise ScenarioError("checkpoint", str(self._path), hint)
-        return sorted(self._path.glob(f"points-*{SUFFIX}"))
+        return sorted(self._path.glob(f"points-*{PARQUET_SUFFIX}"))
 
-    def _read(self, path: Path) -> pa.Table:
+    def _read_file(self, path: Path) -> pa.Table:
+        """Read one file, and check that it belongs to this sweep."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -88,59 +98,71 @@ class Checkpoint:
         except (OSError, pa.ArrowInvalid) as error:
             hint = f"cannot be read as a sweep: {type(error).__name__}"
             raise ScenarioError("checkpoint", str(path), hint) from None
-        found = (table.schema.metadata or {}).get(METADATA)
-        if found is None:
+        identity = (table.schema.metadata or {}).get(METADATA_KEY)
+        if identity is None:
             raise ScenarioError("checkpoint", str(path), "holds no sweep; name another file")
-        self._require_same(path, json.loads(found))
+        self._check_same_sweep(path, json.loads(identity))
         return table
 
-    def _require_same(self, path: Path, found: dict[str, Any]) -> None:
-        own = self._plan.fingerprint()
-        other = [name for name in own if json.loads(json.dumps(own[name])) != found.get(name)]
-        if "scenario" in other:
-            there, here = found.get("scenario") or {}, own["scenario"]
-            other.remove("scenario")
-            other += [name for name in here if here[name] != there.get(name)]
-        if other:
-            hint = f"holds another sweep, with other {', '.join(other)}; name another file"
+    def _check_same_sweep(self, path: Path, stored: dict[str, Any]) -> None:
+        """Raise if a file's identity is not this sweep's, naming the fields that differ."""
+        current = self._plan.fingerprint()
+        # Files from before there was a choice are torchsde's. "auto" accepts points of any engine.
+        stored.setdefault("engine", "torchsde")
+        if current["engine"] == "auto":
+            current.pop("engine")
+        # by way of JSON, as the stored identity: tuples become lists
+        differing = [
+            name for name in current if json.loads(json.dumps(current[name])) != stored.get(name)
+        ]
+        if "scenario" in differing:
+            there, here = stored.get("scenario") or {}, current["scenario"]
+            differing.remove("scenario")
+            differing += [name for name in here if here[name] != there.get(name)]
+        if differing:
+            hint = f"holds another sweep, with other {', '.join(differing)}; name another file"
             raise ScenarioError("checkpoint", str(path), hint)
 
-    def _table(self, outcome: BlockResult) -> pa.Table:
+    def _make_table(self, result: BlockResult) -> pa.Table:
+        """Return the tidy rows of one block as a Parquet table with the sweep's identity."""
         import pyarrow as pa
 
-        found, places = _ResultBuilder(self._plan), np.array(outcome.point_indices, dtype=np.intp)
-        found.add(outcome)
-        frame = tidy_rows(found.result(), places)
-        frame.insert(0, POINT, np.repeat(places, len(self._plan.columns)))
+        builder, points = _ResultBuilder(self._plan), np.array(result.point_indices, dtype=np.intp)
+        builder.add(result)
+        frame = tidy_rows(builder.result(), points)
+        frame.insert(0, POINT_COLUMN, np.repeat(points, len(self._plan.columns)))
         table = pa.Table.from_pandas(frame, preserve_index=False)
-        return table.replace_schema_metadata({METADATA: self._identity.encode()})
+        return table.replace_schema_metadata({METADATA_KEY: self._identity.encode()})
 
-    def _write(self, path: Path, table: pa.Table) -> None:
+    def _write_file(self, path: Path, table: pa.Table) -> None:
+        """Write a file whole: under a name of this process first, then renamed."""
         import pyarrow.parquet as pq
 
-        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(table, beside)
-            beside.replace(path)
+            pq.write_table(table, temporary)
+            temporary.replace(path)
         except OSError as error:
             hint = f"cannot be written: {error.strerror or type(error).__name__}"
             raise ScenarioError("checkpoint", str(path), hint) from None
         finally:
-            if beside.exists():
-                beside.unlink()
+            if temporary.exists():
+                temporary.unlink()
 
 
-def _outcomes(plan: Plan, table: pa.Table) -> Iterator[BlockResult]:
-    """The blocks of the plan that are whole in a table."""
-    entries = len(plan.columns)
-    row = {int(point): place for place, point in enumerate(table[POINT].to_numpy()[::entries])}
+def _block_results(plan: Plan, table: pa.Table) -> Iterator[BlockResult]:
+    """Yield the blocks of the plan all of whose points are in a table."""
+    columns = len(plan.columns)
+    # one point takes E consecutive rows of the tidy table
+    points = table[POINT_COLUMN].to_numpy()[::columns]
+    row = {int(point): index for index, point in enumerate(points)}
     cells = {
-        name: table[name].to_numpy().reshape(len(row), entries)
+        name: table[name].to_numpy().reshape(len(row), columns)
         for name in ("value", "se", "exact", "exploded")
     }
     for block in plan.blocks:
-        if all(place in row for place in block.point_indices):
-            order = [row[place] for place in block.point_indices]
+        if all(point in row for point in block.point_indices):
+            order = [row[point] for point in block.point_indices]
             value, error, exact, exploded = (cell[order] for cell in cells.values())
             yield BlockResult(block.point_indices, value, error, exact, exploded[:, 0])

@@ -1,4 +1,4 @@
-"""What theory says of the numbers of one point."""
+"""Exact values of the measures at each point, where the model's laws are known."""
 
 from __future__ import annotations
 
@@ -14,18 +14,27 @@ from sde_lab.theory.exact_laws import exact_laws
 
 
 def exact_values(block: SweepBlock) -> NDArray[np.float64]:
-    """The exact value of each of the plan's entries at each point of the block, (P, E).
+    """Return the exact value of each of the plan's E columns at the block's P points, (P, E).
 
-    NaN where none is known.
+    NaN where no exact value is known.
     """
-    steps, places = np.unique([0, *block.indices], return_inverse=True)
-    return np.array([_point(block, point, steps, places[1:]) for point in block.scenarios])
+    # A law is evaluated once per distinct step; 0 is among them, as laws start from the initial
+    # state. `rows` leads back to the measured times, which may repeat.
+    steps, rows = np.unique([0, *block.indices], return_inverse=True)
+    return np.array([_point_values(block, point, steps, rows[1:]) for point in block.scenarios])
 
 
-def _point(
-    block: SweepBlock, scenario: Scenario, steps: NDArray[np.int64], places: NDArray[np.intp]
+def _point_values(
+    block: SweepBlock, scenario: Scenario, steps: NDArray[np.int64], rows: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """The same at one point, (E,), from laws at some steps, in the order of these places."""
+    """Return the exact values of one point, (E,).
+
+    Args:
+        block: gives the measures and sensitivities.
+        scenario: the point.
+        steps: distinct steps at which the laws are evaluated, (S,).
+        rows: index into ``steps`` of each measured time, (T,).
+    """
     laws = exact_laws(scenario, times=steps / scenario.steps * scenario.horizon)
     unknown = np.full((len(steps), len(scenario.initial)), np.nan)
     tables: list[Array] = []
@@ -33,12 +42,13 @@ def _point(
         law: Law | None = None
         if laws is not None:
             law = laws.state if column is None else laws.sensitivities.get(column)
-        reads = STATE_INPUTS if column is None else SENSITIVITY_INPUTS
+        inputs = STATE_INPUTS if column is None else SENSITIVITY_INPUTS
         known = [
-            None if law is None else m.exact(law) for m in block.measures if m.requires in reads
+            None if law is None else m.exact(law) for m in block.measures if m.requires in inputs
         ]
-        cells = [unknown if cell is None else cell for cell in known]
+        cells = [unknown if cell is None else cell for cell in known]  # each (S, D)
         tables += [cell[:, d] for d in range(len(scenario.initial)) for cell in cells]
     paths = sum(measure.requires == "path" for measure in block.measures)
-    body = np.array(tables).T[places].ravel() if tables else np.empty(0)
+    # (columns per time, S) -> (T, columns per time) -> flat, time varying slowest as in the plan
+    body = np.array(tables).T[rows].ravel() if tables else np.empty(0)
     return np.append(body, np.full(paths, np.nan))

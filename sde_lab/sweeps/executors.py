@@ -1,4 +1,7 @@
-"""Who does the blocks: this thread, piece by piece, or an executor and whoever works for it."""
+"""Executors of a sweep's blocks: the calling thread, or a ``concurrent.futures`` executor.
+
+Each has a step of about a tenth of a second, so that the caller can show progress and stop.
+"""
 
 from __future__ import annotations
 
@@ -11,114 +14,132 @@ from sde_lab.errors import ScenarioError
 from sde_lab.sweeps.batch import BlockResult, BlockRun, compute_block, one_thread
 from sde_lab.sweeps.plan import SweepBlock
 
-PIECE_SECONDS = 0.1
-"""How long one turn of work takes, or one look at what an executor has done."""
+STEP_SECONDS = 0.1
+"""Seconds that one step of an executor works or waits, about."""
 MAX_ATTEMPTS = 3
-"""How often a block is handed out before its failure is believed."""
+"""Times that a block is submitted before its failure aborts the sweep."""
 
 
 class ExecutorError(RuntimeError):
-    """Blocks cannot be done: the executor takes no more work, or one fails again and again."""
+    """The executor takes no more work, or a block has failed on every attempt."""
 
 
 class BlockExecutor(ABC):
-    """Does blocks, a turn at a time."""
+    """Computes the blocks of a sweep, a moment at a time."""
 
     @abstractmethod
     def step(self) -> list[BlockResult]:
-        """Go on for a moment; what got done."""
+        """Work or wait for about :data:`STEP_SECONDS`; return the blocks finished meanwhile."""
 
     @property
     @abstractmethod
     def partial_progress(self) -> float:
-        """Points' worth of work in blocks that are begun but not done."""
+        """Work done in unfinished blocks, in points: 1.5 for half of a block of three."""
 
     @abstractmethod
     def cancel(self) -> None:
-        """Drop what is begun."""
+        """Drop the blocks in progress; a later step starts them again."""
 
 
 class SerialExecutor(BlockExecutor):
-    """The thread that calls."""
+    """Computes one block after the other in the calling thread."""
 
     def __init__(self, blocks: Sequence[SweepBlock]) -> None:
-        self._blocks = list(blocks)[::-1]
-        self._work: BlockRun | None = None
+        self._blocks = list(blocks)[::-1]  # reversed: pop() takes the next
+        self._run: BlockRun | None = None
         self._steps: Iterator[float] = iter(())
-        self._share = 0.0
+        self._fraction = 0.0
 
     @property
     def partial_progress(self) -> float:
-        """Of the block in progress."""
-        return 0.0 if self._work is None else self._share * len(self._work.block.point_indices)
+        """Work done in the block in progress, in points."""
+        return 0.0 if self._run is None else self._fraction * len(self._run.block.point_indices)
 
     def step(self) -> list[BlockResult]:
-        """Walk for a moment, or measure a block that has been walked."""
-        if self._work is None:
-            self._work = BlockRun(self._blocks[-1])
-            self._steps = self._work.steps()
-        deadline = time.monotonic() + PIECE_SECONDS
-        with one_thread():
-            for share in self._steps:
-                self._share = share
-                if time.monotonic() > deadline:
-                    return []
-            found = self._work.result()
+        """Simulate for a moment, and estimate the block's measures once it is simulated.
+
+        After an error the block starts again: a generator that raised is exhausted, and to go on
+        with it would take a block that is filled in part for a whole one.
+        """
+        try:
+            result = self._continue()
+        except BaseException:
+            self.cancel()
+            raise
+        if result is None:
+            return []
         self._blocks.pop()
-        self._work, self._share = None, 0.0
-        return [found]
+        self.cancel()
+        return [result]
+
+    def _continue(self) -> BlockResult | None:
+        """Continue the block in progress; return its result once there is one."""
+        if self._run is None:
+            self._run = BlockRun(self._blocks[-1])
+            self._steps = self._run.steps()
+        deadline = time.monotonic() + STEP_SECONDS
+        with one_thread():
+            for fraction in self._steps:
+                self._fraction = fraction
+                if time.monotonic() > deadline:
+                    return None
+            return self._run.result()
 
     def cancel(self) -> None:
-        """Forget the block in progress."""
-        self._work = None
+        """Drop the block in progress."""
+        self._run, self._fraction = None, 0.0
 
 
 class PoolExecutor(BlockExecutor):
-    """The workers of an executor, each with a block at a time.
+    """Submits the blocks to a ``concurrent.futures`` executor.
 
-    A block that fails is handed out again: its worker may have been lost. A process pool that lost
-    one takes no more work; a Dask cluster goes on with the others.
+    A block that raises is submitted again, up to :data:`MAX_ATTEMPTS` times: the worker may have
+    been lost. A process pool that lost a worker takes no more work and ends the sweep; a Dask
+    cluster continues with its other workers.
     """
 
     def __init__(self, blocks: Sequence[SweepBlock], executor: Executor) -> None:
         self._executor = executor
-        self._waiting = list(blocks)[::-1]
-        self._tries: dict[int, int] = {}
+        self._waiting = list(blocks)[::-1]  # reversed: pop() takes the next
+        self._attempts: dict[int, int] = {}  # by the block's first point
         self._running: dict[Future[BlockResult], SweepBlock] = {}
 
     @property
     def partial_progress(self) -> float:
-        """Unknown: a worker tells nothing before it is done."""
+        """Always 0: a worker reports nothing before its block is done."""
         return 0.0
 
     def step(self) -> list[BlockResult]:
-        """Hand out what waits, and collect what is done.
+        """Submit waiting blocks, and collect finished ones.
 
         Raises:
-            CrewError: if the executor takes no more work, or a block has failed TRIES times.
-            ScenarioError: if a block cannot work.
+            ExecutorError: if the executor takes no more work, or a block has failed on
+                :data:`MAX_ATTEMPTS` attempts.
+            ScenarioError: if a measure returns a wrong shape.
         """
         while self._waiting:
-            self._submit(self._waiting[-1])
+            self._submit(self._waiting[-1])  # popped only once the executor has accepted it
             self._waiting.pop()
-        done, _ = wait(self._running, timeout=PIECE_SECONDS, return_when=FIRST_COMPLETED)
-        found = [self._collect(future, self._running.pop(future)) for future in done]
-        return [outcome for outcome in found if outcome is not None]
+        done, _ = wait(self._running, timeout=STEP_SECONDS, return_when=FIRST_COMPLETED)
+        collected = [self._collect(future, self._running.pop(future)) for future in done]
+        return [result for result in collected if result is not None]
 
     def cancel(self) -> None:
-        """Call back what is handed out."""
+        """Cancel the submitted blocks and put them back among the waiting ones."""
         for future in self._running:
             future.cancel()
         self._waiting += self._running.values()
         self._running = {}
 
     def _submit(self, block: SweepBlock) -> None:
+        """Submit a block; an executor that is shut down or broken raises RuntimeError."""
         try:
             self._running[self._executor.submit(compute_block, block)] = block
         except RuntimeError as error:
             raise ExecutorError(str(error)) from error
 
     def _collect(self, future: Future[BlockResult], block: SweepBlock) -> BlockResult | None:
+        """Return the result of a finished block; None where it raised and is to be tried again."""
         try:
             return future.result()
         except BrokenExecutor as error:
@@ -126,10 +147,9 @@ class PoolExecutor(BlockExecutor):
         except ScenarioError:
             raise
         except Exception as error:
-            tries = self._tries[block.point_indices[0]] = (
-                self._tries.get(block.point_indices[0], 0) + 1
-            )
-            if tries >= MAX_ATTEMPTS:
+            key = block.point_indices[0]
+            self._attempts[key] = self._attempts.get(key, 0) + 1
+            if self._attempts[key] >= MAX_ATTEMPTS:
                 raise ExecutorError(f"a block failed {MAX_ATTEMPTS} times: {error!r}") from error
             self._waiting.append(block)
             return None

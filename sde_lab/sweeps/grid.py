@@ -1,4 +1,4 @@
-"""What is turned, and to which values: checked points, each a scenario of its own."""
+"""The points of a sweep: the names that vary and their values, checked by the scenario itself."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import numpy as np
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 
-FIELDS = ("horizon", "steps", "samples", "scheme", "seed")
-"""What can be swept beside the initial state and the parameters."""
+SWEEPABLE_FIELDS = ("horizon", "steps", "samples", "scheme", "seed")
+"""Fields of a scenario that can be swept, beside the initial state and the parameters."""
 MAX_GRID_POINTS = 1_000_000
-"""Points of one grid."""
+"""Number of points of one grid, at most."""
 
 
 @dataclass(frozen=True)
 class SweepGrid:
-    """The points of a sweep.
+    """The P points of a sweep.
 
     Attributes:
-        names: what is swept.
-        points: the values of each point, one per name.
-        shape: number of values per name where the grid is full, the last name running fastest;
-            (points,) where the points were given one by one.
+        names: the swept names.
+        points: P tuples with one value per name.
+        shape: number of values per name of a full grid, the last name varying fastest; (P,) where
+            the points were given one by one.
     """
 
     names: tuple[str, ...]
@@ -36,33 +36,34 @@ class SweepGrid:
 
 
 def sweepable_names(scenario: Scenario) -> tuple[str, ...]:
-    """Everything that can be swept: the initial state, the parameters, then FIELDS."""
-    return (*scenario.model_spec.jacobian_columns, *FIELDS)
+    """Return what can be swept: initial state, parameters, then :data:`SWEEPABLE_FIELDS`."""
+    return (*scenario.model_spec.jacobian_columns, *SWEEPABLE_FIELDS)
 
 
 def make_grid(scenario: Scenario, over: object) -> SweepGrid:
-    """The points that ``over`` describes.
+    """Build the grid from the ``over`` argument of a sweep.
 
     Args:
-        scenario: what stays as it is.
-        over: a mapping from names to sequences of values, whose full grid is meant, or a sequence
-            of mappings from names to values, one per point, all with the same names.
+        scenario: gives every field that is not swept.
+        over: a mapping from names to sequences of values, for their Cartesian product, or a
+            sequence of mappings from names to values, one per point, all with the same names.
 
     Raises:
-        ScenarioError: for unknown names, values that cannot work, an empty grid or a huge one.
+        ScenarioError: for unknown names, invalid values, an empty grid, or more than
+            :data:`MAX_GRID_POINTS` points.
     """
     if isinstance(over, Mapping):
-        return _full(scenario, over)
+        return _full_grid(scenario, over)
     if isinstance(over, Sequence) and not isinstance(over, str | bytes):
-        return _paired(scenario, over)
+        return _listed_points(scenario, over)
     raise ScenarioError("over", over, "must be a mapping from names to values, or a list of points")
 
 
 def with_values(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
-    """The scenario with some of its names at other values.
+    """Return the scenario with other values for some of its sweepable names.
 
     Raises:
-        ScenarioError: for an unknown name, or a value that cannot work.
+        ScenarioError: for an unknown name, or an invalid value.
     """
     fields: dict[str, Any] = {}
     parameters: dict[str, Any] = {}
@@ -73,7 +74,7 @@ def with_values(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
             x0[initial.index(name)] = value
         elif name in scenario.parameters:
             parameters[name] = value
-        elif name in FIELDS:
+        elif name in SWEEPABLE_FIELDS:
             fields[name] = value
         else:
             known = ", ".join(sweepable_names(scenario))
@@ -82,14 +83,15 @@ def with_values(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
 
 
 def get_value(scenario: Scenario, name: str) -> Any:
-    """The value that a scenario has for one of its sweepable names."""
+    """Return the scenario's value of one sweepable name."""
     initial = [parameter.name for parameter in scenario.model_spec.initial]
     if name in initial:
         return scenario.initial[initial.index(name)]
     return scenario.parameters[name] if name in scenario.parameters else getattr(scenario, name)
 
 
-def _full(scenario: Scenario, over: Mapping[str, Any]) -> SweepGrid:
+def _full_grid(scenario: Scenario, over: Mapping[str, Any]) -> SweepGrid:
+    """Return the Cartesian product of the values of each name."""
     if not over:
         raise ScenarioError("over", over, "names nothing to sweep")
     axes = [_axis(scenario, str(name), values) for name, values in over.items()]
@@ -99,7 +101,7 @@ def _full(scenario: Scenario, over: Mapping[str, Any]) -> SweepGrid:
 
 
 def _axis(scenario: Scenario, name: str, values: Any) -> list[Any]:
-    """The values of one name, as the scenario understands them."""
+    """Return the values of one name, as a scenario stores them (``1`` as ``1.0``)."""
     field = f"over.{name}"
     listed = values.tolist() if isinstance(values, np.ndarray) else values
     if not isinstance(listed, Sequence | range) or isinstance(listed, str | bytes):
@@ -110,7 +112,8 @@ def _axis(scenario: Scenario, name: str, values: Any) -> list[Any]:
     return [_validated(scenario, {name: value})[0] for value in listed]
 
 
-def _paired(scenario: Scenario, over: Sequence[Any]) -> SweepGrid:
+def _listed_points(scenario: Scenario, over: Sequence[Any]) -> SweepGrid:
+    """Return the grid of points given one by one, each with values for the same names."""
     if not over:
         raise ScenarioError("over", over, "must hold at least one point")
     _require_count("over", len(over))
@@ -125,18 +128,20 @@ def _paired(scenario: Scenario, over: Sequence[Any]) -> SweepGrid:
 
 
 def _validated(scenario: Scenario, changes: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The values as a scenario keeps them, once it has checked them."""
+    """Return the values as a scenario stores them.
+
+    They are checked by building a scenario with them, so that the bounds stand once, on the model's
+    parameters. The error then names ``over`` and the swept name instead of the scenario's field.
+    """
     try:
-        found = with_values(scenario, changes)
+        changed = with_values(scenario, changes)
     except ScenarioError as error:
         field = error.field.removeprefix("parameters.")
         name = next((n for n in changes if n == field), next(iter(changes)))
         raise ScenarioError(f"over.{name}", changes[name], error.hint) from None
-    return tuple(get_value(found, name) for name in changes)
+    return tuple(get_value(changed, name) for name in changes)
 
 
 def _require_count(field: str, count: int) -> None:
     if count > MAX_GRID_POINTS:
-        raise ScenarioError(
-            field, count, f"that many points are too many; {MAX_GRID_POINTS} are not"
-        )
+        raise ScenarioError(field, count, f"a sweep takes at most {MAX_GRID_POINTS:,} points")

@@ -1,4 +1,4 @@
-"""What is looked at in each point: every measure with its estimate, its error and its truth."""
+"""Measures of a sweep: statistics with their estimator, standard error and exact value."""
 
 from __future__ import annotations
 
@@ -26,28 +26,34 @@ from sde_lab.summaries.estimators import (
 )
 
 Estimate = tuple[Array, Array]
-"""Value and standard error."""
+"""Value and standard error, one of each per row of samples."""
 Requirement = Literal["values", "extremes", "pair", "path"]
+"""Input of a measure; see :attr:`Measure.requires`."""
 STATE_INPUTS: tuple[Requirement, ...] = ("values", "extremes")
+"""Inputs that a state has: measures of other inputs are not estimated for states."""
 SENSITIVITY_INPUTS: tuple[Requirement, ...] = ("values", "pair")
-"""What measures of a state, and of a sensitivity, may read."""
-HINT = "must be mean, std, std slope, a quantile such as q05 or q97.5, crosses 1.5, or a function"
+"""Inputs that a sensitivity has."""
+MEASURE_HINT = (
+    "must be mean, std, std slope, a quantile such as q05 or q97.5, crosses 1.5, or a function"
+)
+FINGERPRINT_CHARS = 12
+"""Hexadecimal digits of a function's fingerprint."""
 
 
 class SampleStatistics:
-    """Rows of samples (…, N), of which each statistic is computed once, when it is asked for."""
+    """Rows of samples (…, N), whose statistics several measures share: each is computed once."""
 
     def __init__(self, values: Array) -> None:
         self.values = values
 
     @cached_property
     def ordered(self) -> Array:
-        """The same, sorted along the samples."""
+        """The samples sorted along the last axis, (…, N)."""
         return np.sort(self.values, axis=-1)
 
     @cached_property
     def moments(self) -> Moments:
-        """Mean and spread."""
+        """Mean and standard deviation of each row, with their standard errors."""
         return moments(self.values)
 
 
@@ -55,8 +61,9 @@ class Measure(ABC):
     """One statistic. Leaf classes are frozen values that can be sent to another process.
 
     Attributes:
-        requires: the values of a state or of a sensitivity at a time; the least and greatest value
-            of a state up to a time; a sensitivity together with the state; or the whole path.
+        requires: the input of the estimate: "values" of a state or of a sensitivity at a time;
+            "extremes", the least and greatest value of a state up to a time; "pair", a sensitivity
+            together with the state; or the whole "path".
     """
 
     requires: ClassVar[Requirement] = "values"
@@ -64,19 +71,19 @@ class Measure(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """As it stands in the table."""
+        """Name in the result table, and in the ``measures`` argument of a sweep."""
 
     @property
     def fingerprint(self) -> str:
-        """What tells it from any other measure."""
+        """Text that differs for different measures, for the identity of a checkpoint."""
         return self.name
 
     @abstractmethod
     def estimate(self, sample: SampleStatistics) -> Estimate:
-        """Value and standard error of each row of samples."""
+        """Return value and standard error of each row of samples (…, N), (…) each."""
 
     def exact(self, law: Law) -> Array | None:
-        """What the law says, (T, D), or None if it does not."""
+        """Return the exact value under a law, (T, D), or None where it is not known."""
         return None
 
 
@@ -87,11 +94,11 @@ class Mean(Measure):
     name = "mean"
 
     def estimate(self, sample: SampleStatistics) -> Estimate:
-        """The mean, and its standard error from the sample's spread."""
+        """Return the sample mean, and its standard error s / √N."""
         return sample.moments.mean, sample.moments.mean_error
 
     def exact(self, law: Law) -> Array:
-        """The law's mean."""
+        """Return the law's mean, (T, D)."""
         return law.mean
 
 
@@ -102,57 +109,65 @@ class Std(Measure):
     name = "std"
 
     def estimate(self, sample: SampleStatistics) -> Estimate:
-        """The sample standard deviation, and its error from the fourth moment."""
+        """Return the sample standard deviation, and its standard error from the fourth moment."""
         return sample.moments.std, sample.moments.std_error
 
     def exact(self, law: Law) -> Array:
-        """The law's standard deviation."""
+        """Return the law's standard deviation, (T, D); rounding may leave a variance below 0."""
         return np.asarray(np.sqrt(np.maximum(law.variance, 0.0)))
 
 
 @dataclass(frozen=True)
 class Quantile(Measure):
-    """The value below which a share ``level`` of the samples lies."""
+    """The quantile of a level between 0 and 1."""
 
     level: float
 
     @property
     def name(self) -> str:
-        """Such as q05 or q97.5."""
+        """The level in percent, such as ``q05`` or ``q97.5``."""
         percent = f"{100.0 * self.level:.10g}"
         return f"q{percent.zfill(2) if '.' not in percent else percent}"
 
     def estimate(self, sample: SampleStatistics) -> Estimate:
-        """The quantile, and its error from the order statistics around it."""
+        """Return the sample quantile, and its standard error from order statistics around it."""
         ordered = sample.ordered
         return quantiles(ordered, (self.level,))[..., 0], quantile_error(ordered, self.level)
 
     def exact(self, law: Law) -> Array | None:
-        """The law's quantile."""
+        """Return the law's quantile, (T, D), or None where the law gives none."""
         return law.quantile(self.level)
 
 
 @dataclass(frozen=True)
 class StdSlope(Measure):
-    """The derivative of the standard deviation by what a sensitivity is by: Cov(X, ∂X/∂p) / std."""
+    """The derivative of the standard deviation, d std(X)/dp = Cov(X, ∂X/∂p) / std(X).
+
+    p is what the sensitivity ∂X/∂p is taken with respect to.
+    """
 
     name = "std slope"
     requires = "pair"
 
     def estimate(self, sample: SampleStatistics) -> Estimate:
-        """Of a state by itself: the slope by a factor, which is the standard deviation."""
+        """Return the derivative with respect to a scale factor, which is std(X) itself.
+
+        Of X·p at p = 1 the derivative of each sample is X, so this is :meth:`slope` of a pair of
+        equal rows.
+        """
         return self.slope(sample.values, sample.values)
 
     def slope(self, values: Array, derivatives: Array) -> Estimate:
-        """The slope, and its standard error from what each sample adds to it."""
+        """Return the derivative for rows of states and sensitivities (…, N), and its error."""
         return std_derivative(values, derivatives)
 
 
 @dataclass(frozen=True)
 class Crossing(Measure):
-    """The probability of having reached a level, from the side where the path began.
+    """The probability that the path has reached a level by a time, from its initial state.
 
-    The path is looked at where the solver steps, so that a coarse grid sees fewer crossings.
+    Only the steps of the solver count. A path may cross between two of them and return, so the
+    estimate is too small by O(√Δ): finer steps see more crossings.
     """
 
     level: float
@@ -160,24 +175,31 @@ class Crossing(Measure):
 
     @property
     def name(self) -> str:
-        """Such as ``crosses 1.5``."""
+        """The level after a word, such as ``crosses 1.5``."""
         return f"crosses {self.level:.10g}"
 
     def crossed(self, start: Array, low: Array, high: Array) -> NDArray[np.bool_]:
-        """Which paths have crossed, given where they began and their extremes so far."""
+        """Tell which paths have crossed the level.
+
+        Args:
+            start: initial states, (D, P, 1).
+            low: least states so far, (T, D, P, N).
+            high: greatest states so far, (T, D, P, N).
+        """
         return np.where(start < self.level, high >= self.level, low <= self.level)
 
     def estimate(self, sample: SampleStatistics) -> Estimate:
-        """The share of paths that crossed, of samples that are true or false."""
+        """Return the proportion of samples that are true, and its binomial standard error."""
         return proportion(sample.values.astype(bool))
 
 
 @dataclass(frozen=True)
 class PathFunctional(Measure):
-    """The mean over the samples of a number that a function reads off each path.
+    """The expectation of a functional of the whole path, given as a function.
 
     Attributes:
-        function: of (times (T,), values (T, N, D)), at all steps: one number per sample, (N,).
+        function: from times (steps + 1,) and states (steps + 1, N, D) to one number per sample,
+            (N,).
     """
 
     function: Callable[[NDArray[np.float64], Array], Any]
@@ -190,7 +212,11 @@ class PathFunctional(Measure):
 
     @property
     def fingerprint(self) -> str:
-        """The function's name and what it does."""
+        """The function's name and a hash of its code.
+
+        Bytecode, names and constants are hashed, so a function that was edited under the same name
+        is told apart. Its closure and the functions it calls are not followed.
+        """
         code = getattr(self.function, "__code__", None)
         text = (
             repr(self.function)
@@ -198,42 +224,43 @@ class PathFunctional(Measure):
             else f"{code.co_code!r} {code.co_names} "
             f"{[c for c in code.co_consts if isinstance(c, int | float | str | bytes)]}"
         )
-        return f"{self.name} {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        return f"{self.name} {hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_CHARS]}"
 
-    def numbers(self, times: NDArray[np.float64], values: Array) -> Array:
-        """What the function reads off each path, (N,).
+    def evaluate(self, times: NDArray[np.float64], values: Array) -> Array:
+        """Evaluate the function on paths (steps + 1, N, D): one number per sample, (N,).
 
         Raises:
-            ScenarioError: if it is not one number per sample.
+            ScenarioError: if the function returns another shape.
         """
-        found = np.asarray(self.function(times, values), dtype=np.float64)
-        if found.shape != (values.shape[1],):
-            hint = f"gave {found.shape} for {values.shape[1]} samples; must give one number each"
+        numbers = np.asarray(self.function(times, values), dtype=np.float64)
+        if numbers.shape != (values.shape[1],):
+            hint = f"gave {numbers.shape} for {values.shape[1]} samples; must give one number each"
             raise ScenarioError(f"measures.{self.name}", self.name, hint)
-        return found
+        return numbers
 
     def estimate(self, sample: SampleStatistics) -> Estimate:
-        """The mean, and its standard error from the spread."""
+        """Return the sample mean, and its standard error s / √N."""
         return sample.moments.mean, sample.moments.mean_error
 
 
 def make_measures(given: object) -> tuple[Measure, ...]:
-    """The measures that were asked for.
+    """Build the measures of the ``measures`` argument of a sweep: names, or functions of paths.
 
     Raises:
-        ScenarioError: for one that does not exist, for none, and for two of one name.
+        ScenarioError: for an unknown name, an empty list, and two measures of one name.
     """
     if isinstance(given, str) or not isinstance(given, Sequence) or not given:
-        raise ScenarioError("measures", given, f"must be a list; each {HINT}")
-    found = tuple(_measure(one) for one in given)
-    names = [measure.name for measure in found]
+        raise ScenarioError("measures", given, f"must be a list; each {MEASURE_HINT}")
+    measures = tuple(_make_measure(one) for one in given)
+    names = [measure.name for measure in measures]
     for name in names:
         if names.count(name) > 1:
             raise ScenarioError("measures", name, "is asked for twice")
-    return found
+    return measures
 
 
-def _measure(given: object) -> Measure:
+def _make_measure(given: object) -> Measure:
+    """Return the measure of a name such as ``q05``, or of a function of paths."""
     if isinstance(given, Measure):
         return given
     if isinstance(given, str):
@@ -250,4 +277,5 @@ def _measure(given: object) -> Measure:
                 pass
     elif callable(given):
         return PathFunctional(given)
-    raise ScenarioError("measures", given if isinstance(given, str) else short_repr(given), HINT)
+    value = given if isinstance(given, str) else short_repr(given)
+    raise ScenarioError("measures", value, MEASURE_HINT)

@@ -1,7 +1,7 @@
-"""The sweep as it will be done: checked, sized against the memory budget, divided into blocks.
+"""The plan of a sweep: its arguments checked, its points divided into blocks that fit the memory.
 
-Which points share a block is decided here, never by who computes it. Whoever computes the blocks,
-in whatever order, computes the same numbers, to the bit.
+Which points share a block is decided here and never depends on the executor: the result is the same
+to the bit whoever computes the blocks, and in whatever order.
 """
 
 from __future__ import annotations
@@ -20,14 +20,24 @@ from numpy.typing import NDArray
 
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
-from sde_lab.sweeps.batching import require_table, split_into_blocks
+from sde_lab.sensitivity.engines import chosen_engine
+from sde_lab.sweeps.batching import check_table, split_into_blocks
 from sde_lab.sweeps.grid import SweepGrid, make_grid, with_values
 from sde_lab.sweeps.measures import SENSITIVITY_INPUTS, STATE_INPUTS, Measure, make_measures
+
+MAX_TIMES = 10_000
+"""Equal time steps that may be asked for, at most."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One number that each point has: which time (by place), of which quantity, which measure."""
+    """One of the E numbers of each point.
+
+    Attributes:
+        time: index of the measured time, from 0.
+        quantity: a state component (``x``), a sensitivity (``dx_dkappa``) or ``path``.
+        measure: name of the measure.
+    """
 
     time: int
     quantity: str
@@ -36,15 +46,17 @@ class Column:
 
 @dataclass(frozen=True)
 class SweepBlock:
-    """Points that are walked together, with all that it takes: complete, and fit to be sent.
+    """P points that are simulated as rows of one batch: a self-contained, picklable unit of work.
 
     Attributes:
-        point_indices: of the points in the grid.
-        scenarios: of the points; steps, samples and scheme are common.
-        span: samples walked at a time.
-        indices: steps at which something is measured, in order, repeated where times fall together.
+        point_indices: indices of the points in the grid, (P,).
+        scenarios: of the points; they share steps, samples and scheme.
+        span: samples simulated at a time.
+        indices: steps at which something is measured, (T,), increasing; repeated where two of the
+            times asked for have the same nearest step.
         measures: what is measured.
-        sensitivities: what is differentiated by.
+        sensitivities: Jacobian columns that are propagated along with the states.
+        engine: which engine computes it: "auto", "compiled" or "torchsde".
     """
 
     point_indices: tuple[int, ...]
@@ -53,36 +65,38 @@ class SweepBlock:
     indices: tuple[int, ...]
     measures: tuple[Measure, ...]
     sensitivities: tuple[str, ...]
+    engine: str = "torchsde"
 
     @property
     def first(self) -> Scenario:
-        """A scenario with what is common."""
+        """The first point's scenario, for the fields that all points share."""
         return self.scenarios[0]
 
     @property
     def seeds(self) -> list[int]:
-        """The seed of each point."""
+        """Seed of each point, (P,)."""
         return [scenario.seed for scenario in self.scenarios]
 
     @property
     def times(self) -> NDArray[np.float64]:
-        """Real times at which something is measured, (points, times)."""
+        """Times at which something is measured, in the model's unit, (P, T)."""
         shares = np.array(self.indices) / self.first.steps
         return np.array([shares * scenario.horizon for scenario in self.scenarios])
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep, ready to be done.
+    """A checked sweep, divided into blocks.
 
     Attributes:
-        scenario: what stays as it is.
+        scenario: gives every field that is not swept.
         grid: the points.
-        measures: what is measured in each.
-        sensitivities: columns whose derivatives are measured too.
-        times: as asked for.
-        columns: the numbers that each point has.
-        blocks: the work.
+        measures: what is measured at each point.
+        sensitivities: Jacobian columns that are measured too.
+        times: as asked for: None for the horizon, a number of equal steps, or times.
+        columns: meaning of the E numbers of each point, (E,).
+        blocks: the units of work; every point is in exactly one.
+        engine: which engine computes it: "auto", "compiled" or "torchsde".
     """
 
     scenario: Scenario
@@ -92,14 +106,19 @@ class Plan:
     times: int | tuple[float, ...] | None
     columns: tuple[Column, ...]
     blocks: tuple[SweepBlock, ...]
+    engine: str = "torchsde"
 
     @property
     def n_times(self) -> int:
-        """Number of times at which something is measured."""
-        return _count(self.times)
+        """Number T of times at which something is measured."""
+        return _count_times(self.times)
 
     def fingerprint(self) -> dict[str, Any]:
-        """What makes it this sweep and no other, as plain data."""
+        """Return the identity of the sweep as plain data: equal for equal results.
+
+        A checkpoint stores it, and refuses to continue a sweep with another one. The points are
+        hashed, as there may be a million.
+        """
         points = json.dumps(self.grid.points).encode()
         return {
             "scenario": self.scenario.to_dict(),
@@ -108,6 +127,7 @@ class Plan:
             "measures": [measure.fingerprint for measure in self.measures],
             "sensitivities": list(self.sensitivities),
             "times": list(self.times) if isinstance(self.times, tuple) else self.times,
+            "engine": self.engine,
         }
 
 
@@ -117,32 +137,41 @@ def make_plan(
     measures: object,
     sensitivities: object = (),
     times: object = None,
+    engine: str | None = None,
 ) -> Plan:
-    """Check a sweep and divide it; the arguments are those of :func:`sde_lab.sweep`.
+    """Check a sweep and divide it into blocks; the arguments are those of :func:`sde_lab.sweep`.
 
     Raises:
-        ScenarioError: for what cannot work or does not fit, saying what would.
+        ScenarioError: for an invalid argument, or a sweep beyond the memory budget; the hint says
+            what would work.
     """
-    chosen = make_measures(measures)
-    columns = _check_sensitivities(scenario, sensitivities)
-    moments = _times(times)
+    engine = chosen_engine(engine)
+    checked_measures = make_measures(measures)
+    names = _check_sensitivities(scenario, sensitivities)
+    checked_times = _check_times(times)
     grid = make_grid(scenario, over)
-    entries = _make_columns(scenario, chosen, columns, _count(moments))
-    require_table(len(grid.points), len(entries))
+    columns = _make_columns(scenario, checked_measures, names, _count_times(checked_times))
+    check_table(len(grid.points), len(columns))
     scenarios = [with_values(scenario, dict(zip(grid.names, p, strict=True))) for p in grid.points]
+    # Points can be rows of one batch if they take the same steps by the same scheme.
     groups: dict[tuple[Any, ...], list[int]] = {}
-    for place, point in enumerate(scenarios):
-        key = (point.steps, point.samples, point.scheme, _indices(point, moments))
-        groups.setdefault(key, []).append(place)
+    for index, point in enumerate(scenarios):
+        key = (point.steps, point.samples, point.scheme, _nearest_steps(point, checked_times))
+        groups.setdefault(key, []).append(index)
     blocks = [
-        SweepBlock(part, tuple(scenarios[i] for i in part), span, key[-1], chosen, columns)
-        for key, places in groups.items()
-        for part, span in split_into_blocks(scenarios, places, key[-1], chosen, columns)
+        SweepBlock(
+            part, tuple(scenarios[i] for i in part), span, key[-1], checked_measures, names, engine
+        )
+        for key, indices in groups.items()
+        for part, span in split_into_blocks(scenarios, indices, key[-1], checked_measures, names)
     ]
-    return Plan(scenario, grid, chosen, columns, moments, entries, tuple(blocks))
+    return Plan(
+        scenario, grid, checked_measures, names, checked_times, columns, tuple(blocks), engine
+    )
 
 
 def _check_sensitivities(scenario: Scenario, given: object) -> tuple[str, ...]:
+    """Return the names of Jacobian columns, each known and given once."""
     if isinstance(given, str) or not isinstance(given, Sequence):
         raise ScenarioError("sensitivities", given, "must be a list of names")
     known = scenario.model_spec.jacobian_columns
@@ -152,13 +181,14 @@ def _check_sensitivities(scenario: Scenario, given: object) -> tuple[str, ...]:
     return tuple(given)
 
 
-def _times(given: object) -> int | tuple[float, ...] | None:
-    """None, a number of equal steps over the horizon, or increasing real times."""
+def _check_times(given: object) -> int | tuple[float, ...] | None:
+    """Return None, a number of equal steps over the horizon, or increasing times."""
     if given is None:
         return None
     if isinstance(given, int) and not isinstance(given, bool):
-        if not 1 <= given <= 10_000:
-            raise ScenarioError("times", given, "must be from 1 to 10000 steps, or a list of times")
+        if not 1 <= given <= MAX_TIMES:
+            hint = f"must be from 1 to {MAX_TIMES:,} steps, or a list of times"
+            raise ScenarioError("times", given, hint)
         return given
     listed = given.tolist() if isinstance(given, np.ndarray) else given
     if not isinstance(listed, Sequence) or isinstance(listed, str) or not listed:
@@ -166,20 +196,21 @@ def _times(given: object) -> int | tuple[float, ...] | None:
     for time in listed:
         if isinstance(time, bool) or not isinstance(time, Real) or not math.isfinite(time):
             raise ScenarioError("times", time, "must be a finite number")
-    found = tuple(float(time) for time in listed)
-    if any(later <= earlier for earlier, later in pairwise(found)):
+    times = tuple(float(time) for time in listed)
+    if any(later <= earlier for earlier, later in pairwise(times)):
         raise ScenarioError("times", given, "must increase")
-    return found
+    return times
 
 
-def _count(times: int | tuple[float, ...] | None) -> int:
+def _count_times(times: int | tuple[float, ...] | None) -> int:
+    """Return the number T of measured times; equal steps include time 0."""
     if times is None:
         return 1
     return times + 1 if isinstance(times, int) else len(times)
 
 
-def _indices(scenario: Scenario, times: int | tuple[float, ...] | None) -> tuple[int, ...]:
-    """The steps nearest to the times."""
+def _nearest_steps(scenario: Scenario, times: int | tuple[float, ...] | None) -> tuple[int, ...]:
+    """Return the steps of the solver's grid nearest to the times, (T,)."""
     if times is None:
         return (scenario.steps,)
     if isinstance(times, int):
@@ -191,23 +222,27 @@ def _indices(scenario: Scenario, times: int | tuple[float, ...] | None) -> tuple
 
 
 def _make_columns(
-    scenario: Scenario, measures: Sequence[Measure], columns: Sequence[str], times: int
+    scenario: Scenario, measures: Sequence[Measure], sensitivities: Sequence[str], times: int
 ) -> tuple[Column, ...]:
-    """State, then sensitivities, at each time; what is read off whole paths once, at the end."""
+    """List the columns of the table: states, then sensitivities, at each time; path functionals.
+
+    A path functional stands once, at the last time. The order is that in which
+    :class:`~sde_lab.sweeps.accumulator.BlockAccumulator` gives its estimates.
+    """
     components = scenario.model_spec.components
-    found = []
+    columns = []
     for time in range(times):
         for component in components:
-            found += [
+            columns += [
                 Column(time, component, m.name) for m in measures if m.requires in STATE_INPUTS
             ]
-        for column in columns:
+        for name in sensitivities:
             for component in components:
-                quantity = f"d{component}_d{column}"
-                found += [
+                quantity = f"d{component}_d{name}"
+                columns += [
                     Column(time, quantity, m.name)
                     for m in measures
                     if m.requires in SENSITIVITY_INPUTS
                 ]
-    found += [Column(times - 1, "path", m.name) for m in measures if m.requires == "path"]
-    return tuple(found)
+    columns += [Column(times - 1, "path", m.name) for m in measures if m.requires == "path"]
+    return tuple(columns)

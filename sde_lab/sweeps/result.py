@@ -1,4 +1,4 @@
-"""What a sweep found: numbers by point, a curve of them, a tidy table."""
+"""The result of a sweep: estimates by point, as curves and as a tidy table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ Numbers = NDArray[np.float64]
 class Curve:
     """One measure of one quantity at one time over all points, (P,) each.
 
-    But for the time, NaN where a point is not done, or nothing is known.
+    Attributes:
+        time: the time at each point, in the model's unit; it differs where the horizon is swept.
+        value: estimates; NaN where a point is not done.
+        error: standard errors; NaN where a point is not done.
+        exact: exact values; NaN where a point is not done or none is known.
     """
 
     time: Numbers
@@ -36,19 +40,20 @@ class Curve:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """Everything found so far: P points, E numbers each, at T times.
+    """The estimates of a sweep so far: E numbers at each of P points.
 
     Attributes:
-        scenario: what stayed as it was.
+        scenario: gives every field that was not swept.
         grid: the points.
-        columns: what the E numbers of a point are.
+        columns: meaning of the E numbers of a point, (E,).
         done: which points are done, (P,).
-        times: real times, (P, T).
-        value: (P, E)
+        times: measured times in the model's unit, (P, T).
+        value: estimates, (P, E); NaN where a point is not done.
         error: standard errors, (P, E).
-        exact: (P, E); NaN where nothing is known.
-        exploded: samples of each point left out because their state exploded, (P,). A derivative
-            also leaves out the samples in which it is not finite itself.
+        exact: exact values, (P, E); NaN where none is known.
+        exploded: number of samples of each point left out because their state diverged (numerical
+            overflow), (P,). A derivative also leaves out the samples in which it is not finite
+            itself.
     """
 
     scenario: Scenario
@@ -62,73 +67,81 @@ class SweepResult:
     exploded: NDArray[np.int64]
 
     def curve(self, quantity: str, measure: str, time: int = -1) -> Curve:
-        """One measure of one quantity (``x``, ``dx_dkappa``) at the time in this place.
+        """Return one measure of one quantity over all points.
+
+        Args:
+            quantity: a state component (``x``), a sensitivity (``dx_dkappa``) or ``path``.
+            measure: name of the measure.
+            time: index among the measured times; negative ones count from the last.
 
         Raises:
-            ScenarioError: if the sweep has no such numbers.
+            ScenarioError: if the sweep has no such column.
         """
-        place = range(self.times.shape[1])[time]
+        time_index = range(self.times.shape[1])[time]
         try:
-            entry = self._columns[place, quantity, measure]
+            column = self._column_index[time_index, quantity, measure]
         except KeyError:
-            found = sorted({f"{e.measure} of {e.quantity}" for e in self.columns})
-            hint = f"is not among {', '.join(found)}"
+            known = sorted({f"{c.measure} of {c.quantity}" for c in self.columns})
+            hint = f"is not among {', '.join(known)}"
             raise ScenarioError("measure", f"{measure} of {quantity}", hint) from None
-        parts = (table[:, entry] for table in (self.value, self.error, self.exact))
-        return Curve(self.times[:, place], *parts)
+        parts = (table[:, column] for table in (self.value, self.error, self.exact))
+        return Curve(self.times[:, time_index], *parts)
 
     @cached_property
-    def _columns(self) -> dict[tuple[int, str, str], int]:
-        """The place of each entry."""
-        return {(e.time, e.quantity, e.measure): i for i, e in enumerate(self.columns)}
+    def _column_index(self) -> dict[tuple[int, str, str], int]:
+        """Index of each column among E, by time, quantity and measure."""
+        return {(c.time, c.quantity, c.measure): i for i, c in enumerate(self.columns)}
 
     def values_of(self, name: str) -> NDArray[Any]:
-        """The value of one swept name at each point, (P,)."""
-        place = self.grid.names.index(name)
-        return np.array([point[place] for point in self.grid.points])
+        """Return the value of one swept name at each point, (P,)."""
+        axis = self.grid.names.index(name)
+        return np.array([point[axis] for point in self.grid.points])
 
     def table(self) -> pd.DataFrame:
-        """A tidy frame: one row per finished point × time × measure, in the order of the points.
+        """Return a tidy frame: a row per finished point, time and measure, in order of the points.
 
         Returns:
             Columns: each swept name; time; quantity (``x``, ``dx_dkappa``, ``path``); measure;
-            value, se and exact, NaN where not known; exploded, the samples left out.
+            value, se (standard error) and exact, NaN where not known; exploded, the number of
+            samples left out because their state diverged.
         """
         return tidy_rows(self, np.flatnonzero(self.done))
 
 
-def tidy_rows(result: SweepResult, places: NDArray[np.intp]) -> pd.DataFrame:
-    """The rows of some points."""
+def tidy_rows(result: SweepResult, points: NDArray[np.intp]) -> pd.DataFrame:
+    """Return the rows of the tidy table for some points, given by index."""
     import pandas as pd
 
-    entries, count = result.columns, len(places)
-    moments = np.array([entry.time for entry in entries], dtype=np.intp)
+    columns, count = result.columns, len(points)
+    time_index = np.array([column.time for column in columns], dtype=np.intp)
     swept = {
-        name: np.repeat(result.values_of(name)[places], len(entries)) for name in result.grid.names
+        name: np.repeat(result.values_of(name)[points], len(columns)) for name in result.grid.names
     }
+    # Raveled tables have points varying slowest: values of a point are repeated, labels tiled.
     return pd.DataFrame(
         {
             **swept,
-            "time": result.times[places][:, moments].ravel(),
-            "quantity": _labels([entry.quantity for entry in entries], count),
-            "measure": _labels([entry.measure for entry in entries], count),
-            "value": result.value[places].ravel(),
-            "se": result.error[places].ravel(),
-            "exact": result.exact[places].ravel(),
-            "exploded": np.repeat(result.exploded[places], len(entries)),
+            "time": result.times[points][:, time_index].ravel(),
+            "quantity": _labels([column.quantity for column in columns], count),
+            "measure": _labels([column.measure for column in columns], count),
+            "value": result.value[points].ravel(),
+            "se": result.error[points].ravel(),
+            "exact": result.exact[points].ravel(),
+            "exploded": np.repeat(result.exploded[points], len(columns)),
         }
     )
 
 
 def _labels(names: list[str], count: int) -> NDArray[np.object_]:
+    """Return the names repeated for each of ``count`` points, (count · E,)."""
     return np.tile(np.array(names, dtype=object), count)
 
 
 class _ResultBuilder:
-    """The result in the making."""
+    """A result that is filled block by block."""
 
     def __init__(self, plan: Plan) -> None:
-        points, entries = len(plan.grid.points), len(plan.columns)
+        points, columns = len(plan.grid.points), len(plan.columns)
         times = np.empty((points, plan.n_times))
         for block in plan.blocks:
             times[list(block.point_indices)] = block.times
@@ -138,9 +151,9 @@ class _ResultBuilder:
             plan.columns,
             np.zeros(points, dtype=bool),
             times,
-            np.full((points, entries), np.nan),
-            np.full((points, entries), np.nan),
-            np.full((points, entries), np.nan),
+            np.full((points, columns), np.nan),
+            np.full((points, columns), np.nan),
+            np.full((points, columns), np.nan),
             np.zeros(points, dtype=np.int64),
         )
 
@@ -150,14 +163,18 @@ class _ResultBuilder:
         return self._result.done
 
     def add(self, block_result: BlockResult) -> None:
-        """Enter what was found in some points."""
-        own, places = self._result, list(block_result.point_indices)
+        """Enter the estimates of a block."""
+        points = list(block_result.point_indices)
         for name in ("value", "error", "exact", "exploded"):
-            getattr(own, name)[places] = getattr(block_result, name)
-        own.done[places] = True
+            getattr(self._result, name)[points] = getattr(block_result, name)
+        self._result.done[points] = True
 
     def result(self) -> SweepResult:
-        """What stays as it is: a copy, as long as something may be entered."""
+        """Return the result so far, which later blocks do not change.
+
+        It is a copy until all points are done; then the tables are final, and one object serves
+        all callers.
+        """
         if self.done.all():
             return self._result
         names = ("done", "value", "error", "exact", "exploded")

@@ -1,1 +1,1 @@
-"""What is known without simulating: exact laws, stationary densities, fixed points."""
+"""Exact laws, stationary densities, fixed points and boundaries: results without simulation."""

@@ -113,7 +113,7 @@ def test_nonsense_in_the_address_bar_leaves_a_working_page(name: str, value: str
     assert shown(app).kept > 0
 
 
-def test_new_noise_changes_the_paths_and_nothing_else() -> None:
+def test_a_new_seed_changes_the_paths_and_nothing_else() -> None:
     app = opened(samples=100)
     before = shown(app)
     widget(app, "new_noise").click().run()
@@ -150,14 +150,14 @@ def test_a_run_over_the_budget_is_refused_and_the_last_picture_stays(
     assert shown(app).scenario.samples == 500
 
 
-def test_exploding_paths_are_counted_and_said() -> None:
+def test_diverging_paths_are_counted_and_said() -> None:
     app = opened(model="Double well", steps=25, double_well__horizon=50)
     assert shown(app).exploded > 0
-    assert "exploded" in app.warning[0].value
+    assert "diverged" in app.warning[0].value
 
 
 def test_a_long_run_finishes_and_survives_a_cursor_move(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sde_lab.app.jobs.summary_job.MAX_INTERACTIVE_WORK", 0)
+    monkeypatch.setattr("sde_lab.server.scheduling.MAX_INTERACTIVE_WORK", 0)
     app = opened(samples="5\u202f000", steps=25)
     found = shown(app)
     assert found.kept == 5000

@@ -153,4 +153,4 @@ def test_explosions_are_said() -> None:
         model=CUSTOM_MODEL_LABEL, equation="dx = log(x)*dt + sigma*dW; t in [0, 5]", samples=200
     )
     assert shown(app).exploded > 0
-    assert "exploded" in app.warning[0].value
+    assert "diverged" in app.warning[0].value

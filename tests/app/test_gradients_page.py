@@ -22,7 +22,7 @@ PAGE = "sde_lab/app/routes/gradients.py"
 DRAWN = "() => document.querySelectorAll('.lab-chart .main-svg').length >= 1"
 
 
-def opened(part: str = "The trap", **query: str) -> AppTest:
+def opened(part: str = "Summed gradient", **query: str) -> AppTest:
     """The page at one of its parts, with this in the address bar."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     for name, value in query.items():
@@ -52,7 +52,7 @@ def test_every_part_opens_for_every_example_of_the_gallery(example: Example) -> 
 
 
 class Here:
-    """An errand of this process and thread."""
+    """A job of this process and thread."""
 
     def __init__(self, make: Callable[..., Any], *args: Any, **_: Any) -> None:
         self.task = make(*args)
@@ -63,14 +63,14 @@ class Here:
     def close(self) -> None:
         """Nothing is held elsewhere."""
 
-    def __enter__(self) -> Here:
-        return self
+    def hold(self) -> None:
+        """Nothing is ended to free memory."""
 
-    def __exit__(self, *_: object) -> None:
+    def release(self) -> None:
         """Nothing to let go of."""
 
 
-PARTS = {"race": "The race", "growth": "How it grows"}
+PARTS = {"race": "Benchmark", "growth": "Scaling"}
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:FutureWarning")
@@ -87,7 +87,7 @@ def test_a_study_of_every_example_comes_to_its_end(
     app.button(key=f"{study}.begin").click().run()
     job = app.session_state[f"heat.{study}"]
     assert (job.finished, job.running, job.error_message) == (True, False, "")
-    assert {found.way for found in job.results} == set(METHODS)
+    assert {found.method for found in job.results} == set(METHODS)
     assert {found.status for found in job.results} <= {"measured", "refused"}
 
 
@@ -106,12 +106,12 @@ def test_a_study_that_raises_ends_with_a_message_and_can_begin_anew(
 
     monkeypatch.setattr("sde_lab.app.jobs.benchmark_job.start_job", Here)
     monkeypatch.setattr("sde_lab.app.jobs.benchmark_job.BenchmarkStepper", Broken)
-    app = opened("The race", samples="2", steps="25")
+    app = opened("Benchmark", samples="2", steps="25")
     for _ in range(2):
         app.button(key="race.begin").click().run()
         job = app.session_state["heat.race"]
         assert not app.exception
-        assert (job.finished, job.running, job.remote) == (False, False, None)
+        assert (job.finished, job.running) == (False, False)
         assert "no such luck" in job.error_message
         assert any("no such luck" in caption.value for caption in app.caption)
 
@@ -124,7 +124,7 @@ def test_a_page_that_cannot_be_drawn_leaves_no_study_running(
         raise error
 
     monkeypatch.setattr("sde_lab.app.jobs.benchmark_job.start_job", Here)
-    app = opened("The race", samples="2", steps="25")
+    app = opened("Benchmark", samples="2", steps="25")
     monkeypatch.setattr("sde_lab.app.pages.gradients.unsupported_pairs_table", raises)
     app.button(key="race.begin").click().run()
     job = app.session_state["heat.race"]
@@ -134,7 +134,7 @@ def test_a_page_that_cannot_be_drawn_leaves_no_study_running(
 
 @pytest.mark.parametrize("way", METHODS)
 def test_the_page_shows_the_program_of_the_way_that_is_chosen(way: str) -> None:
-    app = opened(part="The race", samples="20")
+    app = opened(part="Benchmark", samples="20")
     app.selectbox(key="way").set_value(way).run()
     shown = [code.value for code in app.code]
     assert runnable_listing(METHODS[way], lab.Scenario(samples=20)).rstrip() in shown
@@ -149,7 +149,7 @@ def test_the_trap_says_the_same_number_twice() -> None:
 
 
 def test_a_scheme_that_a_way_cannot_serve_is_explained() -> None:
-    app = opened(model="Geometric Brownian motion", part="The race", scheme="Milstein · Itô")
+    app = opened(model="Geometric Brownian motion", part="Benchmark", scheme="Milstein · Itô")
     text = " ".join(str(block.proto.body) for block in app.get("html"))
     assert "forward mode does not pass" in text
 
@@ -189,8 +189,8 @@ def test_the_trap_in_a_browser_follows_the_sliders(page: Any, server: str) -> No
 def test_a_race_runs_and_its_link_shows_it_in_another_browser(
     page: Any, server: str, browser: Any
 ) -> None:
-    visit(page, server, "part=The+race&samples=100&steps=25")
-    page.get_by_role("button", name="Race").click()
+    visit(page, server, "part=Benchmark&samples=100&steps=25")
+    page.get_by_role("button", name="Run benchmark").click()
     page.get_by_role("button", name="Measure again").wait_for(timeout=150_000)
     settle(page)
     assert set(bars(page)) == {way.title for way in METHODS.values()}
@@ -207,25 +207,25 @@ def test_a_race_runs_and_its_link_shows_it_in_another_browser(
 
 
 def test_a_race_can_be_halted_and_keeps_what_it_has(page: Any, server: str) -> None:
-    visit(page, server, "part=The+race&samples=200&steps=100&seed=7")
-    page.get_by_role("button", name="Race").click()
+    visit(page, server, "part=Benchmark&samples=200&steps=100&seed=7")
+    page.get_by_role("button", name="Run benchmark").click()
     page.wait_for_function(
         "() => (document.querySelector('.lab-chart').data?.[0]?.y.length ?? 0) >= 1", timeout=90_000
     )
-    page.get_by_role("button", name="Halt").click()
-    page.get_by_role("button", name="Go on").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Stop here").click()
+    page.get_by_role("button", name="Continue").wait_for(timeout=60_000)
     settle(page)
     assert 1 <= len(bars(page)) < len(METHODS)
 
 
 def test_a_contestant_that_cannot_run_is_refused_in_words(page: Any, server: str) -> None:
     query = "model=Geometric+Brownian+motion&scheme=Milstein+%C2%B7+It%C3%B4&samples=5&steps=25"
-    visit(page, server, f"part=The+race&{query}")
-    page.get_by_role("button", name="Race").click()
+    visit(page, server, f"part=Benchmark&{query}")
+    page.get_by_role("button", name="Run benchmark").click()
     page.get_by_role("button", name="Measure again").wait_for(timeout=150_000)
     settle(page)
     assert "jacfwd" not in bars(page)
-    assert "cannot serve this scheme" in page.locator(".lab-chart").first.inner_text()
+    assert "does not support this scheme" in page.locator(".lab-chart").first.inner_text()
     assert "forward mode does not pass" in page.locator(".lab-table").first.inner_text()
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 import sde_lab as lab
-from sde_lab.app.components.presets import preset_scenario
+from sde_lab.app.state.model_scenarios import default_scenario, preset_scenario
 from sde_lab.app.state.options import HORIZONS
-from sde_lab.app.state.url_state import default_scenario
 from sde_lab.models.base import Preset
 from sde_lab.summaries.chunked_run import simulate_summary
 from tests.app.test_app import opened, shown, widget

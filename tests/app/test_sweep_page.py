@@ -18,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
 from sde_lab import export
+from sde_lab.app.jobs.sweep_job import SLOT, SweepJob
 from sde_lab.app.state.options import CUSTOM_MODEL_LABEL
 from sde_lab.equations.examples import EXAMPLES, Example
 from sde_lab.figures.serialize import figure_to_json
@@ -32,7 +33,7 @@ from sde_lab.sweeps import SweepRun
 ROOT = Path(__file__).parents[2]
 APP = str(ROOT / "app.py")
 THEMES = [Theme(dark, projector) for dark in (False, True) for projector in (False, True)]
-KAPPA = SweepAxis("kappa", "κ", (0.0, 0.5, 1.0, 1.5))
+KAPPA = SweepAxis("kappa", "κ", (0.0, 0.5, 1.0, 1.5), colour_index=1)
 SCHEME = SweepAxis(
     "scheme", "scheme", ("euler", "milstein_grad_free", "srk", "heun"), categorical=True
 )
@@ -122,38 +123,40 @@ def test_what_does_not_fit_is_refused_and_the_last_answer_stays(
 
 def test_exploded_paths_are_said() -> None:
     app = opened(model="Double well", steps=25, double_well__horizon=50, samples=50)
-    assert "exploded" in app.warning[0].value
+    assert "diverged" in app.warning[0].value
 
 
 def test_a_halted_sweep_keeps_its_points_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sde_lab.sweeps.batching.MAX_BLOCK_POINTS", 2)
     app = opened(samples=50)
-    for place in ("pages.sweep", "jobs.sweep_job"):
-        monkeypatch.setattr(f"sde_lab.app.{place}.is_paused", lambda: _some_done(app))
+    step = SweepJob.step
+
+    def stops_at_two(job: SweepJob) -> SweepRun | None:
+        result = step(job)
+        if len(job.run.plan.grid.points) == 6 and job.run.done >= 2:
+            job.pause()
+        return result
+
+    monkeypatch.setattr(SweepJob, "step", stops_at_two)
     widget(app, "sweep.points").set_value(6).run()
     part = shown(app)
     assert 0 < part.done.sum() < 6
     assert any("are done and shown" in info.value for info in app.info)
     monkeypatch.undo()
-    app.run()
+    widget(app, "sweep.go_on").click().run()
     whole = lab.sweep(**app.session_state["sweep.good"][0].sweep_kwargs)
     np.testing.assert_array_equal(shown(app).value, whole.value)
 
 
 def test_moving_what_is_turned_asks_for_nothing_new() -> None:
     app = opened(samples=50)
-    before = app.session_state["sweep.run"]
+    before = app.session_state[SLOT].run
     widget(app, "ornstein_uhlenbeck.kappa").set_value(3.0).run()
-    assert app.session_state["sweep.run"] is before
+    assert app.session_state[SLOT].run is before
     widget(app, "ornstein_uhlenbeck.sigma").set_value(2.0).run()
-    assert app.session_state["sweep.run"] is not before
+    assert app.session_state[SLOT].run is not before
     again = opened(samples=50, ornstein_uhlenbeck__kappa=2.0)
-    assert again.session_state["sweep.run"] is before
-
-
-def _some_done(app: AppTest) -> bool:
-    run: SweepRun = app.session_state["sweep.run"]
-    return len(run.plan.grid.points) == 6 and run.done >= 2
+    assert again.session_state[SLOT].run is before
 
 
 def test_a_cluster_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +234,7 @@ def test_strokes_pass_through_their_points_with_their_slopes() -> None:
     np.testing.assert_allclose((y[:, 0] + y[:, 1]) / 2, measured(4).value, rtol=1e-6)
     np.testing.assert_allclose((y[:, 1] - y[:, 0]) / (x[:, 1] - x[:, 0]), 2.0, rtol=1e-5)
     assert all(later[0] > earlier[1] for earlier, later in pairwise(x))
-    assert strokes["line"]["color"] == Theme().parameter_colour("kappa")
+    assert strokes["line"]["color"] == Theme().series_colour(1)
     names = sweep_curve(SCHEME, measured(4), "srk", Theme())["data"]
     assert not [trace for trace in names if trace["uid"] == "tangents"]
     assert names[0]["mode"] == "markers"

@@ -69,7 +69,7 @@ def shared(page: Page, server: str) -> None:
 def menus(page: Page, server: str) -> None:
     come(page, server, "explore", "projector=true")
     page.get_by_role("button", name="Presets").click()
-    page.get_by_text("Far from home").wait_for()
+    page.get_by_text("Far from the mean").wait_for()
     settle(page)
 
 

@@ -111,7 +111,7 @@ def test_an_example_opens_at_its_own_values_and_closes_the_gallery(page: Page, s
     assert sigma.get_attribute("aria-valuetext") == "0.40"
     uids = "() => document.querySelector('.lab-chart').data.map(trace => trace.uid)"
     assert "stationary" in page.evaluate(uids)
-    page.get_by_text("What the equation says").click()
+    page.get_by_text("Analysis").click()
     page.get_by_text("1 (stable); 2 (unstable); 3 (stable)").wait_for()
     errors = page.locator(".katex-error")
     assert errors.count() == 0

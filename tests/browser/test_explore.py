@@ -131,7 +131,7 @@ def test_nothing_is_wider_than_the_window(server: str, browser: Any, width: int)
 
 def test_downloads_parse_and_the_program_prints_the_same_numbers(page: Page, server: str) -> None:
     visit(page, server, "ornstein_uhlenbeck.kappa=2.0&samples=500")
-    page.get_by_role("button", name="Take along").click()
+    page.get_by_role("button", name="Download").click()
     table = pd.read_csv(io.BytesIO(take(page, "CSV")))
     parquet = pd.read_parquet(io.BytesIO(take(page, "Parquet")))
     pd.testing.assert_frame_equal(table, parquet, check_exact=False, rtol=1e-12)
@@ -194,7 +194,7 @@ def test_a_long_run_can_be_stopped_and_keeps_what_it_has(page: Page, server: str
     page.goto(f"{server}/?steps=3200&samples=100%E2%80%AF000&scheme=Heun%20%C2%B7%20Stratonovich")
     page.get_by_role("progressbar").wait_for(timeout=60_000)
     page.wait_for_function("() => /samples, about/.test(document.body.innerText)", timeout=60_000)
-    page.get_by_role("button", name="Keep what is done").click()
+    page.get_by_role("button", name="Stop here").click()
     page.wait_for_function(DRAWN, timeout=60_000)
     settle(page)
     assert page.get_by_role("progressbar").count() == 0
@@ -205,7 +205,7 @@ def test_a_long_run_can_be_stopped_and_keeps_what_it_has(page: Page, server: str
 def test_the_cursor_moves_the_law_and_the_figures(page: Page, server: str) -> None:
     visit(page, server)
     law = "() => document.querySelector('.lab-chart').layout.annotations[0].text"
-    assert page.evaluate(law) == "law at t = 1"
+    assert page.evaluate(law) == "density of X<sub>t</sub> at t = 1"
     press(page, "Time cursor", "Home")
-    assert page.evaluate(law) == "law at t = 0"
+    assert page.evaluate(law) == "density of X<sub>t</sub> at t = 0"
     assert "cursor=0" in page.evaluate("() => location.href")

@@ -44,10 +44,10 @@ def visit(page: Page, server: str, query: str = "", charts: int = 2) -> None:
     settle(page)
 
 
-def choose(page: Page, box: str, option: str) -> None:
+def choose(page: Page, box: str, option: re.Pattern[str]) -> None:
     """Pick from a list."""
     page.get_by_role("combobox", name=re.compile(box)).click()
-    page.get_by_role("option", name=option, exact=True).click()
+    page.get_by_role("option", name=option).click()
     page.wait_for_timeout(300)
     settle(page)
 
@@ -57,8 +57,8 @@ def test_one_knob_is_turned_and_the_link_says_so(page: Page, server: str, browse
     page.get_by_role("link", name="Sweep").click()
     page.wait_for_function("() => document.querySelector('.lab-chart .sliders, .slider-group')")
     settle(page)
-    choose(page, "Turn", "θ  mean")
-    choose(page, "Look at", "mean of X")
+    choose(page, "Sweep parameter", re.compile("^θ"))
+    choose(page, "Quantity", re.compile("^mean of X$"))
     values = np.linspace(-3, 3, 21).round(10).tolist()
     expected = lab.sweep(lab.Scenario(), {"theta": values}, ("mean",)).curve("x", "mean").value
     page.wait_for_function(f"() => Math.abs(({CURVE})()[20] - {expected[-1]}) < 1e-4")
@@ -77,7 +77,7 @@ def test_one_knob_is_turned_and_the_link_says_so(page: Page, server: str, browse
     assert page.evaluate(CURVE)[0] != expected[0]
 
 
-@pytest.mark.parametrize("look", ["", MEAN], ids=["spread", "mean"])
+@pytest.mark.parametrize("look", ["", MEAN], ids=["std", "mean"])
 def test_the_strokes_have_the_slope_of_the_curve(page: Page, server: str, look: str) -> None:
     """In numbers, from what is drawn: each stroke against the differences of the curve."""
     visit(page, server, f"ornstein_uhlenbeck.x0=2.0&sweep.points=51&{look}")
@@ -158,18 +158,18 @@ def test_a_stop_keeps_what_is_done_and_the_rest_can_follow(page: Page, server: s
     page.wait_for_function(
         "() => /[1-9][0-9]* of 10,201 points/.test(document.body.innerText)", timeout=60_000
     )
-    page.get_by_role("button", name="Keep what is done").click()
-    page.get_by_role("button", name="Go on").wait_for(timeout=30_000)
+    page.get_by_role("button", name="Stop here").click()
+    page.get_by_role("button", name="Continue").wait_for(timeout=30_000)
     settle(page)
     done = int(re.search(r"([\d,]+) of the 10,201", page.inner_text("body"))[1].replace(",", ""))
     assert 0 < done < 10_201
     kept = f"() => ({MAPS})()[0].filter(Number.isFinite).length"
     page.wait_for_function(f"count => ({kept})() === count", arg=done)
-    page.get_by_role("button", name="Take along").click()
+    page.get_by_role("button", name="Download").click()
     table = pd.read_csv(io.BytesIO(take(page, "CSV")))
     assert len(table) == done
     page.keyboard.press("Escape")
-    page.get_by_role("slider", name=re.compile("Values")).press("Home")
+    page.get_by_role("slider", name=re.compile("Grid points")).press("Home")
     page.wait_for_function(f"() => ({kept})() === 36", timeout=30_000)
 
 
@@ -177,7 +177,7 @@ def test_files_parse_and_the_program_prints_the_table(
     page: Page, server: str, browser: Any, tmp_path: Path
 ) -> None:
     visit(page, server, "ornstein_uhlenbeck.x0=2.0&sweep.points=6&samples=200")
-    page.get_by_role("button", name="Take along").click()
+    page.get_by_role("button", name="Download").click()
     table = pd.read_csv(io.BytesIO(take(page, "CSV")))
     parquet = pd.read_parquet(io.BytesIO(take(page, "Parquet")))
     pd.testing.assert_frame_equal(table, parquet, check_exact=False, rtol=1e-12)
@@ -198,7 +198,7 @@ def test_files_parse_and_the_program_prints_the_table(
     film.write_bytes(take(page, "HTML"))
     offline.set_content(film.read_text(encoding="utf-8"))
     offline.wait_for_function("() => document.querySelectorAll('.main-svg').length >= 4")
-    assert "Swept: κ over 6 values from 0 to 5" in offline.inner_text("body")
+    assert "Swept: κ at 6 points from 0 to 5" in offline.inner_text("body")
     drawn = (
         "() => [...document.getElementById('chart1')._fullData.find(t => t.uid === 'film-mean').y]"
     )
@@ -215,7 +215,7 @@ def test_the_sidebar_stays_alive_while_a_sweep_runs(page: Page, server: str) -> 
     page.wait_for_function("() => /of 2,601 points/.test(document.body.innerText)", timeout=60_000)
     page.get_by_role("slider", name=re.compile("^x₀")).press("Home")
     page.wait_for_function("() => location.href.includes('x0=-3')", timeout=20_000)
-    page.get_by_role("slider", name=re.compile("Values")).press("Home")
+    page.get_by_role("slider", name=re.compile("Grid points")).press("Home")
     page.wait_for_function(f"() => ({MAPS})()[0]?.length === 36", timeout=30_000)
     settle(page)
     expected = -3.0
@@ -247,3 +247,15 @@ def test_it_fits_the_window(server: str, browser: Any, width: int, query: str) -
 def test_nonsense_in_the_link_still_makes_a_page(page: Page, server: str, name: str) -> None:
     visit(page, server, f"{name}=%3Cscript%3Enan")
     assert page.get_by_role("alert").count() == 0
+
+
+def test_a_link_with_an_earlier_label_is_rewritten_to_the_present_one(
+    page: Page, server: str
+) -> None:
+    earlier = "ornstein_uhlenbeck.sweep.and=%CF%83%20%20another%20description"
+    visit(page, server, f"{earlier}&sweep.points=6")
+    page.wait_for_function(
+        "() => new URLSearchParams(location.search).get('ornstein_uhlenbeck.sweep.and')"
+        f" === 'σ  {lab.MODELS['ornstein_uhlenbeck'].parameters[-1].description}'"
+    )
+    assert len(page.evaluate(MAPS)[0]) == 36

@@ -48,14 +48,14 @@ def test_a_hidden_answer_travels_in_the_link_and_waits_for_a_click(
         node.data.some(trace => /exact/.test(trace.uid ?? '')))"""
     anywhere = exact.replace("every", "some")
     assert page.evaluate(exact)
-    page.get_by_text("Hide the answer").click()
+    page.get_by_text("Hide exact solution").click()
     page.wait_for_function(f"() => !({anywhere})()")
     settle(page)
     assert "exact" not in numbers(page)
     other = opened_elsewhere(page, browser)
     assert not other.evaluate(anywhere)
     assert other.evaluate(CHARTS) == page.evaluate(CHARTS)
-    other.get_by_text("Hide the answer").click()
+    other.get_by_text("Hide exact solution").click()
     other.wait_for_function(exact)
 
 

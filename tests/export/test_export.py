@@ -32,7 +32,7 @@ from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.summaries.summary import BAND_LEVELS
 
 ROOT = Path(__file__).parents[2]
-ROW = re.compile(r"(\S+(?: spread)?) +(\S+) ± (\S+)(?: +exact (\S+))?")
+ROW = re.compile(r"(\S+(?: std)?) +(\S+) ± (\S+)(?: +exact (\S+))?")
 HOSTILE = "</script></style><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 SCENARIOS = [
     lab.Scenario(parameters={"kappa": 2.0}, x0=-1.5, scheme="milstein", seed=7, samples=300),
@@ -64,9 +64,9 @@ def expected(scenario: lab.Scenario) -> list[tuple[str, str, str, str]]:
 
     for d, component in enumerate(scenario.model_spec.components):
         state = summary.states[d]
-        mean, spread = known(exact and exact.state, d)
+        mean, std = known(exact and exact.state, d)
         row(component, state.mean[-1], state.mean_error[-1], mean)
-        row(f"{component} spread", state.std[-1], state.std_error[-1], spread)
+        row(f"{component} std", state.std[-1], state.std_error[-1], std)
         for name in scenario.model_spec.jacobian_columns:
             bands = summary.sensitivities[name][d]
             mean, _ = known(exact and exact.sensitivities.get(name), d)

@@ -6,20 +6,23 @@ import base64
 import json
 import re
 from dataclasses import replace
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from sde_lab.equations.examples import EXAMPLES
 from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.fan_chart import fan_chart
 from sde_lab.figures.phase_portrait import phase_portrait
 from sde_lab.figures.sensitivity_panels import sensitivity_panels
 from sde_lab.figures.serialize import figure_to_json
-from sde_lab.figures.theme import Theme
+from sde_lab.figures.theme import PALETTE_SIZE, Theme, palette_index
 from sde_lab.figures.traces import band, join_with_gaps
 from sde_lab.models import MODELS
+from sde_lab.models.base import Model
 from sde_lab.models.laws.base import Law
 from sde_lab.scenario import Scenario
 from sde_lab.summaries.chunked_run import simulate_summary
@@ -29,6 +32,7 @@ from sde_lab.theory.exact_laws import exact_laws
 THEMES = [Theme(dark, projector) for dark in (False, True) for projector in (False, True)]
 TIMES = np.linspace(0.0, 2.0, 101)
 NAMES = ("x0", "kappa", "theta", "sigma", "mu", "xi", "rho", "r", "K")
+COLOURED = (*MODELS.values(), *(Scenario(example.text).model_spec for example in EXAMPLES))
 LIMIT = 60_000
 """Bytes that a default figure may send to the browser."""
 
@@ -105,6 +109,15 @@ def luminance(colour: str) -> float:
     return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
+def cie_lab(colour: str) -> np.ndarray:
+    """CIE L*a*b* of ``#rrggbb``, white point D65."""
+    part = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255.0
+    linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    x, y, z = np.cbrt(np.array(to_xyz) @ linear / [0.9505, 1.0, 1.089])  # no colour here is dark
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
 def contrast(one: str, other: str) -> float:
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
@@ -157,23 +170,35 @@ def test_the_browser_can_tell_traces_apart(theme: Theme) -> None:
 @pytest.mark.parametrize("dark", [False, True])
 def test_letters_and_lines_stand_out(dark: bool) -> None:
     theme = Theme(dark)
-    letters = [theme.text, theme.muted, theme.state]
-    letters += [
-        theme.parameter_colour(c) for model in MODELS.values() for c in model.jacobian_columns
-    ]
-    letters += [theme.parameter_colour(name) for name in "abcdefgh"]
+    letters = [theme.text, theme.muted, *(theme.series_colour(i) for i in range(PALETTE_SIZE))]
     assert min(contrast(colour, theme.background) for colour in letters) >= 4.5
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=repr)
-@pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.name)
-def test_no_two_parameters_of_a_model_share_a_colour(theme: Theme, model) -> None:
-    colours = [theme.parameter_colour(name) for name in model.jacobian_columns]
-    assert len(set(colours)) == len(colours)
+@pytest.mark.parametrize("model", COLOURED, ids=lambda model: model.title)
+def test_no_two_columns_of_a_model_share_a_colour(theme: Theme, model: Model) -> None:
+    columns = model.jacobian_columns
+    colours = [theme.parameter_colour(name, model) for name in columns]
+    assert len(set(colours)) == len(columns) <= PALETTE_SIZE
+    assert theme.parameter_colour("steps", model) == theme.text
 
 
-def test_an_unknown_parameter_has_a_colour_of_its_own_for_good() -> None:
-    assert Theme().parameter_colour("zeta") == Theme(projector=True).parameter_colour("zeta")
+def test_colours_repeat_beyond_the_palette_but_never_side_by_side() -> None:
+    names = [f"k{number}" for number in range(1, 17)]
+    model = Scenario(f"dx = ({' + '.join(names)})*dt + dW\ndy = x*dt").model_spec
+    indices = [palette_index(model, name) for name in model.jacobian_columns]
+    assert len(indices) == 18
+    assert sorted(indices[:PALETTE_SIZE]) == list(range(PALETTE_SIZE))
+    assert indices[PALETTE_SIZE:] == indices[:PALETTE_SIZE]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("model", COLOURED, ids=lambda model: model.title)
+def test_the_eye_can_tell_neighbouring_columns_apart(dark: bool, model: Model) -> None:
+    """In CIE L*a*b* a difference of 2.3 is just noticeable (Mahy et al. 1994)."""
+    colours = [Theme(dark).parameter_colour(name, model) for name in model.jacobian_columns]
+    gaps = [np.linalg.norm(cie_lab(one) - cie_lab(other)) for one, other in pairwise(colours)]
+    assert min(gaps) > 20.0
 
 
 def test_bands_are_closed_polygons_without_gaps() -> None:
@@ -217,7 +242,7 @@ def test_one_sample_has_a_mean_and_no_spread() -> None:
     (mean,) = traces(
         fan_chart(replace(summary, states=(lone,)), 0, None, None, 0, Theme()), "state-mean"
     )
-    assert "sd" not in mean["hovertemplate"]
+    assert "standard deviation" not in mean["hovertemplate"]
     assert "customdata" not in mean
 
 

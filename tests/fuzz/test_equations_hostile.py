@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sde_lab as lab
-from sde_lab.app.jobs.summary_job import (
+from sde_lab.equations import description
+from sde_lab.server.scheduling import (
     MAX_INTERACTIVE_WORK,
     is_slow,
     limit_to_interactive,
     run_study,
 )
-from sde_lab.equations import description
 from sde_lab.solver.brownian import STREAM_SAMPLES
 from sde_lab.studies.summed_gradient import summed_gradient
 from sde_lab.summaries.chunked_run import ChunkedRun
@@ -427,7 +427,7 @@ def test_an_equation_that_is_slow_for_any_samples_takes_turns(
 ) -> None:
     done = []
     monkeypatch.setattr(
-        "sde_lab.app.jobs.summary_job.run_interactive",
+        "sde_lab.server.scheduling.run_interactive",
         lambda study, scenario: done.append(scenario),
     )
     quick = lab.Scenario(model=HEAVY["sums"], samples=2, steps=2)

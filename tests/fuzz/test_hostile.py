@@ -141,7 +141,8 @@ def test_a_dict_gives_a_scenario_or_one_line_that_says_why_not(plain: dict[str, 
 def sidebar_only() -> None:
     import streamlit
 
-    from sde_lab.app.components.sidebar import current_scenario, draw_sidebar
+    from sde_lab.app.components.sidebar import draw_sidebar
+    from sde_lab.app.state.current_scenario import current_scenario
     from sde_lab.errors import ScenarioError
 
     draw_sidebar()

@@ -35,7 +35,7 @@ class Person:
         draw = self.dice.random()
         if draw < PAGE and len(self.tab.pages) > 1:
             return await self.turn_page()
-        if draw < PAGE + NOISE and (button := self._button("New noise")):
+        if draw < PAGE + NOISE and (button := self._button("New seed")):
             self.tab.set(button.id, trigger_value=True)
         else:
             self.nudge()
@@ -93,7 +93,7 @@ class Racer(Glutton):
 
     async def act(self) -> Answer:
         await self.afresh()
-        self.tab.set(self.tab.named("Race").id, trigger_value=True)
+        self.tab.set(self.tab.named("Run benchmark").id, trigger_value=True)
         return await self.tab.move()
 
 

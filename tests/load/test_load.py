@@ -27,13 +27,13 @@ def test_a_tab_moves_a_slider_and_sees_other_charts(server: str) -> None:
 
 
 def test_a_tab_takes_over_what_the_script_sets(server: str) -> None:
-    """New noise is another seed in the number field, and the next move keeps it."""
+    """A new seed is another seed in the number field, and the next move keeps it."""
 
     async def visit() -> None:
         tab, first = await opened(server)
         seed = tab.named("Seed").id
         assert tab.values[seed].double_value == 0.0
-        tab.set(tab.named("New noise").id, trigger_value=True)
+        tab.set(tab.named("New seed").id, trigger_value=True)
         noisy = await tab.move()
         assert tab.values[seed].double_value != 0.0
         assert noisy.charts != first.charts

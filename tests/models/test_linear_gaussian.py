@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import sde_lab as lab
-from sde_lab.models.laws.base import ModelLaws
+from sde_lab.models.laws.base import ExactLaws
 from sde_lab.models.laws.linear_gaussian import LinearSDE, gaussian_laws
 
 MATRICES = {
@@ -32,7 +32,7 @@ def two_states(matrix: list[list[float]]) -> tuple[LinearSDE, dict[str, LinearSD
     }
 
 
-def assert_same(one: ModelLaws, other: ModelLaws) -> None:
+def assert_same(one: ExactLaws, other: ExactLaws) -> None:
     """Equal at the last time, to the rounding of some thousand products."""
     pairs = [(one.state, other.state)]
     pairs += [(law, other.sensitivities[name]) for name, law in one.sensitivities.items()]

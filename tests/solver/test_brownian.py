@@ -60,7 +60,7 @@ def test_a_later_span_of_samples_is_the_same_samples(areas: bool) -> None:
 
 
 def test_a_span_inside_a_block_is_refused() -> None:
-    with pytest.raises(ValueError, match="first = 17"):
+    with pytest.raises(ValueError, match="first_sample = 17"):
         sample_increments(0, 4, 4, first_sample=17)
 
 

@@ -23,9 +23,8 @@ from sde_lab.figures.theme import Theme
 from sde_lab.schemes import fitting_schemes
 from sde_lab.studies.benchmark.benchmark import ORDER, run_benchmark
 from sde_lab.studies.benchmark.cost_model import CostSample, fit, slope
-from sde_lab.studies.benchmark.deadline import OutOfTimeError, deadline
 from sde_lab.studies.benchmark.listing import runnable_listing
-from sde_lab.studies.benchmark.profiling import profile
+from sde_lab.studies.benchmark.profiling import OutOfTimeError, deadline, profile
 from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.report import comparison_sentences
 from sde_lab.studies.benchmark.stepper import STUDIES, BenchmarkStepper
@@ -186,11 +185,12 @@ def test_a_race_measures_what_fits_and_predicts_the_rest(monkeypatch: pytest.Mon
     steps = list(run_benchmark(lab.Scenario(steps=50, samples=400)))
     assert [s for s in steps if isinstance(s, str)] == list(ORDER)
     results = [s for s in steps if isinstance(s, TrialResult)]
-    full = {r.way: r for r in results if r.samples == 400}
+    full = {r.method: r for r in results if r.samples == 400}
     assert set(full) == set(METHODS)
     assert full["jacrev"].status == "predicted"
     assert full["jacrev"].memory > 4 * (51 * 400) ** 2  # as many cotangents as numbers
     assert "GB" in full["jacrev"].reason
+    assert [full[name].reason for name in ("replay", "summed")] == ["", ""]
     assert full["replay"].status == full["summed"].status == "measured"
     assert full["replay"].shape == (51, 400, 1, 1)
     assert full["summed"].shape == (1,)
@@ -198,10 +198,15 @@ def test_a_race_measures_what_fits_and_predicts_the_rest(monkeypatch: pytest.Mon
         if r.status == "measured":
             assert r.seconds > 0
             assert r.memory >= 0
-            if METHODS[r.way].per_time:
+            if METHODS[r.method].per_time:
                 assert r.max_abs_error < 1e-5
-    smaller = [r for r in results if r.way == "jacrev" and r.status == "measured"]
+    smaller = [r for r in results if r.method == "jacrev" and r.status == "measured"]
     assert len(smaller) == 1
+    both = [r for r in results if r.samples == smaller[0].samples]
+    assert [(r.method, r.status, r.reason) for r in both] == [
+        ("jacrev", "measured", ""),
+        ("replay", "measured", ""),
+    ]
     text = " ".join(comparison_sentences(results))
     assert "predicted, not attempted" in text
     assert f"{smaller[0].samples:,} samples, where both fit" in text
@@ -220,7 +225,7 @@ def test_a_race_says_what_it_refuses() -> None:
     while (step := job.step()) is not None:
         found.append(step)
     refused = {
-        r.way: r.reason for r in found if isinstance(r, TrialResult) and r.status == "refused"
+        r.method: r.reason for r in found if isinstance(r, TrialResult) and r.status == "refused"
     }
     assert "jacfwd" in refused
     assert "first_variation" in refused
@@ -239,9 +244,9 @@ def test_three_gradients_agree_for_every_model(model: str) -> None:
 def test_every_way_ends_measured_or_refused_for_every_model(model: str, study: str) -> None:
     scenario = lab.Scenario(model=model, samples=3, steps=4, horizon=0.1)
     results = [found for found in STUDIES[study](scenario) if isinstance(found, TrialResult)]
-    assert {found.way for found in results} == set(METHODS)
+    assert {found.method for found in results} == set(METHODS)
     for found in results:
-        refusal = METHODS[found.way].why_unsupported(scenario)
+        refusal = METHODS[found.method].why_unsupported(scenario)
         assert found.status == ("measured" if refusal is None else "refused")
         assert found.reason == (refusal or "")
 
@@ -260,12 +265,11 @@ def test_whatever_a_way_raises_ends_its_own_trial_alone(
         return METHODS["replay"](setup)
 
     ways = {**METHODS, "loop": replace(METHODS["loop"], run=broken)}
-    for module in ("benchmark", "scaling"):
-        monkeypatch.setattr(f"sde_lab.studies.benchmark.{module}.METHODS", MappingProxyType(ways))
+    monkeypatch.setattr("sde_lab.studies.benchmark.benchmark.METHODS", MappingProxyType(ways))
     results = [
         r for r in STUDIES[study](lab.Scenario(samples=3, steps=4)) if isinstance(r, TrialResult)
     ]
-    status = {r.way: r.status for r in results}
+    status = {r.method: r.status for r in results}
     assert status.pop("loop") == "failed"
     assert set(status.values()) == {"measured"}
     assert set(status) == set(METHODS) - {"loop"}

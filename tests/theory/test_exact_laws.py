@@ -285,7 +285,7 @@ def test_the_law_of_a_scheme_is_known_on_its_grid_alone() -> None:
 
 def slope_distribution(level: float, law: LogNormalSlope, time: int) -> float:
     """P(f(Z) ≤ level) from both crossings of f, each found by a bracketed root."""
-    scale, centre, s = (float(row[time, 0]) for row in (law.scale, law.centre, law.spread))
+    scale, centre, s = (float(row[time, 0]) for row in (law.scale, law.log_mean, law.log_std))
 
     def above(z: float) -> float:
         return scale * math.exp(centre + s * z) * (z - s) - level
@@ -359,8 +359,8 @@ def test_square_root_quantiles_invert_the_distribution(corner: dict[str, float],
     assert np.isfinite(found).all()
     assert found[0, 0] == corner["x0"]
     assert isinstance(law, NoncentralChiSquare)
-    below = stats.ncx2.cdf(found[1, 0] / law.scale[1, 0], law.degrees, law.shift[1, 0])
-    atom = stats.ncx2.cdf(1e-300, law.degrees, law.shift[1, 0])
+    below = stats.ncx2.cdf(found[1, 0] / law.scale[1, 0], law.degrees, law.noncentrality[1, 0])
+    atom = stats.ncx2.cdf(1e-300, law.degrees, law.noncentrality[1, 0])
     assert below == pytest.approx(max(q, atom), rel=1e-7)
 
 
@@ -380,7 +380,7 @@ def test_square_root_laws_of_a_huge_shift_are_nearly_gaussian(sigma: float, q: f
     found, z = law.quantile(q), special.ndtri(q)
     assert found is not None
     assert isinstance(law, NoncentralChiSquare)
-    skewness = 3.0 / math.sqrt(law.shift[1, 0])
+    skewness = 3.0 / math.sqrt(law.noncentrality[1, 0])
     expected = z + skewness * (z**2 - 1.0) / 6.0
     # What the mean holds of a double, and the square of the skewness.
     close = 1e-15 * mean / std + 10.0 * skewness**2

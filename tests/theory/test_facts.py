@@ -145,8 +145,8 @@ def test_a_fact_that_raises_is_left_out_of_the_page_and_logged(
 
     text = f"dx = (x - x**3)*dt + {error.__name__}*dW"  # no other test has cached it
     for place in (
-        "jobs.summary_job.stationary_density",
-        "jobs.summary_job.exact_laws",
+        "jobs.results.stationary_density",
+        "jobs.results.exact_laws",
         "components.equation_facts.fixed_points",
         "components.equation_facts.description.noise",
     ):
@@ -211,10 +211,10 @@ def test_ends_are_classified_and_a_density_claimed_only_where_both_pass(
     scenario = lab.Scenario(model=text)
     interval = state_interval(scenario)
     assert interval is not None
-    said = interval.low.said, interval.high.said
+    kinds = interval.low.description, interval.high.description
     if "-0.5*x/" not in text:  # of the logarithmic case only that nothing is claimed
-        assert said[0].startswith(low)
-        assert said[1].startswith(high)
+        assert kinds[0].startswith(low)
+        assert kinds[1].startswith(high)
     assert interval.positive_recurrent == exists
     assert (stationary_density(scenario) is not None) == exists
 
@@ -268,11 +268,13 @@ def test_of_many_fixed_points_those_nearest_to_the_start_are_listed() -> None:
     expected = math.pi * np.arange(-5, 7)  # the twelve nearest to 0.5
     np.testing.assert_allclose([point.state[0] for point in found], expected, atol=1e-9)
     assert [point.stable for point in found] == [bool(k % 2) for k in range(-5, 7)]
-    assert "nearest to the start of more" in _fixed_points_sentence(scenario)
+    assert "and more; these are the nearest to the initial value" in _fixed_points_sentence(
+        scenario
+    )
     twelve = "*".join(f"(x - {k})" for k in range(MAX_POINTS))
     exactly = lab.Scenario(model=f"dx = {twelve}*dt + dW; x(0) = 0.5")
     assert len(fixed_points(exactly, MAX_POINTS + 1)) == MAX_POINTS
-    assert "of more" not in _fixed_points_sentence(exactly)
+    assert "and more" not in _fixed_points_sentence(exactly)
 
 
 def test_a_drift_with_thousands_of_zeros_is_evaluated_for_those_that_are_told(
@@ -310,7 +312,7 @@ def test_an_isolated_double_zero_is_no_line_and_a_line_is_one() -> None:
 
 def test_time_in_the_noise_alone_leaves_the_fixed_points() -> None:
     assert "= 0 (stable)" in _fixed_points_sentence(lab.Scenario(model="dx = -x*dt + t*dW"))
-    assert "Time stands in the drift" in _fixed_points_sentence(
+    assert "The drift depends on time" in _fixed_points_sentence(
         lab.Scenario(model="dx = -x*t*dt + dW")
     )
 
@@ -323,9 +325,9 @@ def test_time_in_the_noise_alone_leaves_the_fixed_points() -> None:
         ("dx = x*dW; dy = -y*dt", "one noise drives x alone", "all"),
         ("dx = x*dW; dy = y*dW", "one noise drives all states", "alone"),
         ("dx = x*dW; dy = y*dW; dz = -z*dt", "one noise drives x and y", "all"),
-        ("dx = x*dW1; dy = y*dW2", "each state has a noise of its own", "shared"),
+        ("dx = x*dW1; dy = y*dW2", "each state has its own noise", "shared"),
         ("dx = x*dW1 + dW2", "a state has several noises", "shared"),
-        ("dx = y*dW1; dy = x*dW2", "its strength reads other states", "several"),
+        ("dx = y*dW1; dy = x*dW2", "its coefficients depend on other states", "several"),
         ("dx = x*dW1 + dW2; dy = x*dW1", "a noise drives several states", "own"),
     ],
 )

@@ -1,1 +1,1 @@
-"""What pages are composed of."""
+"""The parts that pages are composed of; each draws itself and reads its own widgets."""

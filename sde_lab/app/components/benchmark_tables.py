@@ -19,16 +19,25 @@ from sde_lab.studies.gradient_kinds import KINDS, GradientComparison
 
 
 def benchmark_table(results: Sequence[TrialResult], scenario: Scenario) -> str:
-    """Each result of a race in a row, as HTML."""
-    head = ("way", "samples", "output", "time", "peak memory", "passes", "largest difference", "")
+    """Return one row for each result of a benchmark, as HTML."""
+    head = (
+        "method",
+        "samples",
+        "output",
+        "time",
+        "peak memory",
+        "passes",
+        "largest difference",
+        "",
+    )
     rows = [
         (
-            METHODS[r.way].title,
+            METHODS[r.method].title,
             f"{r.samples:,}",
             " × ".join(map(str, r.shape)) or "–",
             _known(r.seconds, readable_seconds),
             _known(r.memory, readable_bytes),
-            METHODS[r.way].passes(scenario.replace(samples=r.samples)),
+            METHODS[r.method].passes(scenario.replace(samples=r.samples)),
             "–" if math.isnan(r.max_abs_error) else f"{r.max_abs_error:.1e}",
             f"predicted: {r.reason}" if r.status == "predicted" else r.reason,
         )
@@ -38,20 +47,20 @@ def benchmark_table(results: Sequence[TrialResult], scenario: Scenario) -> str:
 
 
 def unsupported_pairs_table(scenario: Scenario) -> str:
-    """Scheme by scheme, the ways that cannot serve it for the model at hand, as HTML."""
+    """Return the methods that do not support a scheme for this model, as HTML."""
     rows = []
     for name in fitting_schemes(scenario.model_spec):
         other = scenario.replace(scheme=name)
-        found = [(way.title, way.why_unsupported(other)) for way in METHODS.values()]
+        reasons = [(method.title, method.why_unsupported(other)) for method in METHODS.values()]
         scheme = SCHEMES[name].title
-        rows += [(scheme, title, reason) for title, reason in found if reason is not None]
+        rows += [(scheme, title, reason) for title, reason in reasons if reason is not None]
     if not rows:
-        return "<p>Every way works with every scheme for this model.</p>"
-    return html_table(("scheme", "way", "why it cannot work"), rows)
+        return "<p>Every method supports every scheme for this model.</p>"
+    return html_table(("scheme", "method", "reason"), rows)
 
 
 def draw_gradient_kinds(found: GradientComparison) -> None:
-    """The three gradients side by side: formula, weights, and the number from both sides."""
+    """Draw the three gradients side by side: formula, weights, and both computed values."""
     numbers = zip(KINDS, found.from_autograd, found.from_jacobian, strict=True)
     for column, (kind, by_autograd, by_jacobian) in zip(st.columns(3), numbers, strict=True):
         with column, st.container(border=True):
@@ -65,7 +74,7 @@ def draw_gradient_kinds(found: GradientComparison) -> None:
 
 
 def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows of plain text as HTML that scrolls sideways where the window is narrow."""
+    """Return rows of plain text as an HTML table that scrolls sideways in a narrow window."""
     top = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in head)
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows

@@ -1,4 +1,4 @@
-"""Everything on the page can be taken along: pictures, data, and the program that makes them."""
+"""Downloads: the figures, the data, and a program that reproduces them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ from sde_lab.theory.exact_laws import ExactLaws
 def draw_download_menu(
     summary: Summary, exact: ExactLaws | None, figures: list[dict[str, Any]]
 ) -> None:
-    """A menu of downloads; each file is made when it is asked for."""
+    """Draw the downloads of a summary; each file is made when its button is clicked."""
     scenario = summary.scenario
-    with st.popover("Take along", icon=":material/download:"):
-        _draw_file_button(
-            "Python that repeats it", "py", scenario, lambda: export.summary_script(scenario)
-        )
+    with st.popover("Download", icon=":material/download:"):
+        _draw_file_button("Python script", "py", scenario, lambda: export.summary_script(scenario))
         _draw_file_button(
             "Data, CSV",
             "csv",
@@ -46,11 +44,11 @@ def draw_download_menu(
 def draw_sweep_download_menu(
     done: SweepRequest, result: SweepResult, figures: list[dict[str, Any]]
 ) -> None:
-    """The same for a sweep, as far as it is done."""
+    """Draw the downloads of a sweep, with the grid points that are done."""
     scenario = done.scenario
-    with st.popover("Take along", icon=":material/download:"):
+    with st.popover("Download", icon=":material/download:"):
         _draw_file_button(
-            "Python that repeats it",
+            "Python script",
             "py",
             scenario,
             lambda: export.sweep_script(**done.sweep_kwargs),

@@ -1,4 +1,4 @@
-"""Write your own: a text area, a gallery to start from, and a finger on what cannot be read."""
+"""Equation editor: text area, example gallery, and errors shown below the offending column."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from sde_lab.models.base import Model
 
 DEFAULT_TEXT = "dx = kappa*(theta - x)*dt + sigma*dW"
 HELP = """
-One line per state: `dx = …*dt + …*dW`. Noises by name: `dW1`, `dW2`; the same name is the same
-noise, `corr(dW1, dW2) = rho` correlates two. Every other name becomes a slider: `kappa = 1 in
-[0, 5]` sets it, `x(0) = 2` the start, `t in [0, 10]` the horizon. `∘ dW`, or a line `stratonovich`,
-reads the noise in the sense of Stratonovich. Functions: sqrt exp log sin cos tan atan sinh cosh
-tanh sign step abs max min. `#` begins a remark.
+One line per state: `dx = …*dt + …*dW`. Brownian motions by name: `dW1`, `dW2`; the same name is
+the same Brownian motion, `corr(dW1, dW2) = rho` correlates two. Every other name becomes a
+parameter with a slider: `kappa = 1 in [0, 5]` sets its value and range, `x(0) = 2` the initial
+value, `t in [0, 10]` the horizon. `∘ dW`, or a line `stratonovich`, selects the Stratonovich
+interpretation. Functions: sqrt exp log sin cos tan atan sinh cosh tanh sign step abs max min.
+`#` begins a comment.
 """
 EXAMPLE_STEPS = 400
-"""Steps that every example of the gallery needs at least."""
+"""Steps at least with which an example is loaded: with fewer, some of them diverge."""
 _GOOD, _KNOBS, _MENU = "own_good", "own_knobs", "gallery"
 
 # Registered once, on import; mounting registers it again where a new runtime needs it.
@@ -34,10 +35,13 @@ _live = st.components.v2.component(
 
 
 def draw_equation_editor(**binding: Any) -> Model:
-    """The model of the text on the page; under a mistake, that of the last text without one.
+    """Draw the editor; return the model of its text, or of the last text that could be parsed.
+
+    Args:
+        binding: how the text area is kept in the link, see ``URL_BOUND``.
 
     Raises:
-        EquationError: if there was none yet.
+        EquationError: if no text could be parsed yet.
     """
     text = st.text_area(
         "Your equation",
@@ -64,7 +68,7 @@ def draw_equation_editor(**binding: Any) -> Model:
 
 
 def _error_html(error: EquationError, text: str) -> str:
-    """One calm line, below the place it speaks of."""
+    """Return the line of the error with a caret below its column, and the message, as HTML."""
     return (
         f'<div class="lab-mistake" role="status"><pre>{html.escape(error.with_caret(text))}</pre>'
         f"{html.escape(str(error))}</div>"
@@ -89,7 +93,7 @@ def _draw_examples() -> None:
 
 
 def _load_example(text: str) -> None:
-    """Put an example into the text area, its own values on the sliders, and steps that hold it."""
+    """Put an example into the text area, its values on the sliders, and enough steps for it."""
     model = parse_sde(text)
     st.session_state[TEXT_KEY] = text
     st.session_state[_MENU] = False
@@ -100,9 +104,10 @@ def _load_example(text: str) -> None:
 
 
 def _keep_unchanged_sliders(model: Model) -> None:
-    """Leave a slider where it is, or at the nearest end, when the text only gives another range.
+    """Keep a slider's value when the text changes its range, moved to the nearest end if outside.
 
-    When the text gives another value, the slider follows.
+    A slider whose default the text changes starts at the new default: that is what was typed. The
+    range is part of the widget's key, so without this each new range would reset the slider.
     """
     state = st.session_state
     before: dict[str, tuple[str, float]] = state.get(_KNOBS, {})
@@ -113,8 +118,7 @@ def _keep_unchanged_sliders(model: Model) -> None:
         old, default = before.get(parameter.name, now[parameter.name])
         if old != key and default == parameter.default and key not in state and old in state:
             state[key] = min(max(float(state[old]), parameter.low), parameter.high)
-            if (
-                state[key] != parameter.default
-            ):  # of a widget not drawn before, Streamlit tells no link
+            # Streamlit writes session state into the link only for widgets that were drawn before.
+            if state[key] != parameter.default:
                 st.query_params[key] = f"{state[key]:.12g}"
     state[_KNOBS] = {**before, **now}

@@ -1,4 +1,4 @@
-"""What can be told of a typed equation without simulating it, folded below the charts."""
+"""Analysis of a typed equation without simulation, in an expander below the charts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import streamlit as st
 
 from sde_lab.app.jobs.optional_facts import fact_or_none
-from sde_lab.app.jobs.summary_job import cached_exact_laws, cached_stationary_density
+from sde_lab.app.jobs.results import cached_exact_laws, cached_stationary_density
 from sde_lab.equations import EquationModel, description
 from sde_lab.scenario import Scenario
 from sde_lab.summaries.summary import Summary
@@ -15,13 +15,13 @@ from sde_lab.theory.boundaries import state_interval
 from sde_lab.theory.fixed_points import MAX_POINTS, FixedPoint, fixed_points
 
 MAX_POINTS_SHOWN = 3
-"""Points shown of a line of them."""
-_KINDS = {True: "stable", False: "unstable", None: "neither, as far as was told"}
+"""Fixed points shown where they form a line."""
+_KINDS = {True: "stable", False: "unstable", None: "stability undetermined"}
 
 
 def draw_equation_facts(summary: Summary, model: EquationModel) -> None:
-    """The structure of the noise, the correction, fixed points, and which laws are known."""
-    folded = st.expander("What the equation says", key="says", on_change="rerun")
+    """Draw noise structure, Itô–Stratonovich correction, fixed points and known distributions."""
+    folded = st.expander("Analysis", key="says", on_change="rerun")
     if not folded.open:
         return
     scenario = summary.scenario.replace(samples=1, seed=0, steps=1)
@@ -47,12 +47,11 @@ def _fixed_points_sentence(scenario: Scenario) -> str:
     """Return the fixed points, in sentences."""
     model = scenario.model_spec
     if model.drift_time_dependent:
-        return "Time stands in the drift: it has no fixed points."
-    found = fixed_points(
-        scenario, MAX_POINTS + 1
-    )  # one more than is said tells whether there are more
+        return "The drift depends on time: it has no fixed points."
+    # One more than are shown tells whether there are more.
+    found = fixed_points(scenario, MAX_POINTS + 1)
     if not found:
-        return "The drift has no fixed point that was found."
+        return "No fixed point of the drift was found."
     letters = ", ".join(model.axis_labels)
     alone = [point for point in found if point.isolated]
     beside = [_state(point) for point in found if not point.isolated]
@@ -64,12 +63,16 @@ def _fixed_points_sentence(scenario: Scenario) -> str:
         points = "; ".join(
             f"{_state(point)} ({_KINDS[point.stable]})" for point in alone if point in near
         )
-        more = ", the nearest to the start of more" if len(found) > MAX_POINTS else ""
+        more = (
+            ", and more; these are the nearest to the initial value"
+            if len(found) > MAX_POINTS
+            else ""
+        )
         said.append(f"Fixed points of the drift at these values, {letters} = {points}{more}.")
     if beside:
         points = "; ".join(beside[:MAX_POINTS_SHOWN])
         where = "An interval" if len(scenario.initial) == 1 else "A line or plane"
-        said.append(f"{where} of fixed points goes through {letters} = {points}.")
+        said.append(f"{where} of fixed points passes through {letters} = {points}.")
     return " ".join(said)
 
 
@@ -79,29 +82,30 @@ def _state(point: FixedPoint) -> str:
 
 
 def _law_sentence(summary: Summary, model: EquationModel) -> str:
-    """Return which law is known, in sentences."""
+    """Return which distribution is known, in sentences."""
     if model.has_gaussian_law and cached_exact_laws(summary) is not None:
         return (
-            "The drift is linear and the noise additive: the law is Gaussian, and mean and bands"
-            " of the state and of every sensitivity are drawn dashed."
+            "The drift is linear and the noise additive: the distribution is Gaussian, and its"
+            " mean and bands of the state and of every sensitivity are drawn dashed."
         )
     if len(model.components) > 1 or model.time_dependent:
-        return "No exact law is known to the page."
+        return "No exact distribution is known for this equation."
     found = cached_stationary_density(summary)
     interval = state_interval(summary.scenario)
     if interval is None:
-        return "No stationary density was found: paths do not leave a point, or have no noise."
+        return "No stationary density was found: the paths stay at a point, or have no noise."
     ends = "; ".join(
-        f"the end {_number(end.place)} is {end.said}" for end in (interval.low, interval.high)
+        f"the end {_number(end.location)} is {end.description}"
+        for end in (interval.low, interval.high)
     )
     if found is not None:
         return (
-            "A stationary density exists; it stands beside the histogram, dashes and dots."
+            "A stationary density exists; it is drawn beside the histogram, dash-dotted."
             f" By Feller's test, {ends}."
         )
     if interval.positive_recurrent:
-        return f"A stationary density exists, but was not found numerically ({ends})."
-    return f"No stationary density is claimed. By Feller's test, {ends}."
+        return f"A stationary density exists, but could not be computed ({ends})."
+    return f"No stationary density is shown. By Feller's test, {ends}."
 
 
 def _number(value: float) -> str:

@@ -9,7 +9,7 @@ from sde_lab.scenario import Scenario
 
 
 def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
-    """LaTeX of the equation, and of the same with values, each in its parameter's colour.
+    """Return the equation as LaTeX, with symbols and with values, in the parameters' colours.
 
     Where there are several equations, both would not fit side by side: the second is then a list of
     the values.
@@ -22,7 +22,7 @@ def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
         symbolic = token.sub(_mark(place, 0), symbolic)
         live = token.sub(_mark(place, 1), live)
     for place, parameter in enumerate(by_length):
-        colour = theme.parameter_colour(parameter.name)
+        colour = theme.parameter_colour(parameter.name, model)
         value = f"{scenario.parameters[parameter.name]:g}"
         number = f"({value})" if value.startswith("-") else value
         symbolic = symbolic.replace(
@@ -35,16 +35,17 @@ def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
 
 
 def _mark(place: int, kind: int) -> str:
-    """A placeholder that no other token can match inside."""
+    """Return a placeholder inside which no other symbol can match."""
     return f"\x00{place}.{kind}\x00"
 
 
 def _values(scenario: Scenario, theme: Theme) -> str:
-    """The parameters and their values, in two rows."""
+    """Return the parameters and their values as LaTeX, in two rows."""
+    model = scenario.model_spec
     cells = [
-        rf"\textcolor{{{theme.parameter_colour(parameter.name)}}}{{{parameter.latex}}}"
+        rf"\textcolor{{{theme.parameter_colour(parameter.name, model)}}}{{{parameter.latex}}}"
         f" = {scenario.parameters[parameter.name]:g}"
-        for parameter in scenario.model_spec.parameters
+        for parameter in model.parameters
     ]
     half = -(-len(cells) // 2)
     rows = [r",\;\,".join(row) for row in (cells[:half], cells[half:])]

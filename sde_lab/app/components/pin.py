@@ -1,10 +1,10 @@
-"""Curves kept in grey to compare with: what is pinned stands in the link, and is computed again."""
+"""The pin: keeps a scenario in the link, whose curves are drawn in grey to compare with."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from sde_lab.app.jobs.summary_job import get_preview
+from sde_lab.app.jobs.results import get_preview
 from sde_lab.app.state.options import STEPS
 from sde_lab.app.state.scenario_code import decode_scenario, encode_scenario
 from sde_lab.equations.model import CUSTOM_KEY
@@ -18,7 +18,7 @@ QUERY_KEY = "pin"
 
 
 def draw_pin_button(summary: Summary) -> Summary | None:
-    """The button, and the pinned curves if they can be compared with the present ones."""
+    """Draw the button; return the pinned summary, None without one or of another model."""
     slot = st.container(width="content")
     try:
         scenario = _pinned(summary.scenario.model)
@@ -47,13 +47,16 @@ def _set(scenario: Scenario | None) -> None:
 
 
 def _pinned(model: str) -> Scenario | None:
-    """What is pinned: by the button, or before that by the link. Keeps the link up to date.
+    """Return the scenario pinned by the button or, in a new session, by the link.
+
+    The link is brought up to date on the way.
 
     Args:
-        model: of the page. The link holds the text of one typed equation, the page's.
+        model: of the page. A link has room for the text of one typed equation, the page's: a
+            pinned scenario of another text is left out of it.
 
     Raises:
-        ScenarioError: if the link pins something that cannot be.
+        ScenarioError: if what the link pins is no valid scenario.
     """
     state, link = st.session_state, st.query_params
     if STATE_KEY not in state:

@@ -1,16 +1,16 @@
-"""Settings worth meeting, and the way back to the defaults."""
+"""The presets of a model, and the reset to its defaults."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from sde_lab.app.state.url_state import apply_scenario, default_scenario, widget_values
-from sde_lab.models.base import Model, Preset
-from sde_lab.scenario import Scenario
+from sde_lab.app.state.model_scenarios import default_scenario, preset_scenario
+from sde_lab.app.state.url_state import apply_scenario, widget_values
+from sde_lab.models.base import Model
 
 
 def draw_presets(model: Model) -> None:
-    """A menu of the model's presets, beside the button that resets its controls."""
+    """Draw the menu of the model's presets, beside the button that resets its controls."""
     left, right = st.columns(2)
     if model.presets:
         with left, st.popover("Presets", width="stretch", key="presets"):
@@ -34,11 +34,3 @@ def _menu(model: Model) -> None:
             args=(widget_values(preset_scenario(model, preset)),),
             type="tertiary",
         )
-
-
-def preset_scenario(model: Model, preset: Preset) -> Scenario:
-    """The model's default with the preset's values."""
-    start = [preset.values.get(parameter.name, parameter.default) for parameter in model.initial]
-    named = {k.name: preset.values[k.name] for k in model.parameters if k.name in preset.values}
-    horizon = model.horizon if preset.horizon is None else preset.horizon
-    return Scenario(model=model.name, parameters=named, x0=start, horizon=horizon)

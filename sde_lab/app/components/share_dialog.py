@@ -1,4 +1,4 @@
-"""Share: the link to this very page, to copy and as a QR code drawn here, without any service."""
+"""Share dialog: the link to the page, to copy and as a QR code made here, without any service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import streamlit as st
 _HERE = Path(__file__).parent
 _KEY = "share"
 MAX_QR_CHARS = 2000
-"""Letters of a link that are drawn; the code for more would be too fine for a phone to read."""
+"""Characters of a link up to which a QR code is drawn; finer ones a phone cannot read."""
 
 _mount = st.components.v2.component(
     "sde_lab_share",
@@ -25,7 +25,7 @@ _mount = st.components.v2.component(
 
 
 def draw_share_button() -> None:
-    """The button that opens the dialog."""
+    """Draw the button that opens the dialog."""
     if st.button("Share", key="share_button", icon=":material/qr_code_2:"):
         _dialog()
 
@@ -41,24 +41,27 @@ def _dialog() -> None:
     )
     if link != told:
         st.caption(
-            f"“{urlsplit(told).hostname}” means, on every machine, that machine itself. So the link"
-            f" names this one by its address in the network, {urlsplit(link).hostname}."
+            f"On another machine, “{urlsplit(told).hostname}” would be that machine itself, so the"
+            f" link uses the network address of this server: {urlsplit(link).hostname}."
         )
 
 
 def _nothing() -> None:
-    """Nothing to do: the dialog is drawn again with what the browser told."""
+    """Do nothing: the callback is there so that a report of the browser reruns the dialog."""
 
 
 def _reported_url() -> str:
-    """The address that the browser reported, or "" as long as it has not."""
+    """Return the address that the browser reported, "" before it has."""
     state: Any = st.session_state.get(_KEY) or {}
     told = str(state.get("here") or "")
     return told if told.startswith(("http://", "https://")) and len(told) <= MAX_QR_CHARS else ""
 
 
 def qr_code_uri(link: str) -> str:
-    """A QR code as a data URI, "" without a link; level L, the coarsest squares."""
+    """Return a QR code as a data URI, "" without a link.
+
+    Error correction is at level L: of all levels it gives the fewest and largest squares.
+    """
     if not link:
         return ""
     code = segno.make_qr(link, error="l", boost_error=False)
@@ -66,7 +69,7 @@ def qr_code_uri(link: str) -> str:
 
 
 def externally_reachable(link: str, accepts_external: bool, address: str | None) -> str:
-    """The link as another machine can follow it.
+    """Return the link as another machine can follow it.
 
     Args:
         link: as the browser shows it, or "".
@@ -81,7 +84,7 @@ def externally_reachable(link: str, accepts_external: bool, address: str | None)
 
 
 def _names_itself(host: str) -> bool:
-    """Whether a host name means, on every machine, that machine."""
+    """Return whether a host name is a loopback: on each machine it names that machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -94,7 +97,7 @@ def _accepts_external() -> bool:
 
 
 def _own_address() -> str | None:
-    """The configured name, or the address that packets to the outside would leave from.
+    """Return the configured name, or the address from which packets to the outside would leave.
 
     Connecting a datagram socket sends nothing; 192.0.2.1 is reserved for documentation (RFC 5737).
     """

@@ -1,4 +1,4 @@
-"""Specifications → widgets → a scenario. Everything a widget says stands in the address bar."""
+"""The controls of every page: the widgets that a scenario is read from, each kept in the link."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import streamlit as st
 from sde_lab.app.components.equation_editor import draw_equation_editor
 from sde_lab.app.components.presets import draw_presets
 from sde_lab.app.components.share_dialog import draw_share_button
-from sde_lab.app.components.style import draw_projector_toggle
+from sde_lab.app.components.style import draw_presentation_toggle
+from sde_lab.app.state.current_scenario import store_scenario
 from sde_lab.app.state.options import (
     CUSTOM_MODEL_KEY,
     CUSTOM_MODEL_LABEL,
@@ -28,37 +29,13 @@ from sde_lab.models.base import Model, Parameter
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import fitting_schemes
 
-_ASKED, _WORKED = "asked", "asked.worked"
-
 
 def draw_sidebar() -> None:
-    """Draw the controls of every page, and keep what they say for :func:`asked`."""
+    """Draw the controls of every page, and store the scenario that they describe."""
     try:
-        st.session_state[_ASKED] = _controls()
+        store_scenario(_controls())
     except ScenarioError as error:
-        st.session_state[_ASKED] = error
-
-
-def current_scenario() -> Scenario:
-    """The scenario that the sidebar describes.
-
-    Raises:
-        ScenarioError: if what it describes cannot work.
-    """
-    found: Scenario | ScenarioError = st.session_state[_ASKED]
-    if isinstance(found, ScenarioError):
-        raise found
-    return found
-
-
-def current_or_last_valid() -> Scenario | None:
-    """What the sidebar describes, or under a message the last that could work, if there was one."""
-    try:
-        st.session_state[_WORKED] = current_scenario()
-    except ScenarioError as error:
-        st.error(str(error), icon=":material/error:")
-    found: Scenario | None = st.session_state.get(_WORKED)
-    return found
+        store_scenario(error)
 
 
 def _controls() -> Scenario:
@@ -71,7 +48,7 @@ def _controls() -> Scenario:
         scheme = _scheme(model)
         seed = _seed()
         with st.container(horizontal=True, horizontal_alignment="distribute"):
-            draw_projector_toggle(**URL_BOUND)
+            draw_presentation_toggle(**URL_BOUND)
             draw_share_button()
     return Scenario(
         model=model.name, parameters=parameters, x0=x0, scheme=scheme, seed=seed, **grid
@@ -111,7 +88,7 @@ def _slider(model: Model, parameter: Parameter) -> float:
 
 
 def _decimals(step: float) -> int:
-    """Digits after the point that tell neighbouring slider values apart."""
+    """Return the digits after the point that tell neighbouring slider values apart."""
     return len(f"{step:.6f}".rstrip("0").partition(".")[2])
 
 
@@ -152,14 +129,14 @@ def _scheme(model: Model) -> str:
 
 
 def _seed() -> int:
-    left, right = st.columns([1, 1], vertical_alignment="bottom")
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
     with left:
         seed = st.number_input(
             "Seed", 0.0, MAX_SEED, 0.0, step=1.0, format="%.0f", key="seed", **URL_BOUND
         )
     with right:
         st.button(
-            "New noise", key="new_noise", on_click=_draw_new_seed, width="stretch", shortcut="n"
+            "New seed", key="new_noise", on_click=_draw_new_seed, width="stretch", shortcut="n"
         )
     return int(seed or 0)
 

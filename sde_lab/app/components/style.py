@@ -1,4 +1,4 @@
-"""What Streamlit's theme cannot say: a tighter page, and larger letters on a projector."""
+"""Style sheet of the page, beyond what Streamlit's theme sets, and the presentation mode."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import streamlit as st
 
 from sde_lab.figures.theme import Theme
 
-PROJECTOR_KEY = "projector"
+PRESENTATION_KEY = "projector"
+"""Of the toggle; it stands in saved links."""
+FONT_PIXELS, PRESENTATION_FONT_PIXELS = 16, 20
+"""Size of Streamlit's text at rest, and in presentation mode."""
 
 _PAGE = """
 .block-container {padding: 3.3rem 1.6rem 1rem 1.6rem;}
@@ -24,6 +27,9 @@ _PAGE = """
 .st-key-formulas textarea {font-family: "Source Code Pro", monospace; font-size: 0.8rem;
   line-height: 1.45;}
 .st-key-live {display: none;}
+[data-testid="stMain"] [class*="st-key-time_"] {gap: 0;}
+[class*="st-key-time_"] [data-testid="stMarkdown"] p {font-size: 0.875rem; line-height: 1.2;}
+[class*="st-key-time_"] [data-testid="stMarkdown"] {margin-bottom: 0.05rem;}
 .lab-mistake {font-size: 0.85rem; line-height: 1.35; border-left: 3px solid #b84a00;
   padding-left: 0.6rem;}
 .lab-mistake pre {margin: 0; padding: 0; background: none; font-size: 0.8rem; line-height: 1.2;
@@ -55,8 +61,7 @@ _PAGE = """
 .lab-figure .lab-value {font-size: 1.02rem;}
 .lab-figure .lab-exact {font-size: 0.78rem; opacity: 0.85;}
 """
-_PROJECTOR = """
-html {font-size: 20px;}
+_PRESENTATION = """
 [data-testid="stSidebarUserContent"] {margin-inline: -0.6rem;}
 .st-key-question h3 {font-size: 1.1rem;}
 .st-key-words p {font-size: 0.85rem; line-height: 1.35;}
@@ -69,24 +74,25 @@ html {font-size: 20px;}
 
 
 def apply_style() -> None:
-    """Write the page's style sheet."""
+    """Add the style sheet to the page."""
     st.html(f"<style>{_PAGE}{_contrast(current_theme())}</style>")
 
 
-def _contrast(look: Theme) -> str:
-    """Captions and code that stand out from their ground by 4.5 : 1; Streamlit's own do not.
+def _contrast(theme: Theme) -> str:
+    """Return rules for colours: contrast of 4.5 : 1 (WCAG AA) for captions and code.
 
-    And a header that what is scrolled below it does not show through.
+    Streamlit's own fall short of it. The header gets an opaque background, or the page would show
+    through it while it scrolls below.
     """
-    header = f'[data-testid="stHeader"] {{background: {look.background}; height: 3.1rem;'
+    header = f'[data-testid="stHeader"] {{background: {theme.background}; height: 3.1rem;'
     header += " min-height: 0;}"
     named = {
-        "keyword, .function, .boolean": look.series_colour(0),
-        "string": look.series_colour(2),
-        "number, .operator": look.series_colour(1),
-        "comment": look.muted,
+        "keyword, .function, .boolean": theme.series_colour(0),
+        "string": theme.series_colour(2),
+        "number, .operator": theme.series_colour(1),
+        "comment": theme.muted,
     }
-    caption = f'[data-testid="stCaptionContainer"] {{color: {look.muted}; opacity: 1;}}'
+    caption = f'[data-testid="stCaptionContainer"] {{color: {theme.muted}; opacity: 1;}}'
     return (
         header
         + caption
@@ -97,14 +103,22 @@ def _contrast(look: Theme) -> str:
     )
 
 
-def draw_projector_toggle(**binding: Any) -> None:
-    """The switch between a desk and the last row of a class: larger letters and lines."""
-    if st.toggle("Projector", key=PROJECTOR_KEY, help="Larger text and lines", **binding):
-        st.html(f"<style>{_PROJECTOR}</style>")
+def draw_presentation_toggle(**binding: Any) -> None:
+    """Draw the switch of the presentation mode: text and lines that the last row can read."""
+    if st.toggle("Presentation", key=PRESENTATION_KEY, help="Larger text and lines", **binding):
+        size = f"html {{font-size: {PRESENTATION_FONT_PIXELS}px;}}"
+        st.html(f"<style>{size}{_PRESENTATION}</style>")
 
 
 def current_theme() -> Theme:
-    """The theme that figures should be drawn in for this browser."""
-    return Theme(
-        dark=st.context.theme.type == "dark", projector=bool(st.session_state.get(PROJECTOR_KEY))
-    )
+    """Return the theme in which figures are drawn for this browser."""
+    return Theme(dark=st.context.theme.type == "dark", projector=_presenting())
+
+
+def scaled_pixels(pixels: int) -> int:
+    """Return a width that grows with the text, for widgets whose width is fixed in pixels."""
+    return round(pixels * PRESENTATION_FONT_PIXELS / FONT_PIXELS) if _presenting() else pixels
+
+
+def _presenting() -> bool:
+    return bool(st.session_state.get(PRESENTATION_KEY))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import os
-import time
 from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
 
-from sde_lab.app.jobs.summary_job import cost_per_sample, is_slow
+from sde_lab.app.jobs.job import Job, session_job
+from sde_lab.app.jobs.progress import draw_stop_button, draw_stopped, time_left
 from sde_lab.app.state.sweep_request import SweepRequest
 from sde_lab.errors import ScenarioError
 from sde_lab.server.dask_cluster import ADDRESS_VARIABLE, dask_executor
 from sde_lab.server.result_cache import LRUCache
+from sde_lab.server.scheduling import cost_per_sample, is_slow
 from sde_lab.server.singleton import process_singleton
 from sde_lab.server.sweep_executors import BackgroundExecutor, InteractiveExecutor
 from sde_lab.sweeps import SweepInterruptedError, SweepRun
@@ -25,45 +25,80 @@ MAX_INTERACTIVE_WORK = 12_000_000
 """Derivatives (points × samples × steps × components × columns) of a sweep that is done at once:
 about a tenth of a second."""
 CACHE_SIZE = 16
-"""Finished sweeps that are kept for whoever asks for the same."""
+"""Finished sweeps that are kept for all sessions."""
 SLICE_SECONDS = 0.6
-"""Seconds of work between two looks at the charts."""
-_RUN, _ASKED, _HALTED, _LINE = "sweep.run", "sweep.asked", "sweep.halted", "sweep.line"
+"""Seconds of work between two drawings of the charts."""
+SLOT = "sweep.run"
+"""Where in the session's state the job is."""
+_LINE = "sweep.line"
 
 
-def get_sweep_run(request: SweepRequest) -> SweepRun:
-    """The sweep that answers the question: the one in progress, or a new one.
+@process_singleton
+def _cache() -> LRUCache[SweepRequest, SweepRun]:
+    return LRUCache(CACHE_SIZE)
+
+
+class SweepJob(Job[SweepRequest, SweepRun]):
+    """A sweep of one session, some points at each step.
+
+    Attributes:
+        run: the sweep, whose ``result()`` is what is done so far.
 
     Raises:
         ScenarioError: for what cannot work or does not fit.
     """
-    state, essence = st.session_state, request.cache_key
-    if state.get(_ASKED) != essence:
-        found = _finished().get(essence)
-        if found is None:
-            plan = essence.plan()
-            found = SweepRun(plan, _choose_executor(plan))
-        cancel()
-        state[_RUN], state[_ASKED], state[_HALTED] = found, essence, False
-    run: SweepRun = state[_RUN]
-    return run
+
+    def __init__(self, request: SweepRequest) -> None:
+        super().__init__(request, _cache())
+        if self.result is None:
+            plan = request.plan()
+            self.run = SweepRun(plan, _choose_executor(plan))
+        else:
+            self.run = self.result
+        self.start()
+
+    def step(self) -> SweepRun | None:
+        """Work for about a tenth of a second.
+
+        Raises:
+            ScenarioError: if workers were lost for good, or a point cannot work.
+        """
+        try:
+            self.run.advance()
+        except SweepInterruptedError as error:
+            raise ScenarioError("sweep", os.environ.get(ADDRESS_VARIABLE), str(error)) from None
+        return self.run if self.run.finished else None
+
+    def close(self) -> None:
+        """Call back what is handed out; points that are done stay."""
+        self.run.cancel()
+
+    def draw_progress(self) -> None:
+        """Draw how far it is, with the button that stops or continues it; nothing once finished."""
+        if self.finished:
+            return
+        at = self.run.progress
+        if not self.running:
+            text = f"{at.done:,} of the {at.points:,} points asked for are done and shown."
+            draw_stopped(self, text, key="sweep.go_on")
+            return
+        text = f"{at.done:,} of {at.points:,} points{time_left(at.left)}"
+        st.progress(at.done / at.points, text, width=420)
+        draw_stop_button(self, key="sweep.halt")
 
 
-@process_singleton
-def _finished() -> LRUCache[SweepRequest, SweepRun]:
-    return LRUCache(CACHE_SIZE)
+def get_job(request: SweepRequest) -> SweepJob:
+    """Return the session's sweep that answers the request: the one in progress, or a new one.
 
-
-def cancel() -> None:
-    """Leave the sweep in progress, if there is one."""
-    run: SweepRun | None = st.session_state.pop(_RUN, None)
-    st.session_state.pop(_ASKED, None)
-    if run is not None:
-        run.cancel()
+    Raises:
+        ScenarioError: for what cannot work or does not fit.
+    """
+    key = request.cache_key
+    return session_job(SLOT, key, partial(SweepJob, key))
 
 
 def draw_queue_placeholder() -> None:
-    """Draw the place where a sweep says that others are ahead, the same in every run."""
+    """Draw the element in which a sweep says that others are ahead, the same in every run."""
     st.session_state[_LINE] = st.empty()
 
 
@@ -71,21 +106,11 @@ def _show_queue_position(ahead: int) -> None:
     st.session_state[_LINE].caption(f"Waiting: {ahead} long runs of others are ahead of this one.")
 
 
-def advance_for_a_moment(run: SweepRun) -> None:
-    """Work for a moment, unless it is done or halted."""
-    deadline = time.monotonic() + SLICE_SECONDS
-    while not run.finished and not is_paused() and time.monotonic() < deadline:
-        try:
-            run.advance()
-        except SweepInterruptedError as error:
-            set_paused(True)
-            raise ScenarioError("sweep", os.environ.get(ADDRESS_VARIABLE), str(error)) from None
-    if run.finished:
-        _finished().put(st.session_state[_ASKED], run)
-
-
 def _choose_executor(plan: Plan) -> Callable[[list[SweepBlock]], BlockExecutor]:
-    """A cluster if one is named; the desk for what takes a moment; else turns with long runs.
+    """Choose who computes the blocks.
+
+    A Dask cluster if one is named, the interactive process for what takes a moment, and otherwise
+    the background process, in turns with other long runs.
 
     Raises:
         ScenarioError: if a cluster is named that cannot be reached.
@@ -99,27 +124,3 @@ def _choose_executor(plan: Plan) -> Callable[[list[SweepBlock]], BlockExecutor]:
     return (
         InteractiveExecutor if quick else partial(BackgroundExecutor, on_wait=_show_queue_position)
     )
-
-
-def is_paused() -> bool:
-    """Whether the reader has stopped it."""
-    return bool(st.session_state.get(_HALTED))
-
-
-def set_paused(value: bool) -> None:
-    """Stop it, or let it go on."""
-    st.session_state[_HALTED] = value
-
-
-def draw_progress(run: SweepRun) -> None:
-    """How far it is, with the button that stops it or lets it go on; nothing when it is done."""
-    if run.finished:
-        return
-    at = run.progress
-    if is_paused():
-        st.info(f"{at.done:,} of the {at.points:,} points asked for are done and shown.", width=420)
-        st.button("Go on", key="sweep.go_on", on_click=set_paused, args=(False,))
-        return
-    left = "" if math.isnan(at.left) else f", about {at.left:.0f} s left"
-    st.progress(at.done / at.points, f"{at.done:,} of {at.points:,} points{left}", width=420)
-    st.button("Keep what is done", key="sweep.halt", on_click=set_paused, args=(True,))

@@ -1,4 +1,4 @@
-"""Gradients: one number, or one per time? The question this laboratory came from."""
+"""Gradients: autograd returns a sum over times and paths; how to get one for each, and how fast."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from sde_lab.app.components.benchmark_tables import (
     unsupported_pairs_table,
 )
 from sde_lab.app.components.chart import draw_chart
-from sde_lab.app.components.sidebar import current_or_last_valid
 from sde_lab.app.components.style import current_theme
-from sde_lab.app.jobs.benchmark_job import draw_controls, shown
-from sde_lab.app.jobs.summary_job import limit_to_interactive, run_study
+from sde_lab.app.jobs.benchmark_job import advancing_job, draw_controls
+from sde_lab.app.state.current_scenario import (
+    LAST_SCENARIO,
+    current_or_last_valid,
+    current_scenario,
+)
+from sde_lab.app.state.link_values import accept_spellings, spellings
 from sde_lab.app.state.options import URL_BOUND
 from sde_lab.errors import ScenarioError
 from sde_lab.figures.benchmark_bars import benchmark_bars
@@ -25,6 +29,7 @@ from sde_lab.figures.scaling_chart import scaling_chart
 from sde_lab.figures.step_maps import step_maps_chart, step_products_chart
 from sde_lab.figures.summed_gradient import summed_gradient_chart
 from sde_lab.scenario import Scenario
+from sde_lab.server.scheduling import limit_to_interactive, run_study
 from sde_lab.studies.benchmark.listing import runnable_listing
 from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.report import comparison_sentences
@@ -35,11 +40,12 @@ from sde_lab.studies.summed_gradient import SummedGradient, summed_gradient
 
 
 def render() -> None:
-    """Draw the page: one question at a time, each with its chart."""
-    scenario = current_or_last_valid()
+    """Draw the page: one section at a time."""
+    scenario = current_or_last_valid(LAST_SCENARIO, current_scenario)
     if scenario is None:
         return
     titles = list(SECTIONS)
+    accept_spellings("part", spellings(EARLIER_TITLES, {title: title for title in titles}))
     chosen = st.segmented_control(
         "Part",
         titles,
@@ -50,22 +56,22 @@ def render() -> None:
         **URL_BOUND,
     )
     try:
-        SECTIONS.get(str(chosen), _trap)(scenario)
+        SECTIONS.get(str(chosen), _summed_gradient)(scenario)
     except ScenarioError as error:
         st.error(str(error), icon=":material/error:")
 
 
-def _trap(scenario: Scenario) -> None:
+def _summed_gradient(scenario: Scenario) -> None:
     few = limit_to_interactive(scenario)
-    found = _summed(few)
+    found = _summed_study(few)
     total = float(found.derivatives.sum())
     st.markdown(
         r"You want $\partial X_t/\partial x_0$ at every time; `autograd.grad` with `ones_like`"
         f" gives **one number, {found.returned:.10g}**. The bars add up to **{total:.10g}**,"
-        f" the same but for {abs(total - found.returned):.1e}: it is the sum over all times and"
-        " paths."
+        f" equal to it within {abs(total - found.returned):.1e}: it is the sum over all times and"
+        " paths. The code is the call from the original question."
     )
-    _say_fewer(scenario, few)
+    _fewer_samples_caption(scenario, few)
     left, right = st.columns([46, 54], gap="medium")
     with left:
         st.code(runnable_listing(METHODS["summed"], few), language="python", wrap_lines=True)
@@ -74,13 +80,13 @@ def _trap(scenario: Scenario) -> None:
         _chart(figure, "trap", "The derivatives at each time, and their sum", 230)
 
 
-def _race(scenario: Scenario) -> None:
-    with shown("race", scenario) as job:
-        draw_controls(job, "Race")
+def _benchmark(scenario: Scenario) -> None:
+    with advancing_job("race", scenario) as job:
+        draw_controls(job, "Run benchmark")
         left, right = st.columns([58, 42], gap="medium")
         with left:
             size = f"{scenario.steps} × {scenario.samples}"
-            text = f"Time of each way to the gradient at {size}, on a log axis"
+            text = f"Time of each method for the gradient at {size}, on a log axis"
             _chart(
                 benchmark_bars(job.results, current_theme()),
                 "race",
@@ -93,36 +99,36 @@ def _race(scenario: Scenario) -> None:
         if job.results:
             st.html(benchmark_table(job.results, scenario))
             st.caption(
-                f"Seconds: median of the repeats after a first run, one thread, {scenario.dtype},"
-                " garbage collected before each. Memory: what the process held at its peak in the"
-                " first run, beyond what it held before. Difference: the largest from the float64"
-                " replay."
+                f"Time: median of the repeats after a first run, one thread, {scenario.dtype},"
+                " garbage collected before each. Memory: peak of the process in the first run,"
+                " less what it held before. Largest difference: from the replay method in float64."
             )
         _code(scenario)
-        with st.expander("Which pairs of scheme and way cannot work, and why"):
+        with st.expander("Schemes that a method does not support, and why"):
             st.html(unsupported_pairs_table(scenario))
 
 
-def _growth(scenario: Scenario) -> None:
+def _scaling(scenario: Scenario) -> None:
     one = scenario.replace(samples=1, steps=25, seed=0)
-    with shown("growth", one) as job:
+    with advancing_job("growth", one) as job:
         draw_controls(job, "Measure")
         columns = st.columns(2, gap="medium")
         for column, study in zip(columns, ("samples", "steps"), strict=True):
             with column:
                 figure = scaling_chart(job.results, study, current_theme())
-                text = f"Time of each way against {study}, log-log"
+                text = f"Time of each method against {study}, log-log"
                 _chart(figure, f"growth-{study}", text, 240)
         st.caption(
-            "After each name: the slope of the dashed line through its last three points. 1 is in"
-            f" proportion, 2 is with the square. Samples grow at {FIXED_SIZE[0]} steps, steps at"
-            f" {FIXED_SIZE[1]} samples; a way ends where its next run would take over"
+            "After each name: the slope of the dashed line through its last three points; 1 means"
+            f" O(N), 2 means O(N²). Samples vary at {FIXED_SIZE[0]} steps, steps at"
+            f" {FIXED_SIZE[1]} samples; a curve ends where the next run would take over"
             f" {MAX_POINT_SECONDS:g} s."
         )
 
 
 def _replay(scenario: Scenario) -> None:
-    found = _step_maps(limit_to_interactive(scenario))
+    found = _step_maps_study(limit_to_interactive(scenario))
+    st.markdown("**Replay** is the batched pathwise (tangent) recursion along a known path:")
     st.latex(
         r"X_{k+1} = \Phi(X_k, \Delta W_k, \theta) \qquad A_k = \frac{\partial\Phi}{\partial x}"
         r"\quad B_k = \frac{\partial\Phi}{\partial\theta} \qquad J_{k+1} = A_k\,J_k + B_k"
@@ -137,67 +143,91 @@ def _replay(scenario: Scenario) -> None:
         text = "The running product of the steps' derivatives, on the exact curve"
         _chart(step_products_chart(found, current_theme()), "products", text, 415)
     st.markdown(
-        "Once the path is known, no step waits for another: all Aₖ and Bₖ of all samples come from"
+        "Once the path is known, the steps are independent: all Aₖ and Bₖ of all samples come from"
         " **one** solver step over rows = steps × samples and one backward pass for each component."
-        " What is left is one multiplication for each step."
+        " What remains is one multiplication for each step."
     )
 
 
-def _which(scenario: Scenario) -> None:
+def _gradient_kinds(scenario: Scenario) -> None:
     few = limit_to_interactive(scenario)
-    found = _wanted(few)
-    _say_fewer(scenario, few)
+    found = _gradient_comparison(few)
+    _fewer_samples_caption(scenario, few)
     draw_gradient_kinds(found)
-    text = "The derivative of single paths, their mean, and the area that a sum adds up"
+    text = (
+        "The derivatives of single paths, their mean, and the area under it that a sum over time is"
+    )
     _chart(gradient_kinds_chart(found, current_theme()), "wanted", text, 440)
 
 
 SECTIONS: Mapping[str, Callable[[Scenario], None]] = {
-    "The trap": _trap,
-    "The race": _race,
-    "How it grows": _growth,
-    "Why replay works": _replay,
-    "Which gradient?": _which,
+    "Summed gradient": _summed_gradient,
+    "Benchmark": _benchmark,
+    "Scaling": _scaling,
+    "Replay": _replay,
+    "Kinds of gradient": _gradient_kinds,
 }
+"""Title, as it stands in the link → what draws the section."""
+EARLIER_TITLES = {
+    "The trap": "Summed gradient",
+    "The race": "Benchmark",
+    "How it grows": "Scaling",
+    "Why replay works": "Replay",
+    "Which gradient?": "Kinds of gradient",
+}
+"""Titles that links saved before still hold."""
+EARLIER_METHODS = {
+    "grad, summed": "summed",
+    "loop over t": "loop",
+    "jacrev": "jacrev",
+    "jacrev, chunks of 64": "jacrev_chunked",
+    "is_grads_batched": "batched",
+    "jacfwd": "jacfwd",
+    "first variation": "first_variation",
+    "replay": "replay",
+}
+"""Titles of methods in links saved before → their names."""
 
 
 def _code(scenario: Scenario) -> None:
-    """The code of one way, chosen by the reader."""
+    """Draw the list of methods, and the code of the chosen one."""
+    titles = {name: method.title for name, method in METHODS.items()}
+    accept_spellings("way", spellings(EARLIER_METHODS, titles))
     name = st.selectbox(
         "Code of",
-        list(METHODS),
-        format_func=lambda name: METHODS[name].title,
+        list(titles),
+        format_func=lambda name: titles.get(name, name),
         key="way",
         index=len(METHODS) - 1,
         width=300,
         **URL_BOUND,
     )
-    way = METHODS.get(str(name), METHODS["replay"])
-    st.caption(f"{way.summary} {way.passes(scenario).capitalize()}.")
-    st.code(runnable_listing(way, scenario), language="python", wrap_lines=True)
+    method = METHODS.get(str(name), METHODS["replay"])
+    st.caption(f"{method.summary} {method.passes(scenario).capitalize()}.")
+    st.code(runnable_listing(method, scenario), language="python", wrap_lines=True)
 
 
 def _chart(figure: dict[str, object], name: str, alt: str, above: int) -> None:
-    """A chart as tall as the window less what stands above and below it, in pixels."""
+    """Draw a chart as tall as the window less ``above`` pixels for what surrounds it."""
     height = f"clamp(260px, calc(100vh - {above}px), 900px)"
     draw_chart(figure, key=name, height=height, alt=alt, filename=f"gradients-{name}")
 
 
-def _say_fewer(scenario: Scenario, few: Scenario) -> None:
+def _fewer_samples_caption(scenario: Scenario, few: Scenario) -> None:
     if few.samples < scenario.samples:
-        st.caption(f"Shown for the first {few.samples:,} of {scenario.samples:,} samples.")
+        st.caption(f"Computed from the first {few.samples:,} of {scenario.samples:,} samples.")
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Scenario: repr})
-def _summed(scenario: Scenario) -> SummedGradient:
+def _summed_study(scenario: Scenario) -> SummedGradient:
     return run_study(summed_gradient, scenario)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Scenario: repr})
-def _step_maps(scenario: Scenario) -> StepMaps:
+def _step_maps_study(scenario: Scenario) -> StepMaps:
     return run_study(step_maps, scenario)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Scenario: repr})
-def _wanted(scenario: Scenario) -> GradientComparison:
+def _gradient_comparison(scenario: Scenario) -> GradientComparison:
     return run_study(compare_gradients, scenario)

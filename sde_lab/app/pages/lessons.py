@@ -1,4 +1,4 @@
-"""Lessons: a question above the charts, the sliders alive beside them, the answer at a click."""
+"""Lessons: a question above the charts, live sliders beside them, the answer after a click."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from sde_lab.app.components.answer_toggle import HIDE_KEY, answer_hidden
+from sde_lab.app.components.board_figures import CaptionedFigure
+from sde_lab.app.components.path_board import current_summary, draw_board
 from sde_lab.app.components.pin import STATE_KEY
 from sde_lab.app.components.style import current_theme
-from sde_lab.app.jobs.summary_job import limit_to_interactive, run_study
-from sde_lab.app.pages.explore import current_summary, draw_board
 from sde_lab.app.state.options import URL_BOUND
 from sde_lab.app.state.url_state import apply_scenario, set_widgets
 from sde_lab.errors import ScenarioError
 from sde_lab.lessons import LESSONS
 from sde_lab.lessons.base import Lesson, LessonFigure
 from sde_lab.scenario import Scenario
+from sde_lab.server.scheduling import limit_to_interactive, run_study
 
 LESSON_KEY = "lesson"
 RESTART = "Start over"
 HEIGHT = "clamp(310px, calc(100vh - 22rem), 900px)"
-"""Of the charts: the window's less what stands above and below them."""
+"""Height of the charts, a CSS length: the window's less what stands above and below them."""
 
 
 def render() -> None:
@@ -35,16 +36,16 @@ def render() -> None:
     if lesson is None:
         _contents()
         return
-    place_for_answer = _words(lesson)
+    answer_slot = _words(lesson)
     summary = current_summary()
     if summary is None:
         return
     scenario = summary.scenario
     if scenario.model != lesson.scenario.model:
-        st.caption(f"This lesson is about another model. {RESTART} leads back to it.")
+        st.caption(f"This lesson is about another model. “{RESTART}” goes back to it.")
 
     def answer() -> None:
-        with place_for_answer:
+        with answer_slot:
             _answer(lesson)
         _formula(lesson)
 
@@ -52,7 +53,7 @@ def render() -> None:
 
 
 def _chosen() -> Lesson | None:
-    """The row that chooses a lesson, and the lesson that the link names."""
+    """Draw the row that chooses a lesson; return the chosen one, None on the list of lessons."""
     titles = list(LESSONS)
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         title = st.selectbox(
@@ -69,13 +70,13 @@ def _chosen() -> Lesson | None:
         lesson = LESSONS.get(str(title))
         if lesson is not None:
             following = titles[(titles.index(lesson.title) + 1) % len(titles)]
-            _to(RESTART, lesson.title, "restart_alt")
-            _to("Next lesson", following, "arrow_forward")
+            _lesson_button(RESTART, lesson.title, "restart_alt")
+            _lesson_button("Next lesson", following, "arrow_forward")
     return lesson
 
 
-def _to(label: str, title: str, icon: str) -> None:
-    """A button, just an icon, that opens a lesson."""
+def _lesson_button(label: str, title: str, icon: str) -> None:
+    """Draw a button with an icon alone that opens a lesson."""
     st.button(
         f":material/{icon}:",
         key=label,
@@ -92,7 +93,7 @@ def _open_chosen() -> None:
 
 
 def _open(title: str) -> None:
-    """Set the scene: sliders, cursor, nothing pinned, the answer hidden."""
+    """Open a lesson: set sliders and cursor, unpin, hide the answer."""
     lesson = LESSONS[title]
     apply_scenario(lesson.scenario)
     set_widgets(
@@ -103,11 +104,11 @@ def _open(title: str) -> None:
 
 
 def _contents() -> None:
-    """Every lesson with its question."""
+    """Draw the list of lessons, each with its question."""
     with st.container(key="contents"):
         columns = st.columns(2)
-        for place_, lesson in enumerate(LESSONS.values()):
-            with columns[place_ % 2], st.container(border=True):
+        for index, lesson in enumerate(LESSONS.values()):
+            with columns[index % 2], st.container(border=True):
                 st.button(
                     f"**{lesson.title}**",
                     key=f"open.{lesson.title}",
@@ -119,9 +120,9 @@ def _contents() -> None:
 
 
 def _words(lesson: Lesson) -> DeltaGenerator:
-    """What to move and to watch, and beside it the place for the answer.
+    """Draw what to move and to watch; return the container beside it for the answer.
 
-    The answer itself is drawn after the switch that hides it.
+    The answer itself is drawn later, since the switch that hides it stands below the charts.
     """
     with st.container(key="words"):
         todo, answer = st.columns([38, 62], gap="medium")
@@ -130,7 +131,7 @@ def _words(lesson: Lesson) -> DeltaGenerator:
 
 
 def _answer(lesson: Lesson) -> None:
-    """The answer, or the button that shows it."""
+    """Draw the answer, or the button that shows it."""
     if not answer_hidden():
         st.markdown(lesson.answer)
         return
@@ -144,7 +145,7 @@ def _answer(lesson: Lesson) -> None:
 
 
 def _formula(lesson: Lesson) -> None:
-    """The equation, beside the numbers."""
+    """Draw the equation of the answer beside the readout."""
     if not answer_hidden():
         with st.container(key="formula"):
             st.latex(lesson.equation, width="content")
@@ -154,20 +155,20 @@ def _show() -> None:
     st.session_state[HIDE_KEY] = False
 
 
-def _figure(aside: LessonFigure | None, scenario: Scenario) -> tuple[dict[str, Any], str] | None:
-    """The lesson's own figure and what it shows in words; None if it has none, or cannot have."""
-    if aside is None:
+def _figure(figure: LessonFigure | None, scenario: Scenario) -> CaptionedFigure | None:
+    """Return the lesson's own figure; None where it has none, or its study refuses the scenario."""
+    if figure is None:
         return None
     try:
-        found = _studied(aside, limit_to_interactive(scenario, aside.samples))
+        result = _study(figure, limit_to_interactive(scenario, figure.samples))
     except ScenarioError as error:
         st.error(str(error), icon=":material/error:")
         return None
-    return aside.draw(found, answer_hidden(), current_theme()), aside.alt_text
+    return figure.draw(result, answer_hidden(), current_theme()), figure.alt_text
 
 
 @st.cache_resource(
     max_entries=64, show_spinner=False, hash_funcs={Scenario: repr, LessonFigure: repr}
 )
-def _studied(aside: LessonFigure, scenario: Scenario) -> Any:
-    return run_study(aside.study, scenario)
+def _study(figure: LessonFigure, scenario: Scenario) -> Any:
+    return run_study(figure.study, scenario)

@@ -1,7 +1,8 @@
-"""Sweep: the same experiment at many settings of one knob or two."""
+"""Sweep: a quantity of the simulation over a grid of one parameter or two."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,38 +10,39 @@ import streamlit as st
 
 from sde_lab.app.components.chart import draw_chart
 from sde_lab.app.components.download_menu import draw_sweep_download_menu
-from sde_lab.app.components.sidebar import current_or_last_valid
 from sde_lab.app.components.style import current_theme
 from sde_lab.app.components.sweep_controls import draw_sweep_controls
-from sde_lab.app.jobs.sweep_job import (
-    advance_for_a_moment,
-    draw_progress,
-    draw_queue_placeholder,
-    get_sweep_run,
-    is_paused,
+from sde_lab.app.components.time_slider import draw_time_slider
+from sde_lab.app.jobs.sweep_job import SLICE_SECONDS, SweepJob, draw_queue_placeholder, get_job
+from sde_lab.app.state.current_scenario import (
+    LAST_SCENARIO,
+    current_or_last_valid,
+    current_scenario,
 )
-from sde_lab.app.state.options import URL_BOUND
 from sde_lab.app.state.sweep_request import SweepRequest
 from sde_lab.app.state.url_state import widget_key
 from sde_lab.errors import ScenarioError
 from sde_lab.figures.sweep_animation import AnimationData, sweep_animation
 from sde_lab.figures.sweep_curve import SweepCurveData, sweep_curve
 from sde_lab.figures.sweep_heatmaps import sweep_heatmaps
-from sde_lab.sweeps import SweepResult, SweepRun, get_value
+from sde_lab.sweeps import SweepResult, get_value
 
-HEIGHT = "clamp(390px, calc(100vh - 250px), 900px)"
-MAP = "sweep.map"
+HEIGHT = "clamp(390px, calc(100vh - 15.7rem), 900px)"
+"""Height of the charts, a CSS length: the window's less what stands above and below them."""
+MAP_KEY = "sweep.map"
+"""Of the heatmaps, with their number after it."""
 EXPLORE = "sde_lab/app/routes/explore.py"
-FAN = ("q05", "q25", "q75", "q95")
+FAN_MEASURES = ("q05", "q25", "q75", "q95")
 _OPEN = "sweep.open"
+"""Session key: a cell was clicked, and the next run is to change over to Explore."""
 
 
 def render() -> None:
-    """Draw the page, a moment of work further each time until the sweep is done."""
+    """Draw the page as far as the sweep is done, do its next part, and run again until it is."""
     if st.session_state.pop(_OPEN, False):
         # With no mapping it would try to clear the address bar, to which widgets are bound.
         st.switch_page(EXPLORE, query_params={})
-    scenario = current_or_last_valid()
+    scenario = current_or_last_valid(LAST_SCENARIO, current_scenario)
     if scenario is None:
         return
     wanted = draw_sweep_controls(scenario)
@@ -48,107 +50,116 @@ def render() -> None:
     shown = _work(wanted)
     if shown is None:
         return
-    done, result, run = shown
+    done, result, job = shown
     charts = st.container()
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        place = _moment(result) if len(done.axes) == 1 else -1
-        if run is not None:
-            draw_progress(run)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        time = _draw_time(result) if len(done.axes) == 1 else -1
+        if job is not None:
+            job.draw_progress()
         outlet = st.container(width="content")
     with charts:
         figures = (
-            _film_and_curve(done, result, place) if len(done.axes) == 1 else _maps(done, result)
+            _curve_and_animation(done, result, time) if len(done.axes) == 1 else _maps(done, result)
         )
     with outlet:
         draw_sweep_download_menu(done, result, figures)
-    _say(done, result)
-    if run is not None and not run.finished and not is_paused():
-        _work_on(run)
+    _draw_notes(done, result)
+    if job is not None and job.running:
+        _work_on(job)
 
 
-def _work(wanted: SweepRequest) -> tuple[SweepRequest, SweepResult, SweepRun | None] | None:
-    """The question on show, what is known of its answer, and the sweep that answers it.
+def _work(wanted: SweepRequest) -> tuple[SweepRequest, SweepResult, SweepJob | None] | None:
+    """Return the request on show, its result so far, and its job.
 
-    Where the question cannot be answered, a message says why, and the last answer stays.
+    Where the request is refused, a message says why and the last result stays, without a job.
     """
     try:
-        run = get_sweep_run(wanted)
-        if not run.done:
-            advance_for_a_moment(run)
+        job = get_job(wanted)
+        if not job.run.done:
+            job.advance(SLICE_SECONDS)
     except ScenarioError as error:
         st.error(str(error), icon=":material/error:")
         found: tuple[SweepRequest, SweepResult] | None = st.session_state.get("sweep.good")
         return None if found is None else (*found, None)
-    result = run.result()
+    result = job.run.result()
     st.session_state["sweep.good"] = wanted, result
-    return wanted, result, run
+    return wanted, result, job
 
 
-def _work_on(run: SweepRun) -> None:
-    """Work for a moment under charts that are up to date, then draw them again.
+def _work_on(job: SweepJob) -> None:
+    """Do the next part of the sweep below charts that are up to date, then run the page again.
 
-    Work before drawing would leave the last ones fading on the page.
+    Streamlit fades what a running script has not drawn yet: with the work before the charts, they
+    would be faded most of the time.
     """
     try:
-        advance_for_a_moment(run)
+        job.advance(SLICE_SECONDS)
     except ScenarioError as error:
         st.error(str(error), icon=":material/error:")
         return
     st.rerun()
 
 
-def _moment(result: SweepResult) -> int:
-    """The place among the times of the sweep that the cursor asks for."""
-    share = int(st.slider("At time, % of T", 0, 100, 100, key="sweep.at", width=220, **URL_BOUND))
+def _draw_time(result: SweepResult) -> int:
+    """Draw the time slider; return the index of the time of the sweep that it points at."""
     last: int = result.times.shape[1] - 1
-    return round(share * last / 100)
+    # Rows differ where the horizon is swept: the same share of it is another time at each point.
+    same = bool(np.all(result.times == result.times[0]))
+
+    def label(share: float) -> str:
+        time = result.times[0, round(share * last)]
+        return f"t = {time:.4g}" if same else f"t = {share:g} T"
+
+    return round(draw_time_slider("sweep.at", "Time", label) * last)
 
 
-def _film_and_curve(done: SweepRequest, result: SweepResult, place: int) -> list[dict[str, Any]]:
-    look, dial = current_theme(), done.axes[0]
-    now = get_value(done.scenario, dial.name)
-    left = sweep_curve(dial, _measured(done, result, place), now, look)
-    right = sweep_animation(dial, _fans(done, result), now, look)
+def _curve_and_animation(
+    done: SweepRequest, result: SweepResult, time: int
+) -> list[dict[str, Any]]:
+    theme, axis = current_theme(), done.axes[0]
+    now = get_value(done.scenario, axis.name)
+    left = sweep_curve(axis, _curve_data(done, result, time), now, theme)
+    right = sweep_animation(axis, _animation_data(done, result), now, theme)
     first, second = st.columns([54, 46], gap="small")
     with first:
         draw_chart(
             left,
             key="sweep.curve",
             height=HEIGHT,
-            alt=f"{done.title} against {dial.symbol}, {dial.labels[0]} to {dial.labels[-1]}",
-            filename=f"{done.scenario.model_spec.slug}-sweep-{dial.name}",
+            alt=f"{done.title} against {axis.symbol}, {axis.labels[0]} to {axis.labels[-1]}",
+            filename=f"{done.scenario.model_spec.slug}-sweep-{axis.name}",
         )
     with second:
         draw_chart(
             right,
             key="sweep.film",
             height=HEIGHT,
-            alt=f"Fan chart over time; its slider turns {dial.symbol}",
-            filename=f"{done.scenario.model_spec.slug}-film-{dial.name}",
+            alt=f"Fan chart over time; its slider sets {axis.symbol}",
+            filename=f"{done.scenario.model_spec.slug}-film-{axis.name}",
         )
     return [left, right]
 
 
 def _maps(done: SweepRequest, result: SweepResult) -> list[dict[str, Any]]:
-    look, (across, up) = current_theme(), done.axes
+    theme, (across, up) = current_theme(), done.axes
     now = tuple(get_value(done.scenario, one.name) for one in done.axes)
-    figures = sweep_heatmaps(across, up, _measured(done, result, -1), now, look)
+    figures = sweep_heatmaps(across, up, _curve_data(done, result, -1), now, theme)
     names = [figure["data"][0]["colorbar"]["title"]["text"] for figure in figures]
     for number, (cell, figure) in enumerate(zip(st.columns(len(figures)), figures, strict=True)):
         with cell:
             draw_chart(
                 figure,
-                key=f"{MAP}.{number}",
+                key=f"{MAP_KEY}.{number}",
                 height=HEIGHT,
                 alt=f"Map of {names[number]} over {across.symbol} and {up.symbol}",
                 filename=f"{done.scenario.model_spec.slug}-sweep-{across.name}-{up.name}-{number}",
-                on_click=_opener(done, f"{MAP}.{number}"),
+                on_click=_opener(done, f"{MAP_KEY}.{number}"),
             )
     return figures
 
 
-def _opener(done: SweepRequest, key: str) -> Any:
-    """What a click on a cell does: take its values over into the sidebar, and go to Explore."""
+def _opener(done: SweepRequest, key: str) -> Callable[[], None]:
+    """Return the callback of a click on a cell: it sets the sidebar to it and opens Explore."""
 
     def opened() -> None:
         clicked = st.session_state[key].clicked
@@ -157,22 +168,29 @@ def _opener(done: SweepRequest, key: str) -> Any:
             0 <= clicked["x"] < len(across.values) and 0 <= clicked["y"] < len(up.values)
         ):
             return
-        for dial, place in ((across, clicked["x"]), (up, clicked["y"])):
-            st.session_state[widget_key(done.scenario.model_spec, dial.name)] = dial.values[place]
+        for axis, index in ((across, clicked["x"]), (up, clicked["y"])):
+            st.session_state[widget_key(done.scenario.model_spec, axis.name)] = axis.values[index]
         st.session_state[_OPEN] = True
 
     return opened
 
 
-def _measured(done: SweepRequest, result: SweepResult, place: int) -> SweepCurveData:
-    """What is looked at, and its slope where the Jacobian knows it: of a mean and of a spread."""
-    look, found = current_theme(), result.curve(done.quantity, done.measure, place)
-    columns, slope = done.scenario.model_spec.jacobian_columns, None
+def _curve_data(done: SweepRequest, result: SweepResult, time: int) -> SweepCurveData:
+    """Return the plotted quantity at every grid point, with tangents where they are known.
+
+    The Jacobian gives the slope of a mean and of a standard deviation, not of a quantile.
+    """
+    theme, found = current_theme(), result.curve(done.quantity, done.measure, time)
+    model, slope = done.scenario.model_spec, None
     if done.slope is not None:
-        slope = result.curve(*done.slope, place).value
+        slope = result.curve(*done.slope, time).value
     return SweepCurveData(
         title=done.title,
-        colour=look.parameter_colour(done.target) if done.target in columns else look.state,
+        colour=(
+            theme.parameter_colour(done.target, model)
+            if done.target in model.jacobian_columns
+            else theme.state
+        ),
         value=found.value,
         error=found.error,
         exact=found.exact,
@@ -181,8 +199,8 @@ def _measured(done: SweepRequest, result: SweepResult, place: int) -> SweepCurve
     )
 
 
-def _fans(done: SweepRequest, result: SweepResult) -> AnimationData:
-    """The state over time at every point."""
+def _animation_data(done: SweepRequest, result: SweepResult) -> AnimationData:
+    """Return mean and quantiles of the state over time at every grid point, (points, times)."""
     name = done.scenario.model_spec.components[done.component]
 
     def over_time(measure: str) -> tuple[Any, Any]:
@@ -190,7 +208,7 @@ def _fans(done: SweepRequest, result: SweepResult) -> AnimationData:
         return np.stack([c.value for c in curves], 1), np.stack([c.exact for c in curves], 1)
 
     mean, exact_mean = over_time("mean")
-    values, exact = zip(*map(over_time, FAN), strict=True)
+    values, exact = zip(*map(over_time, FAN_MEASURES), strict=True)
     return AnimationData(
         name if len(name) > 1 else done.scenario.model_spec.symbols[done.component],
         result.times,
@@ -202,22 +220,23 @@ def _fans(done: SweepRequest, result: SweepResult) -> AnimationData:
     )
 
 
-def _say(done: SweepRequest, result: SweepResult) -> None:
-    """One line on how to read the charts, and one on what is left out."""
+def _draw_notes(done: SweepRequest, result: SweepResult) -> None:
+    """Draw a line on how to read the charts, and a warning where paths diverged."""
     if len(done.axes) == 2:
         st.caption(
-            "Click a cell to open it in Explore. The ring is where the sidebar stands. All cells"
-            " share their noise, so that they err together."
+            "Click a cell to open it in Explore. ○ current value. Common random numbers: the"
+            " errors of all cells are correlated."
         )
     elif done.slope is not None:
         st.caption(
-            "The slope of the curve is the sensitivity: the strokes have the slope that the"
-            " derivative of every path gives, on average, at their own point alone."
+            "Tangents: derivative (pathwise estimate), computed at each grid point from the paths"
+            " of that point alone."
         )
     lost = int(result.exploded.sum())
     if lost:
         total = int(result.done.sum()) * done.scenario.samples
         st.warning(
-            f"{lost:,} of {total:,} paths exploded; they are left out of every figure.",
+            f"{lost:,} of {total:,} paths diverged (numerical overflow); they are left out of every"
+            " figure.",
             icon=":material/warning:",
         )

@@ -1,1 +1,1 @@
-"""What a session and its address bar hold."""
+"""What a session and its link hold: the widgets' keys and values, and what they describe."""

@@ -1,4 +1,4 @@
-"""The values that widgets offer, and how they are bound to the address bar."""
+"""The values that widgets offer, and how they are bound to the link."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ STEPS = (25, 50, 100, 200, 400, 800, 1600, 3200)
 SAMPLES = (1, 2, 5, *(m * 10**e for e in (1, 2, 3, 4) for m in (1, 2, 5)), 100_000)
 HORIZONS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
 MAX_SEED = 999_999.0
-"""A float: over an infinite whole number in the address bar Streamlit's own widget stumbles."""
+"""A float, as Streamlit's number input fails on `seed=inf` in a link where its bounds are ints."""
 URL_BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
+"""Arguments of a widget whose value stands in the link and outlasts a change of page."""
 CUSTOM_MODEL_KEY = CUSTOM_KEY
-"""The entry of the model picker."""
+"""The option of the model picker that opens the equation editor."""
 CUSTOM_MODEL_LABEL = "Write your own…"
 TEXT_KEY = "equation"
+"""Of the editor's text area."""

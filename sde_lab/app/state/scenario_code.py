@@ -1,4 +1,4 @@
-"""A whole scenario in a few letters, fit for a link.
+"""A scenario as short text for a link, and back.
 
 Model, scheme, steps, samples, seed, horizon, initial values, parameters: ``ou__euler__100__…``.
 """
@@ -12,17 +12,17 @@ from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 
 MAX_CODE_CHARS = 400
-"""Letters; the largest model needs about 200."""
+"""Characters of a code; the largest model needs about 200."""
 _FIELD, _NUMBER = "__", "_"
-"""Both stand in a link as they are."""
+"""Separators of fields and of numbers; a URL needs no escapes for either."""
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]{1,3})?")
 _WHOLE = re.compile(r"[0-9]{1,18}")
 
 
 def encode_scenario(scenario: Scenario) -> str:
-    """The scenario as text; precision and device are the page's own and left out.
+    """Return the scenario as text, without dtype and device, which the page sets itself.
 
-    A typed equation is named by its key alone: its text stands elsewhere in the link.
+    A typed equation is named by its key alone: its text is another parameter of the link.
     """
     values = [scenario.parameters[parameter.name] for parameter in scenario.model_spec.parameters]
     return _FIELD.join(
@@ -40,15 +40,15 @@ def encode_scenario(scenario: Scenario) -> str:
 
 
 def decode_scenario(text: str, name: str, page_model: str) -> Scenario:
-    """The scenario that :func:`compact` wrote down.
+    """Return the scenario that :func:`encode_scenario` wrote.
 
     Args:
-        text: anything at all; it comes from a link.
-        name: what a message calls it.
-        page_model: the model of the page, meant where the text names a typed equation.
+        text: of a link, so anything at all.
+        name: of the query parameter, for messages.
+        page_model: the model of the page; it stands for the typed equation that a code names.
 
     Raises:
-        ScenarioError: if it is none.
+        ScenarioError: if the text is not the code of a valid scenario.
     """
     parts = text.split(_FIELD, 8) if len(text) <= MAX_CODE_CHARS else []
     if len(parts) != 8:

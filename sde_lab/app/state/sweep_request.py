@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,28 +13,30 @@ from sde_lab.sweeps.grid import with_values
 
 STATE_MEASURES = {
     "mean": "mean",
-    "std": "spread",
+    "std": "standard deviation",
     "q05": "5 % quantile",
     "q25": "25 % quantile",
     "q50": "median",
     "q75": "75 % quantile",
     "q95": "95 % quantile",
 }
-"""Measures of the state, by name, as people read them."""
+"""Measures of the state → their titles."""
+EARLIER_TITLES = {"std": "spread"}
+"""Titles that links saved before still hold."""
 STD_SLOPE = "std slope"
 ANIMATION_TIMES = 40
-"""Times after the start at which a film is drawn."""
+"""Times after the initial one at which the animation is computed."""
 
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What is turned and what is looked at.
+    """A sweep as the page asks for it.
 
     Attributes:
-        scenario: what the sidebar says.
-        axes: one or two.
+        scenario: of the sidebar; the swept fields of it do not matter.
+        axes: the swept parameters with their grid points, one or two.
         component: index of the state component.
-        target: a measure of the state, or a column whose derivative's mean is looked at.
+        target: a measure of the state, or the parameter of the sensitivity whose mean is plotted.
     """
 
     scenario: Scenario
@@ -43,12 +46,12 @@ class SweepRequest:
 
     @property
     def grid(self) -> dict[str, list[Any]]:
-        """The grid, as the library takes it."""
+        """Name → grid points, as :func:`sde_lab.sweep` takes them."""
         return {one.name: list(one.values) for one in self.axes}
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """What is measured: all that a film needs, or the one thing that a map shows."""
+        """Measures to compute: all that the animation needs, or the one that the heatmaps show."""
         if len(self.axes) == 1:
             return (
                 (*STATE_MEASURES, STD_SLOPE)
@@ -59,59 +62,62 @@ class SweepRequest:
 
     @property
     def sensitivities(self) -> tuple[str, ...]:
-        """Columns that are differentiated by: the one looked at, and the one of the tangents."""
+        """Parameters to differentiate by: that of the quantity, and for tangents the swept one."""
         columns = self.scenario.model_spec.jacobian_columns
-        turned = [one.name for one in self.axes] if len(self.axes) == 1 else []
-        return tuple(name for name in columns if name in turned or name == self.target)
+        swept = [axis.name for axis in self.axes] if len(self.axes) == 1 else []
+        return tuple(name for name in columns if name in swept or name == self.target)
 
     @property
     def times(self) -> int | None:
-        """Where it is measured."""
+        """Number of times at which it is measured; None for the horizon alone."""
         return ANIMATION_TIMES if len(self.axes) == 1 else None
 
     @property
     def quantity(self) -> str:
-        """What is looked at, as the table calls it."""
+        """The plotted quantity, as the result's table calls it."""
         name = self.scenario.model_spec.components[self.component]
         return name if self.target in STATE_MEASURES else f"d{name}_d{self.target}"
 
     @property
     def measure(self) -> str:
-        """The measure of it."""
+        """The measure of the quantity, as the result's table calls it."""
         return self.target if self.target in STATE_MEASURES else "mean"
 
     @property
     def slope(self) -> tuple[str, str] | None:
-        """Quantity and measure of the slope of what is looked at; None where there is none."""
-        name, turned = self.scenario.model_spec.components[self.component], self.axes[0].name
+        """Quantity and measure of the tangents' slope; None where it is not known."""
+        name, swept = self.scenario.model_spec.components[self.component], self.axes[0].name
         measures = {"mean": "mean", "std": STD_SLOPE}
-        if len(self.axes) > 1 or turned not in self.sensitivities or self.target not in measures:
+        if len(self.axes) > 1 or swept not in self.sensitivities or self.target not in measures:
             return None
-        return f"d{name}_d{turned}", measures[self.target]
+        return f"d{name}_d{swept}", measures[self.target]
 
     @property
     def cache_key(self) -> SweepRequest:
-        """The same question wherever the sidebar has what is turned: its answer is the same.
+        """The request with the swept fields of the scenario set to the first grid point.
+
+        The sidebar's values of what is swept change nothing in the result, so requests that differ
+        in them alone share one.
 
         Raises:
-            ScenarioError: if the first value cannot work.
+            ScenarioError: if the first grid point is not valid.
         """
         first = {one.name: one.values[0] for one in self.axes}
         return replace(self, scenario=with_values(self.scenario, first))
 
     @property
     def title(self) -> str:
-        """What is looked at, as people read it."""
+        """Title of the plotted quantity."""
         return quantity_titles(self.scenario)[self.component, self.target]
 
     @property
     def description(self) -> str:
-        """What is turned, in a sentence."""
-        turned = " and ".join(
-            f"{one.symbol} over {len(one.values)} values from {one.labels[0]} to {one.labels[-1]}"
+        """The grid, in a sentence."""
+        grid = " and ".join(
+            f"{one.symbol} at {len(one.values)} points from {one.labels[0]} to {one.labels[-1]}"
             for one in self.axes
         )
-        return f"Swept: {turned}, under the same noise at every point."
+        return f"Swept: {grid}, with common random numbers at all points."
 
     @property
     def sweep_kwargs(self) -> dict[str, Any]:
@@ -125,20 +131,27 @@ class SweepRequest:
         }
 
     def plan(self) -> Plan:
-        """The sweep.
+        """Return the plan of the sweep.
 
         Raises:
-            ScenarioError: for what cannot work or does not fit.
+            ScenarioError: for what is not valid or does not fit into memory.
         """
         return make_plan(**self.sweep_kwargs)
 
 
-def quantity_titles(scenario: Scenario) -> dict[tuple[int, str], str]:
-    """Everything that can be looked at: a measure or a column, of each component."""
+def quantity_titles(
+    scenario: Scenario, measures: Mapping[str, str] = STATE_MEASURES
+) -> dict[tuple[int, str], str]:
+    """Return (component, target) → title of every quantity that can be plotted.
+
+    Args:
+        scenario: of the sweep.
+        measures: measure of the state → its title.
+    """
     model = scenario.model_spec
-    found: dict[tuple[int, str], str] = {}
-    for place, symbol in enumerate(model.symbols):
-        found |= {(place, name): f"{title} of {symbol}" for name, title in STATE_MEASURES.items()}
+    titles: dict[tuple[int, str], str] = {}
+    for component, symbol in enumerate(model.symbols):
+        titles |= {(component, name): f"{title} of {symbol}" for name, title in measures.items()}
         for parameter in (*model.initial, *model.parameters):
-            found[place, parameter.name] = f"∂{symbol}/∂{parameter.symbol}, mean"
-    return found
+            titles[component, parameter.name] = f"∂{symbol}/∂{parameter.symbol}, mean"
+    return titles

@@ -1,4 +1,4 @@
-"""A scenario → what the widgets say: where each control keeps its value."""
+"""A scenario → the values of the widgets that describe it, in the session and in the link."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from sde_lab.app.state.model_scenarios import default_scenario
 from sde_lab.app.state.options import CUSTOM_MODEL_KEY, TEXT_KEY
 from sde_lab.app.state.widget_keys import horizon_key, parameter_key
 from sde_lab.equations import EquationModel
@@ -16,30 +17,29 @@ from sde_lab.schemes import SCHEMES, fitting_schemes
 
 
 def scheme_key(model: Model) -> str:
-    """The widget of the scheme; models whose noise few schemes can drive share another."""
+    """Return the key of the scheme picker.
+
+    Models that all schemes support share one, so that the scheme stays when the model changes; the
+    others have one for each noise type, with the schemes that support it.
+    """
     return "scheme" if len(fitting_schemes(model)) == len(SCHEMES) else f"{model.noise_type}.scheme"
 
 
 def scheme_label(name: str) -> str:
-    """The scheme as people read it, and as it stands in a link."""
+    """Return the label of a scheme, which is also its spelling in a link."""
     return f"{SCHEMES[name].title} · {SCHEMES[name].interpretation_title}"
 
 
 def widget_key(model: Model, name: str) -> str:
-    """The widget that says this parameter, initial value or field of a scenario."""
+    """Return the key of the widget of this parameter, initial value or field of a scenario."""
     parameters = {parameter.name: parameter for parameter in (*model.initial, *model.parameters)}
     if name in parameters:
         return parameter_key(model, parameters[name])
     return {"horizon": horizon_key(model), "scheme": scheme_key(model)}.get(name, name)
 
 
-def default_scenario(model: Model) -> Scenario:
-    """What the controls say of a model before anyone moves them."""
-    return Scenario(model=model.name, horizon=model.horizon)
-
-
 def apply_scenario(scenario: Scenario) -> None:
-    """Make the controls say this scenario; call it before they are drawn.
+    """Set the controls to this scenario; call it before they are drawn.
 
     Args:
         scenario: with values that the widgets offer.
@@ -50,10 +50,14 @@ def apply_scenario(scenario: Scenario) -> None:
 
 
 def set_widgets(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-    """Make widgets say these values, here and in the address bar.
+    """Set widgets to these values, in the session and in the link.
 
-    Streamlit takes what code says of a widget into the address bar only if the widget has been
-    drawn before; for the others it is done here, and the widget then finds it there.
+    Streamlit writes session state into the link only for widgets that were drawn before; for the
+    others it is done here. A value that is the default is left out of the link.
+
+    Args:
+        values: key of the widget → value.
+        defaults: key of the widget → default.
     """
     for key, value in values.items():
         if key not in st.session_state and value != defaults[key]:
@@ -70,7 +74,7 @@ def _query_text(key: str, value: Any) -> str:
 
 
 def _all_widget_values(scenario: Scenario) -> dict[str, Any]:
-    """Widget key → value, for every widget that describes a scenario."""
+    """Return widget key → value, for every widget that describes a scenario."""
     model = scenario.model_spec
     named = {"model": model.name}
     return {
@@ -88,7 +92,7 @@ def _all_widget_values(scenario: Scenario) -> dict[str, Any]:
 
 
 def widget_values(scenario: Scenario) -> dict[str, Any]:
-    """Widget key → value, for the widgets of the scenario's model: its knobs and its horizon."""
+    """Return widget key → value of the parameters, initial values and horizon."""
     model = scenario.model_spec
     parameters = dict(zip(model.initial, scenario.initial, strict=True))
     parameters |= {parameter: scenario.parameters[parameter.name] for parameter in model.parameters}

@@ -1,4 +1,4 @@
-"""The widget of each control: a key names it in the session and in the address bar."""
+"""Keys of widgets: a key names a control in the session and in the link, and must not change."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from sde_lab.models.base import Model, Parameter
 
 
 def parameter_key(model: Model, parameter: Parameter) -> str:
-    """The widget of a parameter or initial value; every model keeps its own.
+    """Return the key of the slider of a parameter or initial value; every model has its own.
 
     Typed equations share theirs by symbol, so that a slider stays where it is while the rest of the
-    text changes. Value and range stand in the key, since Streamlit takes a slider of another range
-    for another slider, which would read the old one's value in the address bar.
+    text changes. Default and range are part of the key: Streamlit takes a slider of another range
+    for a new widget, which under the same key would read the old one's value from the link.
     """
     if not isinstance(model, EquationModel):
         return f"{model.slug}.{parameter.name}"
@@ -21,6 +21,6 @@ def parameter_key(model: Model, parameter: Parameter) -> str:
 
 
 def horizon_key(model: Model) -> str:
-    """The widget of the horizon; every model keeps its own."""
+    """Return the key of the horizon slider; every model has its own."""
     own = f".{model.horizon:g}" if isinstance(model, EquationModel) else ""
     return f"{model.slug}.horizon{own}"

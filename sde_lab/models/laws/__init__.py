@@ -1,1 +1,1 @@
-"""Distributions of states and sensitivities that are known exactly."""
+"""Exact distributions of states and sensitivities."""

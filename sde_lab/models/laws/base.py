@@ -1,4 +1,4 @@
-"""Exact laws: what theory says of a state or a sensitivity at each time."""
+"""Exact laws of states and sensitivities over time: the interface of every distribution."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LawInputs:
-    """What an exact law depends on.
+    """Arguments of an exact law.
 
     Attributes:
-        times: (T,) real times, starting at 0.
-        parameters: every parameter of the model.
+        times: non-decreasing real times ≥ 0, (T,).
+        parameters: value of every parameter of the model, by name.
         initial: initial state, one number per component.
-        step: length of a solver step, for the law of a scheme.
+        step: length Δ of a solver step, for the discrete law of a scheme.
     """
 
     times: Array
@@ -31,10 +31,12 @@ class LawInputs:
 
 
 class Law(ABC):
-    """The law of one quantity per state component, at each time.
+    """Marginal distributions of a state, or of a sensitivity, at each time.
+
+    One distribution per time and state component; in units of the quantity.
 
     Attributes:
-        mean: (T, D)
+        mean: (time, state) = (T, D).
         variance: (T, D); NaN where it is not known.
     """
 
@@ -43,7 +45,10 @@ class Law(ABC):
 
     @abstractmethod
     def quantile(self, q: float) -> Array | None:
-        """The q-quantile, (T, D), or None if only moments are known.
+        """Return the q-quantile, (T, D), or None if only moments are known.
+
+        Args:
+            q: level, strictly between 0 and 1.
 
         Raises:
             ValueError: unless 0 < q < 1.
@@ -51,27 +56,54 @@ class Law(ABC):
 
     @abstractmethod
     def density(self, values: Array, time: int, component: int = 0) -> Array | None:
-        """The density at ``values`` (any shape) and time index ``time``.
+        """Return the probability density of one component at one time.
 
-        None where it is not known, and where the law is a point mass.
+        Args:
+            values: where to evaluate it, of any shape.
+            time: index of the time.
+            component: index of the state component.
+
+        Returns:
+            The density, of the shape of ``values``; None where it is not known, and where the
+            distribution is a point mass.
         """
 
 
 @dataclass(frozen=True)
-class ModelLaws:
-    """Exact laws of the state and of every sensitivity that has one.
+class ExactLaws:
+    """Exact laws over time, of the state and of every sensitivity whose law is known.
 
     Attributes:
-        state: law of X, (T, D).
+        times: real times, (T,).
+        state: law of X, (T, D): mean, variance, quantile and density.
         sensitivities: law of ∂X/∂p by column name, (T, D); names without a known law are left out.
-        scheme: the same for the scheme's own discrete law, where it is known (see ``schemes``).
+        scheme: the exact laws of the scheme's discrete solution, where they are known.
         schemes: names of the schemes that have the discrete law ``scheme``.
     """
 
+    times: Array
     state: Law
     sensitivities: Mapping[str, Law]
-    scheme: ModelLaws | None = None
+    scheme: ExactLaws | None = None
     schemes: tuple[str, ...] = ()
+
+    @property
+    def mean(self) -> Array:
+        """Mean of the state, (T, D)."""
+        return self.state.mean
+
+    @property
+    def variance(self) -> Array:
+        """Variance of the state, (T, D); NaN where it is not known."""
+        return self.state.variance
+
+    def quantile(self, q: float) -> Array | None:
+        """Return the q-quantile of the state, (T, D), or None where only moments are known.
+
+        Raises:
+            ValueError: unless 0 < q < 1.
+        """
+        return self.state.quantile(q)
 
 
 @dataclass(frozen=True)
@@ -79,8 +111,8 @@ class ExactPaths:
     """The exact solution on given Brownian paths, with every pathwise derivative.
 
     Attributes:
-        values: (T, N, D)
-        jacobian: (T, N, D, P), columns as in ``Model.columns``.
+        values: states, (time, sample, state) = (T, N, D).
+        jacobian: derivatives, (T, N, D, P), with columns as in ``Model.jacobian_columns``.
     """
 
     values: Tensor

@@ -1,9 +1,9 @@
-"""The race: every way on one scenario, one after the other; what would not fit is predicted."""
+"""Benchmark every method on one scenario; a run that would not fit is predicted from small ones."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from sde_lab.formatting import readable_bytes, readable_seconds
@@ -24,7 +24,7 @@ from sde_lab.studies.benchmark.trial import (
 )
 
 PILOT_SIZES = ((8, 4), (8, 16), (8, 64), (16, 8), (16, 32), (32, 4), (32, 16), (32, 64), (32, 128))
-"""Steps × samples of the small runs that a forecast is made from."""
+"""Steps × samples of the small runs to which a cost model is fitted."""
 ORDER = (
     "replay",
     "summed",
@@ -35,67 +35,87 @@ ORDER = (
     "jacrev_chunked",
     "jacrev",
 )
+"""Names of the methods in the order in which a study runs them, cheap ones first."""
 NOISE_SECONDS, NOISE_BYTES = 2e-4, 4e6
-"""What two runs of the same size differ by, about: a page or a context switch more or less."""
+"""Difference between two runs of equal size, about: a context switch, a few memory pages."""
 FALLBACK_SAMPLES = (500, 200, 100, 50, 20, 10, 5, 2, 1)
-"""Samples at which a way that does not fit is measured instead, where one of them does."""
+"""Numbers of samples at one of which a method that does not fit is measured instead."""
 
 
 def run_benchmark(scenario: Scenario) -> Iterator[str | TrialResult]:
-    """Run every way on the scenario, cheap ones first.
+    """Benchmark every method on the scenario.
 
     Args:
-        scenario: what is differentiated; its precision is that of the contestants.
+        scenario: what is differentiated, in its own precision.
 
     Yields:
-        The name of each way as its turn comes, then its result. A way that would not fit is
-        predicted at the scenario's size and measured, with replay, at the largest of a few smaller
-        numbers of samples that does fit.
+        The name of each method before it runs, then its results. A method that would not fit is
+        predicted at the scenario's size, and measured together with replay at the largest of a few
+        smaller numbers of samples that does fit.
 
     Raises:
-        ScenarioError: if even the replay does not fit the memory budget.
+        ScenarioError: if not even replay fits the memory budget.
     """
     check_run(scenario.replace(dtype="float64"), jacobian=True)
     truth = float64_replay(scenario)
+
+    def trials(method: GradientMethod) -> Iterator[TrialResult]:
+        costs = _fit_costs(method, scenario)
+        obstacle = _obstacle(*costs, scenario)
+        if obstacle is None:
+            yield run_trial(method, scenario, truth)
+            return
+        seconds, memory = (cost(scenario.steps, scenario.samples) for cost in costs)
+        unknown = empty_result(method, scenario, "predicted", obstacle)
+        yield replace(unknown, seconds=seconds, memory=memory)
+        yield from _trials_where_it_fits(method, scenario, costs)
+
+    yield from study_methods(scenario, trials)
+
+
+def study_methods(
+    scenario: Scenario, trials: Callable[[GradientMethod], Iterator[TrialResult]]
+) -> Iterator[str | TrialResult]:
+    """Run the trials of every method, in the order of :data:`ORDER`.
+
+    Args:
+        scenario: what is differentiated.
+        trials: gives the results of one method, which has been warmed up.
+
+    Yields:
+        The name of each method before it runs, then its results; a single one, refused or failed,
+        where the method cannot serve the scenario or raises.
+    """
     for name in ORDER:
-        way = METHODS[name]
+        method = METHODS[name]
         yield name
-        refusal = way.why_unsupported(scenario)
+        refusal = method.why_unsupported(scenario)
         if refusal is not None:
-            yield empty_result(way, scenario, "refused", refusal)
+            yield empty_result(method, scenario, "refused", refusal)
             continue
         try:
-            forecasts = _forecasts(way, scenario)
+            warm_up(method, scenario)
+            yield from trials(method)
         except Exception as error:  # noqa: BLE001  torch and torchsde raise of many kinds
-            yield failed(way, scenario, error)
-            continue
-        obstacle = _obstacle(*forecasts, scenario)
-        if obstacle is None:
-            yield run_trial(way, scenario, truth)
-            continue
-        seconds, memory = (cost(scenario.steps, scenario.samples) for cost in forecasts)
-        unknown = empty_result(way, scenario, "predicted", obstacle)
-        yield replace(unknown, seconds=seconds, memory=memory)
-        yield from _where_it_fits(way, scenario, forecasts)
+            yield failed(method, scenario, error)
 
 
-def _forecasts(way: GradientMethod, scenario: Scenario) -> tuple[CostModel, CostModel]:
-    """Seconds and bytes, by size, from small runs."""
-    warm_up(way, scenario)
+def _fit_costs(method: GradientMethod, scenario: Scenario) -> tuple[CostModel, CostModel]:
+    """Fit models of seconds and of bytes to small runs."""
     times, sizes = [], []
     for steps, samples in PILOT_SIZES:
         setup = torchsde_setup(scenario.replace(steps=steps, samples=samples))
-        first = profile(lambda setup=setup: way(setup))  # type: ignore[misc]
+        first = profile(lambda setup=setup: method(setup))  # type: ignore[misc]
         start = time.perf_counter()
-        way(setup)
+        method(setup)
         seconds = min(first.seconds, time.perf_counter() - start)
         times.append(CostSample(steps, samples, seconds))
         sizes.append(CostSample(steps, samples, first.extra))
-    return fit(times, way.time, NOISE_SECONDS), fit(sizes, way.memory, NOISE_BYTES)
+    return fit(times, method.time, NOISE_SECONDS), fit(sizes, method.memory, NOISE_BYTES)
 
 
 def _obstacle(seconds: CostModel, memory: CostModel, scenario: Scenario) -> str | None:
-    """Why a run of this size is not attempted, or None."""
+    """Return why a run of the scenario's size is not attempted; None where it fits."""
     time_, bytes_ = (cost(scenario.steps, scenario.samples) for cost in (seconds, memory))
     if time_ <= MAX_TRIAL_SECONDS and bytes_ <= run_limit_bytes():
         return None
@@ -105,24 +125,23 @@ def _obstacle(seconds: CostModel, memory: CostModel, scenario: Scenario) -> str 
     return f"{need} of memory, where {MAX_TRIAL_SECONDS:g} s are allowed"
 
 
-def _where_it_fits(
-    way: GradientMethod, scenario: Scenario, forecasts: tuple[CostModel, CostModel]
+def _trials_where_it_fits(
+    method: GradientMethod, scenario: Scenario, costs: tuple[CostModel, CostModel]
 ) -> Iterator[TrialResult]:
-    """The way and replay at the largest smaller number of samples that fits easily."""
-    seconds, memory = forecasts
+    """Run the method and replay at the largest smaller number of samples that fits.
+
+    It must fit by a margin, in a fifth of the time and half of the memory, as costs are estimates.
+    """
+    seconds, memory = costs
     for samples in FALLBACK_SAMPLES:
         smaller = scenario.replace(samples=min(samples, scenario.samples))
-        at = smaller.steps, smaller.samples
+        size = smaller.steps, smaller.samples
         if (
             samples < scenario.samples
-            and 5 * seconds(*at) < MAX_TRIAL_SECONDS
-            and _leaves_memory(memory(*at))
+            and 5 * seconds(*size) < MAX_TRIAL_SECONDS
+            and 2 * memory(*size) < run_limit_bytes()
         ):
             truth = float64_replay(smaller)
-            yield run_trial(way, smaller, truth)
+            yield run_trial(method, smaller, truth)
             yield run_trial(METHODS["replay"], smaller, truth)
             return
-
-
-def _leaves_memory(memory: float) -> bool:
-    return 2 * memory < run_limit_bytes()

@@ -1,4 +1,4 @@
-"""Small runs → what a large one would cost."""
+"""Predict the cost of a large run from small ones, by a polynomial in steps and samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class CostSample:
-    """What one run cost: at ``steps`` × ``samples``, in seconds or bytes."""
+    """The cost of one run at ``steps`` × ``samples``, in seconds or bytes."""
 
     steps: int
     samples: int
@@ -28,46 +28,54 @@ class CostModel:
     """Σ cᵢ steps^aᵢ samples^bᵢ with cᵢ ≥ 0, fitted to measured runs.
 
     Attributes:
-        terms: the powers (a, b).
-        weights: the coefficients.
+        terms: the powers (aᵢ, bᵢ).
+        weights: the coefficients cᵢ.
     """
 
     terms: Growth
     weights: tuple[float, ...]
 
     def __call__(self, steps: int, samples: int) -> float:
-        """The cost to expect, in the unit of the runs."""
-        sizes = _sizes(self.terms, [(steps, samples)])
-        return float((sizes @ np.array(self.weights)).item())
+        """Return the expected cost, in the unit of the runs."""
+        powers = _powers(self.terms, [(steps, samples)])
+        return float((powers @ np.array(self.weights)).item())
 
 
 def fit(runs: Sequence[CostSample], terms: Growth, noise: float) -> CostModel:
-    """Non-negative least squares of the errors, relative to the cost or to the noise.
+    """Fit a cost model by non-negative least squares.
+
+    Errors are taken relative to the cost, or to the noise where that is larger, so that the small
+    runs count as much as the large ones. Negative coefficients would let the model extrapolate to
+    negative costs.
 
     Args:
         runs: measured runs, at least as many as there are terms.
-        terms: powers (a, b) that the cost is made of.
-        noise: what a measurement is off by, in the unit of the runs; positive.
+        terms: powers (a, b) of the model's terms.
+        noise: typical error of a measurement, in the unit of the runs; positive.
     """
     costs = np.array([run.cost for run in runs])
     scale = np.maximum(costs, noise)
-    sizes = _sizes(terms, [(run.steps, run.samples) for run in runs])
-    weights, _ = nnls(sizes / scale[:, None], costs / scale)
+    powers = _powers(terms, [(run.steps, run.samples) for run in runs])
+    # rows divided by the scale: least squares of relative errors
+    weights, _ = nnls(powers / scale[:, None], costs / scale)
     return CostModel(terms, tuple(float(weight) for weight in weights))
 
 
-def _sizes(terms: Growth, at: Sequence[tuple[int, int]]) -> Array:
-    """steps^a · samples^b, (runs, terms)."""
-    found = [[float(k) ** a * float(n) ** b for a, b in terms] for k, n in at]
-    return np.array(found, dtype=np.float64)
+def _powers(terms: Growth, sizes: Sequence[tuple[int, int]]) -> Array:
+    """Return steps^a · samples^b of each size and term, (sizes, terms)."""
+    powers = [[float(k) ** a * float(n) ** b for a, b in terms] for k, n in sizes]
+    return np.array(powers, dtype=np.float64)
 
 
 FITTED = 3
-"""Points that a slope is fitted to: the last ones, where the size decides and not the overhead."""
+"""Number of points to which a slope is fitted: the largest sizes, where overhead matters least."""
 
 
 def slope(sizes: Sequence[float] | Array, costs: Sequence[float] | Array) -> float:
-    """Slope of log cost against log size over the last points; NaN from fewer than two."""
+    """Return the slope of log cost against log size over the last points; NaN for fewer than two.
+
+    A cost that grows as O(size^p) has slope p.
+    """
     if len(sizes) < 2:
         return float("nan")
     x, y = np.log(sizes[-FITTED:]), np.log(costs[-FITTED:])

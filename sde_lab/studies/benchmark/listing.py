@@ -1,4 +1,4 @@
-"""The code of a way as a program of its own: what a page shows is what a race runs."""
+"""The code of a method as a program that runs by itself: a page shows what the benchmark runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sde_lab.scenario import Scenario
 from sde_lab.studies.benchmark.registry import GradientMethod
 
 _PROGRAM = """\
-# {idea}
+# {summary}
 {imports}
 
 
@@ -37,30 +37,30 @@ _IMPORTS = {
     "torchsde_setup(": "from sde_lab import {names}",
     "sdeint(": "from torchsde import sdeint",
 }
-"""Imports of a program, by the letters in its text that ask for them."""
-_PUBLIC = ("TorchsdeSetup", "jacobian", "simulate", "torchsde_setup")
-"""Names of :mod:`sde_lab` that the code of a way may use."""
+"""Import lines of a program, by the text that needs them."""
+_PUBLIC_NAMES = ("TorchsdeSetup", "jacobian", "simulate", "torchsde_setup")
+"""Names of :mod:`sde_lab` that a method's code may use; programs import nothing else of it."""
 
 
-def source_code(way: GradientMethod) -> str:
-    """The few lines of the way itself, with what else belongs to them."""
-    parts = [inspect.getsource(part).rstrip() for part in (*way.helpers, way.run)]
+def source_code(method: GradientMethod) -> str:
+    """Return the source of the method's function, after its helpers."""
+    parts = [inspect.getsource(part).rstrip() for part in (*method.helpers, method.run)]
     return "\n\n\n".join(parts)
 
 
 def runnable_listing(method: GradientMethod, scenario: Scenario) -> str:
-    """A program that runs the way on the scenario, and prints shape and sum of what it gives.
+    """Return a program that runs the method on the scenario and prints shape and sum of its result.
 
-    It needs the folder ``sde_lab`` beside it or on the path.
+    It needs :mod:`sde_lab` installed, or its folder beside the program.
     """
     fields = "\n".join(f"        {name}={value!r}," for name, value in scenario.to_dict().items())
-    setup, own = _SETUP.format(fields=fields), source_code(method)
-    names = [name for name in _PUBLIC if re.search(rf"\b{name}\b", setup + own)]
-    imports = [line for mark, line in _IMPORTS.items() if mark in setup + own]
+    setup, code = _SETUP.format(fields=fields), source_code(method)
+    names = [name for name in _PUBLIC_NAMES if re.search(rf"\b{name}\b", setup + code)]
+    imports = [line for mark, line in _IMPORTS.items() if mark in setup + code]
     return _PROGRAM.format(
-        idea=method.summary,
+        summary=method.summary,
         imports="\n".join(imports).format(names=", ".join(names)),
         setup=setup,
-        code=own,
+        code=code,
         call=method.run.__name__,
     )

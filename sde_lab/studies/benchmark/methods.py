@@ -1,8 +1,9 @@
-"""Seven ways to ∂X_t/∂x₀ at every time, one of them wrong, as one would write them.
+"""Eight methods for ∂X_t/∂x₀ with PyTorch and torchsde, as a user would write them.
 
-What stands here is what a page shows and what a benchmark runs. Each takes a
-:class:`TorchsdeSetup` and returns the derivative of every state by the initial
-state, (T, N, D, D); the first returns its sum.
+A page shows this source and the benchmark runs it, so there are no docstrings in between. Each
+function takes a :class:`TorchsdeSetup` and returns the derivative of every state with respect to
+the initial state, (T, N, D, D): time, sample, component of the state, component of the initial
+state. The first, :func:`summed`, returns only their sum, (D,).
 """
 
 from __future__ import annotations

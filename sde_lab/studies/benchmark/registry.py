@@ -1,4 +1,4 @@
-"""The ways to a gradient with their facts: what each is, what it costs, where it fails."""
+"""The methods for ∂X_t/∂x₀ with their facts: summary, costs, and which scenarios they support."""
 
 from __future__ import annotations
 
@@ -18,29 +18,33 @@ from sde_lab.studies.benchmark import methods
 from sde_lab.studies.benchmark.torchsde_setup import TorchsdeSetup, torchsde_setup
 
 Growth = tuple[tuple[int, int], ...]
-"""Powers (a, b) of the terms steps^a · samples^b in which a cost grows."""
+"""Powers (a, b) of the terms steps^a · samples^b of a cost."""
 
 LINEAR: Growth = ((0, 0), (1, 0), (1, 1))
+"""A cost of O(K·N) for K steps and N samples, with overhead per run and per step."""
 QUADRATIC_IN_STEPS: Growth = ((0, 0), (1, 0), (2, 0), (2, 1))
+"""A cost of O(K²·N), such as a backward pass through up to K steps for each of K times."""
 QUADRATIC: Growth = ((0, 0), (1, 0), (2, 1), (2, 2))
+"""A cost of O(K²·N²), such as a backward pass through all samples for each of K·N outputs."""
 
 
 @dataclass(frozen=True)
 class GradientMethod:
-    """One way to the derivative of every state by the initial state.
+    """A method for the derivative of every state with respect to the initial state.
 
     Attributes:
-        name: as it stands in results.
-        title: as people read it.
-        summary: what it does, in one line.
-        run: the code itself.
-        helpers: what else belongs to the code.
-        passes: how many passes of automatic differentiation it takes, in words.
-        time: terms in which its time grows.
-        memory: terms in which its memory grows.
-        why_unsupported: why it cannot serve a scenario, or None.
-        per_time: whether it gives the derivative at every time; one gives the sum.
-        uses_forward_mode: whether it uses forward mode, which only one thread may at a time.
+        name: key in results, links and settings.
+        title: name for people.
+        summary: the method in one sentence.
+        run: the function, whose source is shown.
+        helpers: functions and classes that it uses, shown before it.
+        passes: gives the passes of automatic differentiation for a scenario, in words.
+        time: terms of the time in a cost model.
+        memory: terms of the memory in a cost model.
+        why_unsupported: gives the reason why a scenario is not supported, or None.
+        per_time: True if it returns the derivative at every time; False if only their sum.
+        uses_forward_mode: True if it uses forward-mode differentiation, whose level is global in
+            torch: only one thread at a time may use it.
     """
 
     name: str
@@ -56,7 +60,7 @@ class GradientMethod:
     uses_forward_mode: bool = False
 
     def __call__(self, setup: TorchsdeSetup) -> Tensor:
-        """The derivative, (T, N, D, D); the sum, (D,), of the way that is wrong."""
+        """Return the derivatives, (T, N, D, D); their sum, (D,), if not :attr:`per_time`."""
         if not self.uses_forward_mode:
             return self.run(setup).detach()
         with FORWARD_MODE_LOCK:
@@ -64,29 +68,38 @@ class GradientMethod:
 
 
 def _size(scenario: Scenario) -> int:
+    """Return the number D of state components."""
     return len(scenario.initial)
 
 
-def _every_number(scenario: Scenario) -> int:
+def _output_numbers(scenario: Scenario) -> int:
+    """Return the number of outputs X_t of all samples, T·N·D."""
     return (scenario.steps + 1) * scenario.samples * _size(scenario)
 
 
-def _every_time(scenario: Scenario) -> int:
+def _outputs_per_sample(scenario: Scenario) -> int:
+    """Return the number of outputs X_t of one sample, T·D."""
     return (scenario.steps + 1) * _size(scenario)
 
 
-def _evaluations(scenario: Scenario) -> str:
+def _first_variation_passes(scenario: Scenario) -> str:
+    """Count a backward pass per component of drift and diffusion; some schemes evaluate more."""
     size = _size(scenario)
     count = scenario.steps * size * (1 + scenario.model_spec.brownian_size)
     return f"at least {count:,} backward, each through one evaluation of drift or diffusion"
 
 
-def _replayed(scenario: Scenario) -> str:
+def _replay_passes(scenario: Scenario) -> str:
+    """Count a backward pass per state component of each block of steps × samples."""
     parts = len(list(blocks(scenario.steps, scenario.samples)))
     return f"{parts * _size(scenario):,} backward, each through a single step of many rows"
 
 
-def _no_backward_inside(scenario: Scenario) -> str | None:
+def _why_no_forward_mode(scenario: Scenario) -> str | None:
+    """Tell why forward mode fails: Milstein calls ``autograd.grad`` inside its step.
+
+    For additive noise its correction is zero, and torchsde skips it.
+    """
     if not scenario.scheme_spec.uses_autograd or scenario.model_spec.noise_type == "additive":
         return None
     return (
@@ -95,8 +108,9 @@ def _no_backward_inside(scenario: Scenario) -> str | None:
     )
 
 
-def _no_detached_inside(scenario: Scenario) -> str | None:
-    if _no_backward_inside(scenario) is None or _diffusion_reads_state(scenario):
+def _why_no_jacrev(scenario: Scenario) -> str | None:
+    """Tell why ``torch.func.jacrev`` fails: Milstein over a diffusion that is constant in x."""
+    if _why_no_forward_mode(scenario) is None or _diffusion_depends_on_state(scenario):
         return None
     return (
         "torchsde's Milstein calls requires_grad_ on a diffusion that does not depend on the"
@@ -104,17 +118,23 @@ def _no_detached_inside(scenario: Scenario) -> str | None:
     )
 
 
-def _diffusion_reads_state(scenario: Scenario) -> bool:
+def _diffusion_depends_on_state(scenario: Scenario) -> bool:
+    """Tell whether autograd finds the state in the diffusion, by one evaluation."""
     setup = torchsde_setup(scenario.replace(samples=1, steps=1))
     x = setup.x0.unsqueeze(0).requires_grad_()
     return bool(setup.sde.g(setup.ts[0], x).requires_grad)
 
 
-def _no_general_noise(scenario: Scenario) -> str | None:
+def _why_no_first_variation(scenario: Scenario) -> str | None:
+    """Tell why the scheme cannot solve X and J together: their noise is general, unless additive.
+
+    A scheme for diagonal noise needs a Brownian motion per component; here each drives one
+    component of X and a row of J.
+    """
     size = _size(scenario)
     setup = torchsde_setup(scenario.replace(samples=1, steps=1))
     noise = cast(NoiseType, methods.FirstVariation(setup.sde, size).noise_type)
-    size += size**2  # X and J are solved together
+    size += size**2  # components of X and J
     if scenario.scheme_spec.why_unsupported(noise, size) is None:
         return None
     able = ", ".join(s.name for s in SCHEMES.values() if s.why_unsupported(noise, size) is None)
@@ -126,12 +146,13 @@ def _no_general_noise(scenario: Scenario) -> str | None:
 
 METHODS: Mapping[str, GradientMethod] = MappingProxyType(
     {
-        way.name: way
-        for way in (
+        method.name: method
+        for method in (
             GradientMethod(
                 "summed",
-                "grad, summed",
-                "The question's own call: correct, but it is the sum over all times.",
+                "autograd.grad, sum",
+                "The call from the original question (autograd.grad of whole paths): it returns"
+                " the sum over all times.",
                 methods.summed,
                 passes=lambda _: "1 backward",
                 time=LINEAR,
@@ -141,73 +162,76 @@ METHODS: Mapping[str, GradientMethod] = MappingProxyType(
             GradientMethod(
                 "loop",
                 "loop over t",
-                "One backward pass for each time: right, and slow.",
+                "One backward pass per time, one after the other: O(K²) in the number K of steps.",
                 methods.loop,
-                passes=lambda scenario: f"{_every_time(scenario):,} backward, one by one",
+                passes=lambda scenario: f"{_outputs_per_sample(scenario):,} backward, one by one",
                 time=QUADRATIC_IN_STEPS,
                 memory=LINEAR,
             ),
             GradientMethod(
                 "jacrev",
                 "jacrev",
-                "The published answer: a backward pass for every number of the output, at once.",
+                "The answer to the original question: a backward pass for every number of the"
+                " output, all at once.",
                 methods.jacrev,
-                passes=lambda scenario: f"{_every_number(scenario):,} backward, at once",
+                passes=lambda scenario: f"{_output_numbers(scenario):,} backward, at once",
                 time=QUADRATIC,
                 memory=QUADRATIC,
-                why_unsupported=_no_detached_inside,
+                why_unsupported=_why_no_jacrev,
             ),
             GradientMethod(
                 "jacrev_chunked",
                 "jacrev, chunks of 64",
-                "The same in portions: less memory, as much work.",
+                "jacrev with 64 backward passes at a time: less memory, as much work.",
                 methods.jacrev_chunked,
-                passes=lambda scenario: f"{_every_number(scenario):,} backward, 64 at once",
+                passes=lambda scenario: f"{_output_numbers(scenario):,} backward, 64 at once",
                 time=QUADRATIC,
                 memory=LINEAR,
-                why_unsupported=_no_detached_inside,
+                why_unsupported=_why_no_jacrev,
             ),
             GradientMethod(
                 "batched",
                 "is_grads_batched",
-                "The loop's passes in one call: samples do not mix, so one pass serves them all.",
+                "The loop's backward passes as one batched call; each serves all samples, as"
+                " samples are independent.",
                 methods.batched,
-                passes=lambda scenario: f"{_every_time(scenario):,} backward, at once",
+                passes=lambda scenario: f"{_outputs_per_sample(scenario):,} backward, at once",
                 time=QUADRATIC_IN_STEPS,
                 memory=QUADRATIC_IN_STEPS,
             ),
             GradientMethod(
                 "jacfwd",
                 "jacfwd",
-                "Forward mode: one input, so one pass beside the path.",
+                "Forward-mode differentiation: one pass per initial value, along with the path.",
                 methods.jacfwd,
                 passes=lambda scenario: f"{_size(scenario)} forward",
                 time=LINEAR,
                 memory=LINEAR,
-                why_unsupported=_no_backward_inside,
+                why_unsupported=_why_no_forward_mode,
                 uses_forward_mode=True,
             ),
             GradientMethod(
                 "first_variation",
                 "first variation",
-                "The SDE of J itself, solved by sdeint along with the path.",
+                "The first-variation SDE of J = ∂X/∂x₀, solved by sdeint together with the path.",
                 methods.first_variation,
-                passes=_evaluations,
+                passes=_first_variation_passes,
                 time=LINEAR,
                 memory=LINEAR,
                 helpers=(methods.derivative, methods.FirstVariation),
-                why_unsupported=_no_general_noise,
+                why_unsupported=_why_no_first_variation,
             ),
             GradientMethod(
                 "replay",
                 "replay",
-                "Linearise every step of every sample at once, then multiply through.",
+                "Batched pathwise (tangent) recursion: linearise all steps of all samples at once,"
+                " then multiply the step Jacobians.",
                 methods.replay,
-                passes=_replayed,
+                passes=_replay_passes,
                 time=LINEAR,
                 memory=LINEAR,
             ),
         )
     }
 )
-"""The ways by name; a race runs them in another order, cheap ones first."""
+"""The methods by name, in the order of the page; a benchmark runs them cheap ones first."""

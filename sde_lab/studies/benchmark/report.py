@@ -1,4 +1,4 @@
-"""What a race showed, in words."""
+"""The result of a benchmark in sentences."""
 
 from __future__ import annotations
 
@@ -9,46 +9,56 @@ from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.trial import TrialResult
 
 COMPARED_METHODS = ("loop", "jacrev")
-"""Whom replay is compared with: what people do, and the published answer."""
+"""Methods that replay is compared with: the usual loop, and the answer to the original question."""
+MEMORY_FACTOR = 4.0
+"""Memory of a method is told where it is more than so many times that of replay."""
 
 
 def comparison_sentences(results: Sequence[TrialResult]) -> list[str]:
-    """Sentences that compare replay with its rivals, where both were measured at the same size."""
-    found = []
-    for rival in COMPARED_METHODS:
-        title = METHODS[rival].title
-        theirs = next((r for r in results if r.way == rival and r.status == "measured"), None)
-        predicted = next((r for r in results if r.way == rival and r.status == "predicted"), None)
-        ours = None if theirs is None else _replay(results, theirs)
+    """Compare replay with other methods in Markdown sentences.
+
+    A method is compared where both were measured at the same size; a prediction is told as one.
+    """
+    sentences = []
+    for name in COMPARED_METHODS:
+        title = METHODS[name].title
+        predicted = next((r for r in results if r.method == name and r.status == "predicted"), None)
+        measured = next((r for r in results if r.method == name and r.status == "measured"), None)
+        replay = None if measured is None else _replay_at_size_of(measured, results)
         if predicted is not None:
-            found.append(
+            sentences.append(
                 f"**{title}** at {predicted.samples:,} samples {predicted.reason}:"
                 " predicted, not attempted."
             )
-        if theirs is not None and ours is not None:
-            where = f" at {theirs.samples:,} samples, where both fit" if predicted else ""
-            found.append(
-                f"**{title}** takes {readable_seconds(theirs.seconds)}{where}, replay"
-                f" {readable_seconds(ours.seconds)}: {_ratio(theirs.seconds / ours.seconds)}."
+        if measured is not None and replay is not None:
+            where = f" at {measured.samples:,} samples, where both fit" if predicted else ""
+            memory = (
+                f", with {readable_bytes(measured.memory)} of memory"
+                if measured.memory > MEMORY_FACTOR * replay.memory > 0
+                else ""
             )
-            if theirs.memory > 4 * ours.memory > 0:
-                found[-1] = f"{found[-1][:-1]}, with {readable_bytes(theirs.memory)} of memory."
-    return found
+            sentences.append(
+                f"**{title}** takes {readable_seconds(measured.seconds)}{where}, replay"
+                f" {readable_seconds(replay.seconds)}:"
+                f" {_ratio(measured.seconds / replay.seconds)}{memory}."
+            )
+    return sentences
 
 
-def _replay(results: Sequence[TrialResult], at: TrialResult) -> TrialResult | None:
-    """Replay at the same size."""
+def _replay_at_size_of(result: TrialResult, results: Sequence[TrialResult]) -> TrialResult | None:
+    """Return the measured result of replay at the steps and samples of another."""
     same = (
         r
         for r in results
-        if r.way == "replay"
+        if r.method == "replay"
         and r.status == "measured"
-        and (r.steps, r.samples) == (at.steps, at.samples)
+        and (r.steps, r.samples) == (result.steps, result.samples)
     )
     return next(same, None)
 
 
 def _ratio(ratio: float) -> str:
+    """Return a ratio of times as Markdown."""
     if ratio >= 1.0:
         return f"**{readable_times(ratio)} times as long**"
     return f"only **{ratio:.2f} times as long**"

@@ -1,4 +1,4 @@
-"""A scenario in the hands of someone who calls ``torchsde.sdeint`` themselves."""
+"""The arguments of ``torchsde.sdeint`` that reproduce a scenario."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from sde_lab.solver.step_time import as_torchsde, make_sde
 
 @dataclass(frozen=True)
 class TorchsdeSetup:
-    """What ``sdeint`` needs to repeat a scenario: ``sdeint(sde, y0, ts, bm=bm, **solver)``.
+    """The arguments of ``sdeint`` for a scenario: ``sdeint(sde, y0, ts, bm=bm, **solver)``.
 
-    Time is counted in solver steps, so that K steps are K steps in floating point.
+    Time is measured in solver steps (:mod:`sde_lab.solver.step_time`), so that the times are whole
+    numbers: rounding of k·Δ cannot add or drop a step.
 
     Attributes:
-        scenario: what is repeated.
+        scenario: the scenario.
         sde: drift and diffusion per step, on rows of states (N, D).
-        x0: initial state, (D,).
-        samples: N.
-        ts: 0, 1, …, steps: (T,).
+        x0: initial state of every sample, (D,).
+        samples: number of samples, N.
+        ts: times 0, 1, …, steps, (T,).
         bm: the Brownian motion of the scenario's seed, drawn beforehand.
         solver: ``method``, ``dt`` and ``options`` of the scenario's scheme.
-        noise: what ``bm`` hands out.
+        noise: the increments that ``bm`` returns.
     """
 
     scenario: Scenario
@@ -44,18 +45,19 @@ class TorchsdeSetup:
 
 
 def torchsde_setup(scenario: Scenario) -> TorchsdeSetup:
-    """Everything to pass to ``torchsde.sdeint`` for the paths of ``simulate(scenario)``.
+    """Return the arguments of ``torchsde.sdeint`` that give the paths of ``simulate(scenario)``.
 
     Args:
-        scenario: what to repeat.
+        scenario: the scenario.
 
     Returns:
-        A :class:`TorchsdeSetup`; its ``sde`` may be differentiated through by its state.
+        A :class:`TorchsdeSetup`; autograd differentiates through its ``sde`` with respect to the
+        state.
     """
     scheme, step = scenario.scheme_spec, scenario.step
     noise = brownian_increments(scenario)
-    law = make_sde(scenario.model_spec, parameter_tensors(scenario), scheme.interpretation)
-    sde, bm = as_torchsde(law, noise, step, lambda u: u * step)
+    per_time = make_sde(scenario.model_spec, parameter_tensors(scenario), scheme.interpretation)
+    sde, bm = as_torchsde(per_time, noise, step, lambda u: u * step)
     solver = {"method": scheme.method, "dt": 1.0, "options": dict(scheme.options)}
     return TorchsdeSetup(
         scenario=scenario,

@@ -1,4 +1,4 @@
-"""One way at one size: run once for its memory, then again and again for its time."""
+"""Trial of one method at one size: a first run for its memory, then repeats for its time."""
 
 from __future__ import annotations
 
@@ -12,45 +12,50 @@ import torch
 from torch import Tensor
 
 from sde_lab.scenario import Scenario
-from sde_lab.studies.benchmark.deadline import OutOfTimeError, deadline
-from sde_lab.studies.benchmark.profiling import profile, release_memory
+from sde_lab.studies.benchmark.profiling import (
+    OutOfTimeError,
+    deadline,
+    profile,
+    release_memory,
+)
 from sde_lab.studies.benchmark.registry import METHODS, GradientMethod
 from sde_lab.studies.benchmark.torchsde_setup import torchsde_setup
 
 Status = Literal["measured", "predicted", "refused", "failed"]
 
 MAX_TRIAL_SECONDS = 3.0
-"""Seconds that one run may be expected to take; what would take longer is not attempted."""
-PATIENCE = 2.5
-"""A run is ended after this many times LONGEST."""
+"""Seconds that one run may be expected to take; a longer one is not attempted."""
+TIMEOUT_SECONDS = 2.5 * MAX_TRIAL_SECONDS
+"""Seconds after which the runs of a trial are ended; predictions may be too low."""
 ENOUGH_SECONDS = 1.0
-"""Seconds after which no further repeat is begun."""
-REPEATS = 7
-LONGEST_REASON = 200
-"""Characters of an error's message that are shown."""
+"""Seconds of runs after which no further repeat begins."""
+MAX_REPEATS = 7
+"""Runs that are timed after the first, at most."""
+MAX_REASON_CHARS = 200
+"""Characters of an error's message that are shown, at most."""
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What became of one way at one size.
+    """The result of one method at one size.
 
     Attributes:
-        way: its name in :data:`WAYS`.
-        steps: K.
-        samples: N.
-        status: "measured"; "predicted", from smaller runs, and not attempted; "refused", because
-            the way cannot serve the scenario; "failed" while it ran.
-        seconds: median of the repeats after the first run, or the forecast.
-        memory: peak extra memory of the first run, or the forecast, in bytes.
-        repeats: number of runs timed.
+        method: name of the method in :data:`~sde_lab.studies.benchmark.registry.METHODS`.
+        steps: number of steps.
+        samples: number of samples.
+        status: "measured"; "predicted" from smaller runs and not attempted; "refused", because the
+            method cannot serve the scenario; "failed" while it ran.
+        seconds: median of the repeats after the first run, or the predicted time; NaN if neither.
+        memory: peak extra memory of the first run, or the predicted one, in bytes.
+        repeats: number of runs that were timed.
         shape: shape of the output.
         max_abs_error: largest absolute difference from the float64 replay (from its sum, for the
-            method that sums), over numbers that are finite.
+            method that sums), over finite numbers.
         reason: why it was refused, predicted or failed.
-        study: "race", "steps" or "samples": what grows.
+        study: "race" for the benchmark at one size; "steps" or "samples" for what grows.
     """
 
-    way: str
+    method: str
     steps: int
     samples: int
     status: Status
@@ -64,40 +69,43 @@ class TrialResult:
 
 
 def run_trial(
-    way: GradientMethod,
+    method: GradientMethod,
     scenario: Scenario,
     truth: Tensor | None,
     *,
     enough: float = ENOUGH_SECONDS,
-    repeats: int = REPEATS,
+    repeats: int = MAX_REPEATS,
 ) -> TrialResult:
-    """One run for the memory, then repeats for the time.
+    """Run a method once for its memory, then repeatedly for its time.
+
+    The first run also pays for what later ones find in memory, so it is not timed where there are
+    repeats.
 
     Args:
-        way: what is run.
-        scenario: on what, in the scenario's own precision.
+        method: the method.
+        scenario: what is differentiated, in its own precision.
         truth: the derivatives to compare with, (T, N, D, D); None compares nothing.
-        enough: seconds after which no further repeat is begun.
-        repeats: how many runs are timed, at most.
+        enough: seconds of runs after which no further repeat begins.
+        repeats: runs that are timed after the first, at most.
     """
-    unknown = empty_result(way, scenario, "failed", "")
+    unknown = empty_result(method, scenario, "failed", "")
     try:
-        with deadline(PATIENCE * MAX_TRIAL_SECONDS):
+        with deadline(TIMEOUT_SECONDS):
             setup = torchsde_setup(scenario)
-            first = profile(lambda: way(setup))
+            first = profile(lambda: method(setup))
             shape, difference = tuple(first.value.shape), _difference(first.value, truth)
             seconds = [first.seconds]
             memory = first.extra
-            del first
+            del first  # its output would count for the memory of the repeats
             while len(seconds) <= repeats and sum(seconds) < enough:
                 release_memory()
                 start = time.perf_counter()
-                way(setup)
+                method(setup)
                 seconds.append(time.perf_counter() - start)
     except OutOfTimeError:
-        return replace(unknown, reason=f"ended after {PATIENCE * MAX_TRIAL_SECONDS:g} s")
+        return replace(unknown, reason=f"ended after {TIMEOUT_SECONDS:g} s")
     except Exception as error:  # noqa: BLE001  torch and torchsde raise of many kinds
-        return failed(way, scenario, error)
+        return failed(method, scenario, error)
     timed = seconds[1:] or seconds
     return replace(
         unknown,
@@ -111,42 +119,46 @@ def run_trial(
 
 
 def float64_replay(scenario: Scenario) -> Tensor:
-    """The float64 replay on the same noise, (T, N, D, D)."""
+    """Return the derivatives by replay in float64, on the scenario's noise, (T, N, D, D)."""
     return METHODS["replay"](torchsde_setup(scenario.replace(dtype="float64")))
 
 
 def empty_result(
-    way: GradientMethod, scenario: Scenario, status: Status, reason: str
+    method: GradientMethod, scenario: Scenario, status: Status, reason: str
 ) -> TrialResult:
-    """A result with no numbers in it."""
-    return TrialResult(way.name, scenario.steps, scenario.samples, status, reason=reason)
+    """Return a result without measurements."""
+    return TrialResult(method.name, scenario.steps, scenario.samples, status, reason=reason)
 
 
-def failed(way: GradientMethod, scenario: Scenario, error: Exception) -> TrialResult:
-    """Return the result of a way that raised: the trial ends with its message, the study goes on.
+def failed(method: GradientMethod, scenario: Scenario, error: Exception) -> TrialResult:
+    """Return the result of a method that raised.
 
-    Whatever a way raises belongs to its own trial. Were it let through, it would end the generator
-    of the whole study, and the ways that come after it would never run.
+    Whatever a method raises belongs to its own trial. Were it let through, it would end the
+    generator of the whole study, and the methods that come after it would never run.
     """
-    return empty_result(way, scenario, "failed", first_line(error))
+    return empty_result(method, scenario, "failed", first_line(error))
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, or its kind where it has none."""
+    """Return the first line of an error's message, or the name of its class where it has none."""
     lines = str(error).strip().splitlines()
-    return lines[0][:LONGEST_REASON] if lines else type(error).__name__
+    return lines[0][:MAX_REASON_CHARS] if lines else type(error).__name__
 
 
-def warm_up(way: GradientMethod, scenario: Scenario) -> None:
-    """What happens once only: imports, the first backward pass, the first transform."""
-    way(torchsde_setup(scenario.replace(steps=2, samples=2)))
+def warm_up(method: GradientMethod, scenario: Scenario) -> None:
+    """Run a tiny size, to pay beforehand for imports, the first backward pass and transform."""
+    method(torchsde_setup(scenario.replace(steps=2, samples=2)))
 
 
-def _difference(found: Tensor, truth: Tensor | None) -> float:
-    """Largest |found − truth| over what is finite; the sum is compared with the sum."""
+def _difference(output: Tensor, truth: Tensor | None) -> float:
+    """Return the largest absolute difference over finite numbers; NaN without a truth.
+
+    An output (D,) is the sum over times, samples and components, and is compared with that of the
+    truth.
+    """
     if truth is None:
         return math.nan
-    if found.dim() == 1:
+    if output.dim() == 1:
         truth = truth.sum((0, 1, 2))
-    gap = (found.double() - truth).abs()
-    return float(torch.where(gap.isfinite(), gap, 0.0).max())
+    difference = (output.double() - truth).abs()
+    return float(torch.where(difference.isfinite(), difference, 0.0).max())

@@ -18,7 +18,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
-from sde_lab.sweeps import batching
+from sde_lab.sweeps import SweepRun, batching, make_plan
 
 ROOT = Path(__file__).parents[2]
 BASE = lab.Scenario("heston", steps=40, samples=500)
@@ -125,6 +125,32 @@ def twice(times: np.ndarray, values: np.ndarray) -> np.ndarray:
 def test_what_is_wrong_with_a_measure_is_said_from_afar_as_well() -> None:
     with ThreadPoolExecutor(2) as pool, pytest.raises(lab.ScenarioError, match="one number each"):
         lab.sweep(BASE, OVER, (twice,), executor=pool)
+
+
+def to_the_end(run: SweepRun) -> None:
+    while not run.finished:
+        run.advance()
+
+
+def test_a_block_starts_again_after_an_error() -> None:
+    """A measure that fails once, in the middle of a block, leaves no half-filled block behind."""
+    calls = []
+
+    def last_value(times: np.ndarray, values: np.ndarray) -> np.ndarray:
+        calls.append(times)
+        if len(calls) == 4:
+            raise ZeroDivisionError
+        return values[-1, :, 0]
+
+    run = SweepRun(make_plan(BASE, OVER, ("mean", last_value)))
+    with pytest.raises(ZeroDivisionError):
+        to_the_end(run)
+    assert run.done == 2  # the first block; the second one failed at its second point
+    to_the_end(run)
+    result = run.result()
+    end, mean = result.curve("path", "last_value"), result.curve("price", "mean")
+    np.testing.assert_allclose(end.value, mean.value, rtol=1e-6)
+    np.testing.assert_allclose(end.error, mean.error, rtol=1e-4)
 
 
 def test_a_pool_that_was_shut_is_named() -> None:

@@ -1,0 +1,158 @@
+"""The board of a scenario: readout, paths and sensitivities, and the controls below them.
+
+Explore and Lessons both show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import streamlit as st
+
+from sde_lab.app.components.answer_toggle import draw_toggle, visible_exact_laws
+from sde_lab.app.components.board_figures import (
+    PHASE_PORTRAIT,
+    BoardView,
+    CaptionedFigure,
+    paths_figure,
+    sensitivity_figure,
+)
+from sde_lab.app.components.chart import draw_chart
+from sde_lab.app.components.download_menu import draw_download_menu
+from sde_lab.app.components.equation_facts import draw_equation_facts
+from sde_lab.app.components.pin import draw_pin_button
+from sde_lab.app.components.readout import readout_html, rows_at_cursor
+from sde_lab.app.components.style import current_theme
+from sde_lab.app.components.time_slider import draw_time_slider
+from sde_lab.app.jobs.summary_job import get_summary
+from sde_lab.app.state.current_scenario import (
+    LAST_SUMMARY,
+    current_or_last_valid,
+    current_scenario,
+)
+from sde_lab.app.state.options import URL_BOUND
+from sde_lab.equations import EquationModel
+from sde_lab.models.base import Model
+from sde_lab.summaries.summary import Summary
+
+CHART_COLUMNS = [58, 42]
+"""Widths of the paths and the sensitivities, in per cent of the page."""
+
+
+def current_summary() -> Summary | None:
+    """Return the summary of the sidebar's scenario, or the last one under an error message."""
+    return current_or_last_valid(LAST_SUMMARY, lambda: get_summary(current_scenario()))
+
+
+def draw_board(
+    summary: Summary,
+    height: str,
+    columns: Collection[str] | None = None,
+    replacement_figure: Callable[[], CaptionedFigure | None] | None = None,
+    extra_readout: Callable[[], None] | None = None,
+) -> None:
+    """Draw readout, charts and controls.
+
+    The controls stand below the charts but are read first, so containers hold the places above.
+
+    Args:
+        summary: of the scenario to show.
+        height: of the charts, a CSS length.
+        columns: names of the sensitivities to show; None for all.
+        replacement_figure: gives a figure to show in place of the sensitivities, None for none.
+        extra_readout: draws what stands beside the readout. Both are called after the controls.
+    """
+    model = summary.scenario.model_spec
+    readout = st.container(horizontal=True, vertical_alignment="center")
+    charts = st.container()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        cursor = _draw_cursor(summary)
+        shown = _draw_component_choice(model)
+        pinned = draw_pin_button(summary)
+        draw_toggle()
+        downloads = st.container(width="content")
+    view = BoardView(summary, visible_exact_laws(summary), shown, cursor, pinned, columns)
+    with readout:
+        _draw_readout(view)
+        if extra_readout is not None:
+            extra_readout()
+    with charts:
+        left = paths_figure(view)
+        right = replacement_figure() if replacement_figure is not None else None
+        right = right or sensitivity_figure(view)
+        _draw_charts(model, left, right, height)
+    with downloads:
+        draw_download_menu(summary, view.exact, [left[0], right[0]])
+    if isinstance(model, EquationModel):
+        draw_equation_facts(summary, model)
+
+
+def _draw_cursor(summary: Summary) -> int:
+    """Draw the time slider; return the index of the displayed time that it points at."""
+
+    def label(share: float) -> str:
+        return f"t = {summary.times[summary.index_nearest(share)]:.4g}"
+
+    return summary.index_nearest(draw_time_slider("cursor", "Time cursor", label))
+
+
+def _draw_component_choice(model: Model) -> str:
+    """Draw the choice of a state component or the phase portrait, if there are several."""
+    if len(model.components) == 1:
+        return model.components[0]
+    options = [*model.components, PHASE_PORTRAIT]
+    labels = dict(zip(model.components, model.axis_labels, strict=True))
+    chosen = st.segmented_control(
+        "Show",
+        options,
+        default=options[0],
+        format_func=lambda name: labels.get(name, name),
+        key=f"{model.slug}.show",
+        required=True,
+        **URL_BOUND,
+    )
+    return str(chosen or options[0])
+
+
+def _draw_readout(view: BoardView) -> None:
+    rows = rows_at_cursor(view.summary, view.exact, view.component, view.cursor)
+    shown = [row for row in rows if view.columns is None or row.parameter in (None, *view.columns)]
+    st.html(
+        readout_html(shown, current_theme()),
+        width="stretch" if view.columns is None else "content",
+    )
+    _draw_divergence_warning(view.summary)
+
+
+def _draw_divergence_warning(summary: Summary) -> None:
+    if not summary.exploded:
+        return
+    cause = ""
+    if isinstance(summary.scenario.model_spec, EquationModel):
+        cause = (
+            ", unless the equation is undefined at the states they reached: a root or logarithm of"
+            " a negative number, a division by zero (sqrt(max(x, 0)) is defined everywhere)"
+        )
+    total = summary.kept + summary.exploded
+    st.warning(
+        f"{summary.exploded:,} of {total:,} paths diverged (numerical overflow); they are left out"
+        " of every figure. A smaller step (more steps) or another scheme may prevent it"
+        f"{cause}.",
+        icon=":material/warning:",
+    )
+
+
+def _draw_charts(model: Model, left: CaptionedFigure, right: CaptionedFigure, height: str) -> None:
+    """Draw both charts side by side; a zoom in time moves both."""
+    names = ("paths", "sensitivities")
+    cells = st.columns(CHART_COLUMNS, gap="small")
+    for cell, name, (figure, alt) in zip(cells, names, (left, right), strict=True):
+        with cell:
+            draw_chart(
+                figure,
+                key=name,
+                height=height,
+                alt=alt,
+                link="time",
+                filename=f"{model.slug}-{name}",
+            )

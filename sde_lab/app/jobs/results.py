@@ -1,0 +1,53 @@
+"""Results that every session of the server shares: quick summaries, exact laws, densities."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sde_lab.app.jobs.optional_facts import fact_or_none
+from sde_lab.scenario import Scenario
+from sde_lab.server.scheduling import limit_to_interactive, run_study
+from sde_lab.summaries.chunked_run import simulate_summary
+from sde_lab.summaries.summary import Summary, display_times
+from sde_lab.theory.exact_laws import ExactLaws, exact_laws
+from sde_lab.theory.stationary_density import StationaryDensity, stationary_density
+
+
+def get_preview(scenario: Scenario) -> Summary:
+    """Return the summary of as many of the scenario's samples as are done at once.
+
+    Raises:
+        ScenarioError: if the scenario is over the memory budget.
+    """
+    return interactive_summary(limit_to_interactive(scenario))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Scenario: repr})
+def interactive_summary(scenario: Scenario) -> Summary:
+    """Return the scenario's summary, computed in the interactive process.
+
+    Raises:
+        ScenarioError: if the scenario is over the memory budget.
+    """
+    return run_study(simulate_summary, scenario)
+
+
+def cached_exact_laws(summary: Summary) -> ExactLaws | None:
+    """Return the exact laws at the times that the summary displays; None where none are known."""
+    return _exact_laws(summary.scenario.replace(samples=1, seed=0))
+
+
+@st.cache_resource(max_entries=128, show_spinner=False, hash_funcs={Scenario: repr})
+def _exact_laws(scenario: Scenario) -> ExactLaws | None:
+    times = display_times(scenario)
+    return fact_or_none(lambda: exact_laws(scenario, times=times), "exact law", scenario.model)
+
+
+def cached_stationary_density(summary: Summary) -> StationaryDensity | None:
+    """Return the stationary density of an equation of one state, where it can be normalised."""
+    return _stationary(summary.scenario.replace(samples=1, seed=0, steps=1, horizon=1.0))
+
+
+@st.cache_resource(max_entries=128, show_spinner=False, hash_funcs={Scenario: repr})
+def _stationary(scenario: Scenario) -> StationaryDensity | None:
+    return fact_or_none(lambda: stationary_density(scenario), "stationary density", scenario.model)

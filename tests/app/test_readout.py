@@ -1,0 +1,59 @@
+"""The readout: how estimates, their errors and their differences from exact values are written."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+
+import sde_lab as lab
+from sde_lab.app.components.readout import Z_TOOLTIP, ReadoutRow, readout_html, rows_at_cursor
+from sde_lab.figures.theme import Theme
+from sde_lab.summaries.chunked_run import simulate_summary
+from sde_lab.theory.exact_laws import exact_laws
+from tests.app.test_app import opened, readout_of, widget
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "exact", "text"),
+    [
+        (0.15, 0.1, 0.0, "exact 0, z = 1.5"),
+        (-0.15, 0.1, 0.0, "exact 0, z = −1.5"),
+        (-0.001, 0.1, 0.0, "exact 0, z = 0.0"),
+        (0.3702, 0.0031, 0.3679, "exact 0.3679, z = 0.7"),
+        (1.0, 0.0, 1.0, "exact 1"),
+        (1.25, 0.0, 1.0, "exact 1, Δ = 0.25"),
+        (1.0, math.nan, 0.5, "exact 0.5"),
+        (1.0, 0.1, math.nan, ""),
+        (math.nan, 0.1, 1.0, ""),
+    ],
+)
+def test_a_difference_is_given_in_standard_errors(
+    value: float, error: float, exact: float, text: str
+) -> None:
+    row = ReadoutRow("mean", None, value, error, exact)
+    assert row.comparison == text
+    assert (Z_TOOLTIP in readout_html([row], Theme())) == ("z = " in text)
+
+
+def test_z_is_the_difference_over_the_standard_error() -> None:
+    scenario = lab.Scenario(samples=400, steps=50)
+    summary = simulate_summary(scenario)
+    rows = rows_at_cursor(summary, exact_laws(scenario), 0, 50)
+    assert [row.name for row in rows[:2]] == ["mean", "standard deviation"]
+    found = [re.search(r"z = (−?\d+\.\d)", row.comparison) for row in rows]
+    assert sum(match is not None for match in found) >= 4
+    for row, match in zip(rows, found, strict=True):
+        if match is not None:
+            z = float(match[1].replace("−", "-"))
+            assert z == pytest.approx((row.value - row.exact) / row.error, abs=0.051)
+
+
+def test_the_time_of_the_cursor_is_written_above_its_slider() -> None:
+    app = opened(samples=20, steps=25, ornstein_uhlenbeck__horizon=2, cursor=50)
+    # Halfway lies between two steps of 0.08: the figures are those of the first of the two.
+    assert "t = 0.96" in [text.value for text in app.markdown]
+    widget(app, "cursor").set_value(100).run()
+    assert "t = 2" in [text.value for text in app.markdown]
+    assert "standard deviation" in readout_of(app)
