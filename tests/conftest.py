@@ -51,8 +51,44 @@ CHARTS = """() => [...document.querySelectorAll('.lab-chart')].map(
 # as soon as it is compiled, and then the last bits change. Its own tests name their engine.
 os.environ["SDE_LAB_ENGINE"] = "torchsde"
 
+SLOW_FOLDERS = ("browser", "fuzz", "load", "server")
+"""Folders of tests that start servers, processes or browsers, or try thousands of inputs."""
+SLOW_FILES = (
+    "test_app.py",
+    "test_benchmark.py",
+    "test_convergence.py",
+    "test_engines.py",
+    "test_equation_editor.py",
+    "test_gradients_page.py",
+    "test_kernels.py",
+    "test_lessons.py",
+    "test_sdeint_jacobian.py",
+    "test_sweep_page.py",
+    "test_torch_defaults.py",
+)
+"""Files that go through every model, scheme or example of the gallery, a second or so for each."""
+BROWSER_FIXTURES = {"browser", "chromium", "page", "server", "serve"}
+
 hypothesis.settings.register_profile("sde_lab", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("sde_lab")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests as ``slow`` or ``fast``.
+
+    Slow are those of servers, browsers and processes, and in ``SLOW_FILES`` all cases of a test but
+    its first: so the fast ones still pass once through everything.
+    """
+    seen: set[str] = set()
+    for item in items:
+        name = item.nodeid.partition("[")[0]
+        repeated = item.path.name in SLOW_FILES and name in seen
+        seen.add(name)
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if item.path.parent.name in SLOW_FOLDERS or fixtures & BROWSER_FIXTURES or repeated:
+            item.add_marker("slow")
+        if item.get_closest_marker("slow") is None:
+            item.add_marker("fast")
 
 
 @pytest.fixture(scope="session", autouse=True)

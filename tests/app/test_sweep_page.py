@@ -276,6 +276,7 @@ def test_one_value_alone_still_makes_axes() -> None:
     assert go.Figure(sweep_animation(one, fans(1), 1.0, Theme())).data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [None, 2, (0.25, 0.5)])
 def test_the_program_prints_the_table(times: Any, tmp_path: Path) -> None:
     scenario = lab.Scenario("heston", samples=30, steps=20, seed=3)

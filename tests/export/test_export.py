@@ -105,6 +105,7 @@ def run_here(program: str) -> str:
     return sink.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: f"{s.model}-{s.scheme}")
 def test_the_program_prints_the_numbers_of_the_page(scenario: lab.Scenario, tmp_path: Path) -> None:
     text = run_anew(export.summary_script(scenario), tmp_path)
@@ -113,6 +114,7 @@ def test_the_program_prints_the_numbers_of_the_page(scenario: lab.Scenario, tmp_
     assert printed(text) == expected(scenario)
 
 
+@pytest.mark.slow
 def test_a_run_too_long_to_hold_whole_has_a_program_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -422,6 +424,7 @@ def test_file_names_say_what_is_inside() -> None:
     assert export.filename(lab.Scenario(), "../../etc/x y").endswith("seed0.etc.x.y")
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_imported_before_it_is_used(tmp_path: Path) -> None:
     heavy = "{'pandas', 'pyarrow', 'plotly', 'streamlit'}"
     program = f"import sys\nimport sde_lab.export\nprint(sorted({heavy} & set(sys.modules)))\n"

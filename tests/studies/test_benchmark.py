@@ -6,6 +6,7 @@ import math
 import re
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import MappingProxyType
@@ -29,7 +30,7 @@ from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.report import comparison_sentences
 from sde_lab.studies.benchmark.stepper import STUDIES, BenchmarkStepper
 from sde_lab.studies.benchmark.torchsde_setup import TorchsdeSetup, torchsde_setup
-from sde_lab.studies.benchmark.trial import TrialResult
+from sde_lab.studies.benchmark.trial import MAX_REPEATS, TrialResult, run_trial
 from sde_lab.studies.gradient_kinds import compare_gradients
 from sde_lab.studies.step_maps import step_maps
 from sde_lab.studies.summed_gradient import summed_gradient
@@ -124,6 +125,7 @@ def run(code: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_code_of_every_way_runs_by_itself_and_gives_its_numbers() -> None:
     scenario = lab.Scenario(
         model="geometric_brownian_motion", samples=7, steps=10, seed=3, dtype="float64"
@@ -180,6 +182,7 @@ def test_three_gradients_come_from_one_jacobian() -> None:
     np.testing.assert_allclose(found.from_jacobian[2], path[:, 0].sum(), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_race_measures_what_fits_and_predicts_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDE_LAB_MEMORY_GB", "0.2")
     steps = list(run_benchmark(lab.Scenario(steps=50, samples=400)))
@@ -214,6 +217,17 @@ def test_a_race_measures_what_fits_and_predicts_the_rest(monkeypatch: pytest.Mon
     assert len(figure["data"][0]["x"]) == len(METHODS)
     assert "/" in figure["data"][0]["marker"]["pattern"]["shape"]
     figure_to_json(figure)
+
+
+def test_slow_garbage_collection_ends_the_repeats_not_the_trial(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sde_lab.studies.benchmark.trial.TIMEOUT_SECONDS", 3.0)
+    monkeypatch.setattr("sde_lab.studies.benchmark.trial.MAX_REPEATING_SECONDS", 0.6)
+    monkeypatch.setattr("sde_lab.studies.benchmark.trial.release_memory", lambda: time.sleep(0.5))
+    result = run_trial(METHODS["replay"], lab.Scenario(steps=5, samples=2), None)
+    assert (result.status, result.reason) == ("measured", "")
+    assert 1 <= result.repeats < MAX_REPEATS
 
 
 def test_a_race_says_what_it_refuses() -> None:

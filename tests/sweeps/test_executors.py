@@ -20,6 +20,7 @@ from streamlit.testing.v1 import AppTest
 import sde_lab as lab
 from sde_lab.sweeps import SweepRun, batching, make_plan
 
+pytestmark = pytest.mark.slow  # worker processes
 ROOT = Path(__file__).parents[2]
 BASE = lab.Scenario("heston", steps=40, samples=500)
 OVER = {"rho": np.linspace(-0.9, 0.9, 6).tolist(), "xi": [0.1, 0.3, 0.6, 0.9]}

@@ -190,6 +190,7 @@ def test_brownian_motion_crosses_as_the_reflection_principle_says() -> None:
         assert abs(curve.value[place] - exact) < 3.5 * curve.error[place] + 0.002
 
 
+@pytest.mark.slow
 def test_two_standard_errors_cover_as_often_as_they_say() -> None:
     """400 seeds × 3 settings of each OU parameter: 95 % within 2 SE, neither much fewer nor all.
 
