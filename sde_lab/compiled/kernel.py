@@ -13,7 +13,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -54,11 +54,14 @@ class Kernel:
         source: the code it was compiled from.
         run: the compiled function; see :func:`sde_lab.compiled.source.write` for its arguments.
         dtype: "float32" or "float64".
+        difference: largest difference from torchsde and replay in the check at first use, relative
+            to the largest number of its table; None if it was not checked.
     """
 
     source: StepSource
     run: Callable[..., None]
     dtype: str
+    difference: float | None = None
 
 
 @lru_cache(maxsize=1)
@@ -110,11 +113,14 @@ class KernelCache:
 
     Args:
         maxsize: kernels kept at most.
-        accept: called with each new kernel; false makes it unusable.
+        check: called with each new kernel; returns its difference from the reference, or None,
+            which makes it unusable.
     """
 
-    def __init__(self, accept: Callable[[Key, Kernel], bool], maxsize: int = CACHE_SIZE) -> None:
-        self._accept = accept
+    def __init__(
+        self, check: Callable[[Key, Kernel], float | None], maxsize: int = CACHE_SIZE
+    ) -> None:
+        self._check = check
         self._maxsize = maxsize
         self._lock = threading.Lock()
         self._kernels: OrderedDict[Key, Kernel | None] = OrderedDict()
@@ -165,7 +171,8 @@ class KernelCache:
         kernel: Kernel | None = None
         try:
             made = compile_kernel(model, scheme, key.columns, key.dtype)
-            kernel = made if self._accept(key, made) else None
+            difference = self._check(key, made)
+            kernel = None if difference is None else replace(made, difference=difference)
         except TooLongError:
             pass  # replay serves it
         except Exception:  # noqa: BLE001  a compiler's own faults must not reach a reader

@@ -35,10 +35,12 @@ class Tables:
     Attributes:
         states: (times, D, samples)
         derivatives: for each column of the kernel, (C, times, D, samples).
+        difference: :attr:`Kernel.difference` of the kernel that filled them.
     """
 
     states: NDArray[np.floating]
     derivatives: NDArray[np.floating]
+    difference: float | None = None
 
 
 def fits(kernel: Kernel, scenario: Scenario) -> bool:

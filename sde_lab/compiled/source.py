@@ -93,7 +93,7 @@ def write(model: EquationModel, scheme: Scheme, columns: Sequence[str]) -> StepS
     # outputs: the states, then for each column the derivative of each component
     body = _Body(graph, outputs, size)
     if len(body.lines) > MAX_LINES:
-        raise TooLongError(f"{len(body.lines)} operations, more than {MAX_LINES}")
+        raise TooLongError(f"a step has {len(body.lines)} operations, more than {MAX_LINES}")
     text = body.function(size, len(columns), len(sde.noise), levy_area=scheme.levy_area)
     check(text)
     return StepSource(

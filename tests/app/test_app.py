@@ -216,3 +216,19 @@ def readout_of(app: AppTest) -> str:
     bodies = [html.proto.body for html in app.get("html")]
     (found,) = [body for body in bodies if body.startswith('<div class="lab-figures">')]
     return str(found)
+
+
+def test_the_engine_is_a_choice_that_stands_in_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDE_LAB_ENGINE", "compiled")
+    # Here, not in the interactive process, which has another environment.
+    monkeypatch.setattr(
+        "sde_lab.server.scheduling.run_interactive", lambda function, *args: function(*args)
+    )
+    app = opened(samples=50, seed=4)
+    assert shown(app).engine == "compiled"
+    assert any("compiled loop differed from torchsde by" in text.value for text in app.caption)
+    other = opened(samples=50, seed=4, engine="torchsde")
+    assert shown(other).engine == "torchsde"
+    assert any("Computed by torchsde" in text.value for text in other.caption)
+    one, two = shown(app).states[0], shown(other).states[0]
+    np.testing.assert_allclose(one.mean, two.mean, atol=1e-6)

@@ -43,7 +43,8 @@ def test_a_section_of_gradients_opens_by_its_earlier_and_its_present_title(
 
 def test_each_section_and_each_method_had_an_earlier_title() -> None:
     assert list(EARLIER_TITLES.values()) == list(SECTIONS)
-    assert list(EARLIER_METHODS.values()) == list(METHODS)
+    newer = {"compiled"}
+    assert list(EARLIER_METHODS.values()) == [name for name in METHODS if name not in newer]
 
 
 @pytest.mark.parametrize(("earlier", "name"), EARLIER_METHODS.items())
