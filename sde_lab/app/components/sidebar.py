@@ -54,10 +54,10 @@ def _controls() -> Scenario:
         grid = _grid(model)
         scheme = _scheme(model)
         seed = _seed()
-        _engine()
         with st.container(horizontal=True, horizontal_alignment="distribute"):
             draw_presentation_toggle(**URL_BOUND)
             draw_share_button()
+        _engine()
     return Scenario(
         model=model.name, parameters=parameters, x0=x0, scheme=scheme, seed=seed, **grid
     )
