@@ -62,6 +62,6 @@ def to_latex(name: str) -> str:
 
 def _split(name: str) -> tuple[str, str]:
     """Split an ASCII name into letters and subscript."""
-    found = _PARTS.fullmatch(name)
-    assert found is not None, name
-    return found[1], found[2]
+    result = _PARTS.fullmatch(name)
+    assert result is not None, name
+    return result[1], result[2]
