@@ -89,7 +89,7 @@ def analyse(text: str) -> EquationSystem:
             tuple(item.coefficients.get(noise, ZERO) for noise in noises) for item in increments
         ),
         correlations=correlations,
-        stratonovich=_reading(parsed, increments, equations),
+        stratonovich=_is_stratonovich(parsed, increments, equations),
         parameters=parameters,
         settings=settings,
         horizon=horizon,
@@ -116,10 +116,10 @@ def _require_at_most(names: tuple[str, ...], most: int, what: str, item: Equatio
 
 
 def _correlations(
-    parsed: list[Statement], noises: tuple[str, ...], moving: frozenset[str]
+    statements: list[Statement], noises: tuple[str, ...], moving: frozenset[str]
 ) -> dict[tuple[int, int], Node]:
     correlations: dict[tuple[int, int], Node] = {}
-    for item in parsed:
+    for item in statements:
         if not isinstance(item, CorrelationStatement):
             continue
         for noise in item.noises:
@@ -143,7 +143,7 @@ def _parameters(
 ) -> tuple[str, ...]:
     """Return every symbol that is no state, noise or time, in the order of the text."""
     known = states | noises | {TIME, TIME_NAME}
-    names = dict.fromkeys(
+    parameters = dict.fromkeys(
         name
         for name in chain(
             *(item.symbols for item in equations), *(node.names for node in correlations.values())
@@ -156,16 +156,16 @@ def _parameters(
             if name in starts:
                 hint = f"{name} is the initial value of {starts[name]}: another name works"
                 raise EquationError(item.location, name, hint)
-    _require_at_most(tuple(names), MAX_PARAMETERS, "parameters", equations[-1])
-    return tuple(names)
+    _require_at_most(tuple(parameters), MAX_PARAMETERS, "parameters", equations[-1])
+    return tuple(parameters)
 
 
 def _settings(
-    parsed: list[Statement], known: set[str]
+    statements: list[Statement], known: set[str]
 ) -> tuple[dict[str, SettingStatement], float | None]:
     settings: dict[str, SettingStatement] = {}
     horizon = None
-    for item in parsed:
+    for item in statements:
         if not isinstance(item, SettingStatement):
             continue
         if item.name == TIME_NAME:
@@ -186,8 +186,10 @@ def _horizon(item: SettingStatement) -> float:
     return item.high
 
 
-def _reading(
-    parsed: list[Statement], increments: list[DifferentialTerms], equations: list[EquationStatement]
+def _is_stratonovich(
+    statements: list[Statement],
+    increments: list[DifferentialTerms],
+    equations: list[EquationStatement],
 ) -> bool:
     """Return True for the Stratonovich interpretation, which must be the same for all noises."""
     circled = any(item.stratonovich_noises for item in increments)
@@ -195,11 +197,11 @@ def _reading(
         if circled and item.ito_noises:
             hint = "with ∘ before one noise, every noise needs it (one interpretation for all)"
             raise EquationError(equation.location, "", hint)
-    said = {
-        item.name: item.location for item in parsed if isinstance(item, InterpretationStatement)
+    interpretations = {
+        item.name: item.location for item in statements if isinstance(item, InterpretationStatement)
     }
-    if len(said) > 1 or (circled and "ito" in said):
+    if len(interpretations) > 1 or (circled and "ito" in interpretations):
         raise EquationError(
-            max(said.values()), "", "one interpretation for all: ito or stratonovich"
+            max(interpretations.values()), "", "one interpretation for all: ito or stratonovich"
         )
-    return circled or "stratonovich" in said
+    return circled or "stratonovich" in interpretations

@@ -59,10 +59,10 @@ class ExpressionParser:
 
     def accept(self, text: str) -> bool:
         """Consume the next token if it is this one; return True if so."""
-        result = self.token.kind != "end" and self.token.text == text
-        if result:
+        matches = self.token.kind != "end" and self.token.text == text
+        if matches:
             self.advance()
-        return result
+        return matches
 
     def expect(self, text: str, why: str) -> Token:
         """Consume the next token, which must be this one, and return it.
@@ -77,35 +77,35 @@ class ExpressionParser:
     def error(self, hint: str) -> EquationError:
         """Return an error at the next token."""
         token = self.token
-        result = f"{token.written} cannot stand here: " if token.kind != "end" else ""
-        return EquationError(token.location, token.written, result + hint)
+        problem = f"{token.written} cannot stand here: " if token.kind != "end" else ""
+        return EquationError(token.location, token.written, problem + hint)
 
     def expression(self) -> Node:
         """Parse a sum, the lowest precedence."""
-        result = self._product()
+        node = self._product()
         while self.token.text in ("+", "-"):
             sign = self.advance()
             op = "add" if sign.text == "+" else "sub"
-            result = self._node(op, (result, self._product()), sign)
-        return result
+            node = self._node(op, (node, self._product()), sign)
+        return node
 
     def _product(self) -> Node:
-        result = self._signed()
+        node = self._signed()
         while self.token.text in _PRODUCTS:
             sign = self.advance()
             if sign.text == "∘" and not is_noise(self.token.text):
                 raise self.error("after ∘ a noise such as dW stands")
-            result = self._node(_PRODUCTS[sign.text], (result, self._signed()), sign)
-        return result
+            node = self._node(_PRODUCTS[sign.text], (node, self._signed()), sign)
+        return node
 
     def _signed(self) -> Node:
         if self.token.text not in ("+", "-"):
             return self._power()
         sign = self.advance()
         self._push_depth(sign)
-        result = self._signed()
+        node = self._signed()
         self._depth -= 1
-        return result if sign.text == "+" else self._node("neg", (result,), sign)
+        return node if sign.text == "+" else self._node("neg", (node,), sign)
 
     def _power(self) -> Node:
         base = self._atom()
@@ -130,10 +130,10 @@ class ExpressionParser:
 
     def _bracket(self) -> Node:
         self._push_depth(self.advance())
-        result = self.expression()
+        node = self.expression()
         self._depth -= 1
         self.expect(")", "an operator or a closing ) works")
-        return result
+        return node
 
     def _name(self) -> Node:
         token = self.advance()
@@ -186,15 +186,12 @@ class ExpressionParser:
             hint = "a division by zero has no value"
         else:
             try:
-                result = Node(op, parts, location=token.location)
+                node = Node(op, parts, location=token.location)
             except (ArithmeticError, ValueError):
                 hint = "this has no finite value"
             else:
-                if (
-                    abs(result.value or 0.0) <= MAX_NUMBER
-                    and result.nested_power <= MAX_NESTED_POWER
-                ):
-                    return result
+                if abs(node.value or 0.0) <= MAX_NUMBER and node.nested_power <= MAX_NESTED_POWER:
+                    return node
                 hint = (
                     f"numbers up to {MAX_NUMBER:g} work, nested powers up to {MAX_NESTED_POWER:g}"
                 )

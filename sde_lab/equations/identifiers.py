@@ -62,6 +62,6 @@ def to_latex(name: str) -> str:
 
 def _split(name: str) -> tuple[str, str]:
     """Split an ASCII name into letters and subscript."""
-    result = _PARTS.fullmatch(name)
-    assert result is not None, name
-    return result[1], result[2]
+    match = _PARTS.fullmatch(name)
+    assert match is not None, name
+    return match[1], match[2]

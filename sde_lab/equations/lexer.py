@@ -67,7 +67,7 @@ def statements(text: str) -> list[list[Token]]:
             text[MAX_TEXT_CHARS : MAX_TEXT_CHARS + 8],
             f"at most {MAX_TEXT_CHARS} characters work",
         )
-    result = []
+    token_lists = []
     for number, line in enumerate(text.split("\n"), start=1):
         for character, column in zip(line, range(1, len(line) + 1), strict=True):
             if not character.isprintable() and character not in "\t\u00a0":
@@ -77,9 +77,9 @@ def statements(text: str) -> list[list[Token]]:
         for part in code.split(";"):
             tokens = _tokens(part, number, start)
             if len(tokens) > 1:
-                result.append(tokens)
+                token_lists.append(tokens)
             start += len(part) + 1
-    return result
+    return token_lists
 
 
 def _tokens(part: str, line: int, start: int) -> list[Token]:

@@ -68,16 +68,16 @@ def parse_statement(parser: ExpressionParser) -> Statement:
         raise parser.error("a line begins with dx =, a name, or corr(")
     if first.text in ("ito", "stratonovich"):
         parser.advance()
-        result: Statement = InterpretationStatement(first.text, first.location)
+        statement: Statement = InterpretationStatement(first.text, first.location)
     elif first.text == "corr":
-        result = _correlation(parser)
+        statement = _correlation(parser)
     elif parser.has_differentials():
-        result = _equation(parser)
+        statement = _equation(parser)
     else:
-        result = _setting(parser)
+        statement = _setting(parser)
     if parser.token.kind != "end":
         raise parser.error("the line should end here")
-    return result
+    return statement
 
 
 def _equation(reader: ExpressionParser) -> EquationStatement:
