@@ -21,7 +21,7 @@ from sde_lab.studies.payoffs import payoff_study
 from sde_lab.studies.summed_gradient import summed_gradient
 from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.summaries.summary import Bands
-from tests.app.test_app import APP, shown, widget
+from tests.support.app_pages import APP, shown, widget
 
 FAR = 4.5
 """Standard errors beyond which a deviation is no chance: 7 in a million."""

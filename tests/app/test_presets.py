@@ -9,7 +9,7 @@ from sde_lab.app.state.model_scenarios import default_scenario, preset_scenario
 from sde_lab.app.state.options import HORIZONS
 from sde_lab.models.base import Preset
 from sde_lab.summaries.chunked_run import simulate_summary
-from tests.app.test_app import opened, shown, widget
+from tests.support.app_pages import opened, shown, widget
 
 PAIRS = [(name, preset) for name, model in lab.MODELS.items() for preset in model.presets]
 IDS = [f"{name}: {preset.title}" for name, preset in PAIRS]

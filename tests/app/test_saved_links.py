@@ -12,7 +12,7 @@ from sde_lab.app.pages.gradients import EARLIER_METHODS, EARLIER_TITLES, SECTION
 from sde_lab.app.state.link_values import spellings
 from sde_lab.app.state.sweep_request import quantity_titles
 from sde_lab.studies.benchmark.registry import METHODS
-from tests.conftest import ROOT
+from tests.support.server import ROOT
 
 SMALL = {"samples": "20", "steps": "25"}
 

@@ -22,7 +22,7 @@ from sde_lab.sensitivity.compiled_engine import (
     equation_columns,
     equation_of,
 )
-from tests.conftest import ROOT
+from tests.support.server import ROOT
 
 EXTRA = {
     "time in both": "dx = a*cos(t)*x*dt + (s + t)*dW; a = 1 in [0, 2]; s = 0.2 in [0, 1]",

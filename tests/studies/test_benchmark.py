@@ -34,8 +34,8 @@ from sde_lab.studies.benchmark.trial import MAX_REPEATS, TrialResult, run_trial
 from sde_lab.studies.gradient_kinds import compare_gradients
 from sde_lab.studies.step_maps import step_maps
 from sde_lab.studies.summed_gradient import summed_gradient
-from tests.conftest import ROOT
 from tests.support.brief_benchmark import make_brief
+from tests.support.server import ROOT
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`torch.jit.script` is deprecated:FutureWarning"  # torch's own, at its first jacfwd
