@@ -1,9 +1,9 @@
 """Scalar operations as a graph, and forward-mode differentiation of it.
 
 Equal operations on equal operands are one node (hash-consing), sums with 0 and products with 0 or 1
-leave no trace, so a tangent that is zero is never computed. Where an operation has a kink, its
-derivative is the one that torch's autograd gives for the same operation, so that the compiled
-engine and replay agree at ties and at zero too.
+are simplified away, so a tangent that is zero is never computed. Where an operation is not
+differentiable, its derivative is the one that torch's autograd gives for the same operation, so
+that the compiled engine and replay agree at ties and at zero too.
 """
 
 from __future__ import annotations
