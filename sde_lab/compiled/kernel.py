@@ -1,7 +1,8 @@
-"""Compiled kernels: made in the background, kept for reuse, each checked before it is trusted.
+"""Compiled kernels: compiled in a background thread, cached, and checked before their first use.
 
 numba compiles without a compiler on the machine and its kernels hold no interpreter lock. It is
-optional: without it :func:`available` is false and replay answers (:mod:`sde_lab.sensitivity`).
+optional: without it :func:`available` is False and the replay engine is used
+(:mod:`sde_lab.sensitivity`).
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ from sde_lab.equations.model import EquationModel
 from sde_lab.schemes import Scheme
 
 CACHE_SIZE = 64
-"""Kernels that are kept; the one that was used least recently goes first."""
+"""Number of kernels in the cache; the least recently used is evicted first."""
 COMPILE_SECONDS = 1.0
-"""What making a kernel costs, about. It is made when replay has cost as much for want of it: so
-waiting for it never doubles what a run, or a worker with one task, has to do."""
+"""Approximate time to compile a kernel, in seconds. It is compiled once the replay engine has taken
+as long in its place, so that compiling at most doubles the work of a run or a worker."""
 MAX_COUNTED = 1024
-"""Keys whose work by replay is added up; the one that was asked for least recently goes first."""
+"""Number of keys whose replay time is summed; the least recently requested is dropped first."""
 FASTMATH = {"contract", "arcp", "nsz", "reassoc"}
-"""What the compiler may assume. Not ``nnan`` and ``ninf``: paths that diverge must show it."""
+"""LLVM fast-math flags. Not ``nnan`` and ``ninf``: a diverged path must hold Inf or NaN."""
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Key:
-    """What a kernel is compiled for: equation, scheme, columns and precision."""
+    """Cache key of a kernel: equation, scheme, columns and precision."""
 
     model: str
     scheme: str
@@ -66,7 +67,7 @@ class Kernel:
 
 @lru_cache(maxsize=1)
 def available() -> bool:
-    """Return whether numba is installed."""
+    """Return True if numba is installed."""
     return importlib.util.find_spec("numba") is not None
 
 
@@ -78,7 +79,7 @@ def compile_kernel(
     Args:
         model: the equation.
         scheme: the scheme.
-        columns: what to differentiate by.
+        columns: initial values and parameters to differentiate with respect to.
         dtype: "float32" or "float64".
 
     Raises:

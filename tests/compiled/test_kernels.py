@@ -168,7 +168,7 @@ def test_source_outside_the_language_is_refused(bad: str) -> None:
 
 
 def test_an_equation_too_long_is_left_to_replay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sde_lab.compiled.source.MAX_LINES", 10)
+    monkeypatch.setattr("sde_lab.compiled.source.MAX_STEP_OPERATIONS", 10)
     scenario = lab.Scenario(model="dx = -5*sin(x)*dt + 0.5*cos(x)*dW", samples=2, steps=2)
     model = scenario.model_spec
     assert isinstance(model, EquationModel)
