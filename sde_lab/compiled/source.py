@@ -181,8 +181,10 @@ class _Body:
                 "  if row >= 0:",
                 f"   for r in range({rows}):",
                 f"    for i in range({BLOCK_SAMPLES}):",
-                f"     out[row * {rows * BLOCK_SAMPLES} + r * {BLOCK_SAMPLES} + i]"
-                f" = s[r * {ROW_STRIDE_NUMBERS} + i]",
+                (
+                    f"     out[row * {rows * BLOCK_SAMPLES} + r * {BLOCK_SAMPLES} + i]"
+                    f" = s[r * {ROW_STRIDE_NUMBERS} + i]"
+                ),
                 "",
             ]
         )
