@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import re
-import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import hypothesis
@@ -23,29 +14,12 @@ import pytest
 import torch
 from streamlit.components.v2.component_manager import BidiComponentManager
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+from tests.support.browser import REQUIRED, SWITCHES, WatchedBrowser, find_chromium
+from tests.support.server import ROOT, start_server, stop_server
 
-T = TypeVar("T")
-ROOT = Path(__file__).parents[1]
-REQUIRED = "SDE_LAB_BROWSER"
-"""Set to "required" where a missing browser must fail the tests, not skip them."""
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-SWITCHES = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-quic",
-    "--no-first-run",
-]
-START_SECONDS = 90.0
-_PROBE = re.compile(r":\d+/[a-z_]+/_stcore/(health|host-config)$")
-"""On a sub-page Streamlit first looks for its server below that page: 404, which browsers log."""
-DRAWN = "() => document.querySelectorAll('.lab-chart .main-svg').length >= 2"
-CHARTS = """() => [...document.querySelectorAll('.lab-chart')].map(
-    node => JSON.stringify(node.data.map(trace => trace.y?.bdata ?? trace.y)))"""
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
 
 # One engine for all summaries, here and in the server's processes: "auto" changes over to a kernel
 # as soon as it is compiled, and then the last bits change. Its own tests name their engine.
@@ -148,65 +122,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert "Traceback" not in log.read_text(), log.read_text()
 
 
-def start_server(
-    script: Path, log: Path, environment: dict[str, str], port: int | None = None
-) -> tuple[str, subprocess.Popen[bytes]]:
-    """Serve a Streamlit script on this machine, on a free port unless told: address and process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = port or probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(script)]
-    command += ["--server.headless=true", f"--server.port={port}", "--server.address=127.0.0.1"]
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **environment}, stdout=sink, stderr=sink
-        )
-    address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + START_SECONDS
-    while not _healthy(address):
-        if process.poll() is not None or time.monotonic() > deadline:
-            stop_server(process)
-            pytest.fail(f"the server did not start:\n{log.read_text()}")
-        time.sleep(0.1)
-    return address, process
-
-
-def _healthy(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-def stop_server(process: subprocess.Popen[bytes]) -> None:
-    """End a server, by force if it does not listen."""
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def find_chromium() -> str | None:
-    """Where the system's Chromium is, if it has one."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
-
-
-def take(page: Page, label: str) -> bytes:
-    """Download what a menu entry offers."""
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name=label).click()
-    return Path(waiting.value.path()).read_bytes()
-
-
-def alongside(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine in a thread of its own: Playwright keeps an event loop in the tests' own."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
-
-
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The system's Chromium, driven without a window."""
@@ -223,48 +138,6 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-class WatchedBrowser:
-    """Opens windows of Chromium and writes down what they must not do.
-
-    Attributes:
-        faults: console errors, uncaught exceptions, and requests that left this machine.
-    """
-
-    def __init__(self, chromium: Browser) -> None:
-        self.faults: list[str] = []
-        self._chromium = chromium
-        self._contexts: list[BrowserContext] = []
-
-    def new_context(self, **options: Any) -> BrowserContext:
-        """A browser profile of its own, 1280 × 720 unless it says otherwise."""
-        context = self._chromium.new_context(
-            **{"viewport": {"width": 1280, "height": 720}, **options}
-        )
-        context.on("console", self._heard)
-        context.on("weberror", lambda error: self.faults.append(f"uncaught: {error.error}"))
-        context.on("request", lambda request: self._asked(request.url))
-        self._contexts.append(context)
-        return context
-
-    def new_page(self, **options: Any) -> Page:
-        """A page in a profile of its own."""
-        return self.new_context(**options).new_page()
-
-    def close(self) -> None:
-        """Close every window that was opened."""
-        for context in self._contexts:
-            context.close()
-
-    def _heard(self, message: Any) -> None:
-        if message.type == "error" and not _PROBE.search(message.location["url"]):
-            self.faults.append(f"console: {message.text}")
-
-    def _asked(self, url: str) -> None:
-        local = ("http://127.0.0.1:", "http://localhost:", "ws://127.0.0.1:", "data:", "blob:")
-        if not url.startswith(local):
-            self.faults.append(f"request: {url}")
-
-
 @pytest.fixture
 def browser(chromium: Browser) -> Iterator[WatchedBrowser]:
     """A browser whose windows may neither log an error nor ask anything of another machine."""
@@ -278,34 +151,3 @@ def browser(chromium: Browser) -> Iterator[WatchedBrowser]:
 def page(browser: WatchedBrowser) -> Page:
     """An empty page of that browser."""
     return browser.new_page()
-
-
-def visit(page: Page, server: str, query: str = "") -> None:
-    """Open the page and wait until both charts are drawn."""
-    page.goto(f"{server}/?{query}")
-    page.wait_for_function(DRAWN, timeout=60_000)
-    settle(page)
-
-
-def settle(page: Page) -> None:
-    """Wait until the script has finished."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    page.wait_for_timeout(250)
-
-
-def numbers(page: Page) -> str:
-    """The row of figures, as text."""
-    return str(page.locator(".lab-figures").inner_text())
-
-
-def press(page: Page, slider: str, key: str, times: int = 1) -> None:
-    """Move a slider by keyboard and wait for the answer."""
-    before = numbers(page)
-    handle = page.get_by_role("slider", name=re.compile(slider))
-    handle.focus()
-    for _ in range(times):
-        handle.press(key)
-    page.wait_for_function(
-        "before => document.querySelector('.lab-figures').innerText !== before", arg=before
-    )
-    settle(page)

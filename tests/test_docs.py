@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.support.server import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 FILE = re.compile(r"`((?:app\.py|(?:sde_lab|tests|docs|\.ci|\.streamlit)(?:/[\w.-]+)*/?))`")

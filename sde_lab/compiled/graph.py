@@ -1,9 +1,9 @@
 """Scalar operations as a graph, and forward-mode differentiation of it.
 
 Equal operations on equal operands are one node (hash-consing), sums with 0 and products with 0 or 1
-leave no trace, so a tangent that is zero is never computed. Where an operation has a kink, its
-derivative is the one that torch's autograd gives for the same operation, so that the compiled
-engine and replay agree at ties and at zero too.
+are simplified away, so a tangent that is zero is never computed. Where an operation is not
+differentiable, its derivative is the one that torch's autograd gives for the same operation, so
+that the compiled engine and replay agree at ties and at zero too.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Graph:
         return Scalar(self, self._node(Node("const", value=float(value))))
 
     def input(self, name: str) -> Scalar:
-        """Return what the loop provides under this name."""
+        """Return an input: a variable of this name in the generated loop."""
         return Scalar(self, self._node(Node("input", name=name)))
 
     def apply(self, op: str, *operands: Scalar) -> Scalar:
@@ -108,7 +108,7 @@ class Graph:
 
         Args:
             outputs: what is differentiated.
-            seeds: the direction: the derivative of each input that moves; all others rest.
+            seeds: the direction: the derivative of each input in it; 0 for all others.
         """
         zero = self.const(0.0)
         moving = {scalar.index: tangent for scalar, tangent in seeds.items()}

@@ -1,7 +1,8 @@
-"""Compiled kernels: made in the background, kept for reuse, each checked before it is trusted.
+"""Compiled kernels: compiled in a background thread, cached, and checked before their first use.
 
 numba compiles without a compiler on the machine and its kernels hold no interpreter lock. It is
-optional: without it :func:`available` is false and replay answers (:mod:`sde_lab.sensitivity`).
+optional: without it :func:`available` is False and the replay engine is used
+(:mod:`sde_lab.sensitivity`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -25,20 +26,20 @@ from sde_lab.equations.model import EquationModel
 from sde_lab.schemes import Scheme
 
 CACHE_SIZE = 64
-"""Kernels that are kept; the one that was used least recently goes first."""
+"""Number of kernels in the cache; the least recently used is evicted first."""
 COMPILE_SECONDS = 1.0
-"""What making a kernel costs, about. It is made when replay has cost as much for want of it: so
-waiting for it never doubles what a run, or a worker with one task, has to do."""
+"""Approximate time to compile a kernel, in seconds. It is compiled once the replay engine has taken
+as long in its place, so that compiling at most doubles the work of a run or a worker."""
 MAX_COUNTED = 1024
-"""Keys whose work by replay is added up; the one that was asked for least recently goes first."""
+"""Number of keys whose replay time is summed; the least recently requested is dropped first."""
 FASTMATH = {"contract", "arcp", "nsz", "reassoc"}
-"""What the compiler may assume. Not ``nnan`` and ``ninf``: paths that diverge must show it."""
+"""LLVM fast-math flags. Not ``nnan`` and ``ninf``: a diverged path must hold Inf or NaN."""
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Key:
-    """What a kernel is compiled for: equation, scheme, columns and precision."""
+    """Cache key of a kernel: equation, scheme, columns and precision."""
 
     model: str
     scheme: str
@@ -54,16 +55,19 @@ class Kernel:
         source: the code it was compiled from.
         run: the compiled function; see :func:`sde_lab.compiled.source.write` for its arguments.
         dtype: "float32" or "float64".
+        difference: largest difference from torchsde and replay in the check at first use, relative
+            to the largest number of its table; None if it was not checked.
     """
 
     source: StepSource
     run: Callable[..., None]
     dtype: str
+    difference: float | None = None
 
 
 @lru_cache(maxsize=1)
 def available() -> bool:
-    """Return whether numba is installed."""
+    """Return True if numba is installed."""
     return importlib.util.find_spec("numba") is not None
 
 
@@ -75,7 +79,7 @@ def compile_kernel(
     Args:
         model: the equation.
         scheme: the scheme.
-        columns: what to differentiate by.
+        columns: initial values and parameters to differentiate with respect to.
         dtype: "float32" or "float64".
 
     Raises:
@@ -110,11 +114,14 @@ class KernelCache:
 
     Args:
         maxsize: kernels kept at most.
-        accept: called with each new kernel; false makes it unusable.
+        check: called with each new kernel; returns its difference from the reference, or None,
+            which makes it unusable.
     """
 
-    def __init__(self, accept: Callable[[Key, Kernel], bool], maxsize: int = CACHE_SIZE) -> None:
-        self._accept = accept
+    def __init__(
+        self, check: Callable[[Key, Kernel], float | None], maxsize: int = CACHE_SIZE
+    ) -> None:
+        self._check = check
         self._maxsize = maxsize
         self._lock = threading.Lock()
         self._kernels: OrderedDict[Key, Kernel | None] = OrderedDict()
@@ -165,7 +172,8 @@ class KernelCache:
         kernel: Kernel | None = None
         try:
             made = compile_kernel(model, scheme, key.columns, key.dtype)
-            kernel = made if self._accept(key, made) else None
+            difference = self._check(key, made)
+            kernel = None if difference is None else replace(made, difference=difference)
         except TooLongError:
             pass  # replay serves it
         except Exception:  # noqa: BLE001  a compiler's own faults must not reach a reader

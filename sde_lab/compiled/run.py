@@ -19,13 +19,13 @@ from torch import Tensor
 
 from sde_lab import memory
 from sde_lab.compiled.kernel import Kernel, stored_rows
-from sde_lab.compiled.source import STRIDE, WIDTH
+from sde_lab.compiled.source import BLOCK_SAMPLES, ROW_STRIDE_NUMBERS
 from sde_lab.scenario import Scenario
 from sde_lab.solver.brownian import STREAM_SAMPLES, BrownianIncrements, fill_stream
 
-assert WIDTH == STREAM_SAMPLES
+assert BLOCK_SAMPLES == STREAM_SAMPLES
 MAX_NOISE_BYTES = 512e6
-"""Increments of one block, at most; beyond, replay serves the run."""
+"""Largest size of one block's increments in bytes; a larger run uses the replay engine."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,17 @@ class Tables:
     Attributes:
         states: (times, D, samples)
         derivatives: for each column of the kernel, (C, times, D, samples).
+        difference: :attr:`Kernel.difference` of the kernel that filled them.
     """
 
     states: NDArray[np.floating]
     derivatives: NDArray[np.floating]
+    difference: float | None = None
 
 
 def fits(kernel: Kernel, scenario: Scenario) -> bool:
-    """Return whether the increments of a block fit in memory."""
-    numbers = scenario.steps * WIDTH * kernel.source.brownian_size
+    """Return True if the increments of a block fit the memory budget."""
+    numbers = scenario.steps * BLOCK_SAMPLES * kernel.source.brownian_size
     allowed = min(MAX_NOISE_BYTES, memory.run_limit_bytes() / 4.0)
     return numbers * np.dtype(kernel.dtype).itemsize <= allowed
 
@@ -57,15 +59,15 @@ def run_kernel(
     noise: BrownianIncrements | None = None,
     out: Tables | None = None,
 ) -> Tables:
-    """Simulate the scenario's samples and differentiate them by the kernel's columns.
+    """Simulate the scenario's samples and differentiate them with respect to the kernel's columns.
 
     Args:
         kernel: compiled for the scenario's model, scheme and precision.
         scenario: gives parameters, start, grid, samples and seed.
         indices: numbers of the steps whose states are stored, increasing.
-        first_sample: number of the first sample on the sheet, a multiple of STREAM_SAMPLES.
-        threads: blocks at once; None takes the processor's cores.
-        noise: increments to use instead of those that the seed names.
+        first_sample: index of the first sample, a multiple of STREAM_SAMPLES.
+        threads: number of blocks run in parallel; None takes the number of processor cores.
+        noise: increments to use instead of those of the seed.
         out: where to write; None makes new tables.
 
     Returns:
@@ -78,7 +80,7 @@ def run_kernel(
         np.empty((len(kernel.source.columns), *shape), dtype=kernel.dtype),
     )
     task = _Task(kernel, scenario, indices, first_sample, tables, noise)
-    blocks = range(-(-count // WIDTH))
+    blocks = range(-(-count // BLOCK_SAMPLES))
     workers = min(len(blocks), threads or os.cpu_count() or 1)
     if workers == 1:
         for block in blocks:
@@ -103,7 +105,7 @@ class _Task:
     ) -> None:
         self._given = noise
         self._kernel, self._scenario, self._tables = kernel, scenario, tables
-        self._first_block = first_sample // WIDTH
+        self._first_block = first_sample // BLOCK_SAMPLES
         self._parameters = parameter_values(kernel, scenario)
         self._rows = stored_rows(scenario.steps, indices)
         self._stores_start = bool(len(indices)) and indices[0] == 0
@@ -112,10 +114,10 @@ class _Task:
         """Simulate one block and copy its stored times into the tables."""
         noise, areas = self._noise(block)
         state = start_state(self._kernel, self._scenario)
-        shape = (self._tables.states.shape[0], len(state), WIDTH)
+        shape = (self._tables.states.shape[0], len(state), BLOCK_SAMPLES)
         stored = np.empty(shape, dtype=self._kernel.dtype)
         if self._stores_start:
-            stored[0] = state[:, :WIDTH]
+            stored[0] = state[:, :BLOCK_SAMPLES]
         self._kernel.run(
             noise,
             areas,
@@ -129,7 +131,7 @@ class _Task:
         self._copy(block, stored)
 
     def _noise(self, block: int) -> BlockNoise:
-        """Return a block of the given increments and areas, or of those that the seed names."""
+        """Return a block of the given increments and areas, or of those of the seed."""
         if self._given is None:
             return draw_noise(self._kernel, self._scenario, self._first_block + block)
         increments, areas = _empty_noise(self._kernel, self._scenario)
@@ -138,9 +140,11 @@ class _Task:
         return _flat(increments, areas)
 
     def _take(self, block: int, m: int, increments: Tensor, areas: Tensor | None) -> None:
-        """Copy given increments, (steps, N, M), into a block; what is over the samples is zero."""
+        """Copy given increments, (steps, N, M), into a block padded with zeros."""
         assert self._given is not None
-        span = slice(block * WIDTH, min((block + 1) * WIDTH, self._scenario.samples))
+        span = slice(
+            block * BLOCK_SAMPLES, min((block + 1) * BLOCK_SAMPLES, self._scenario.samples)
+        )
         width = span.stop - span.start
         given = self._given
         for target, table in ((increments, given.increments), (areas, given.levy_areas)):
@@ -150,8 +154,8 @@ class _Task:
 
     def _copy(self, block: int, stored: NDArray[np.floating]) -> None:
         size = self._kernel.source.size
-        start = block * WIDTH
-        stop = min(start + WIDTH, self._scenario.samples)
+        start = block * BLOCK_SAMPLES
+        stop = min(start + BLOCK_SAMPLES, self._scenario.samples)
         part = stored[..., : stop - start]
         self._tables.states[..., start:stop] = part[:, :size]
         for c, table in enumerate(self._tables.derivatives):
@@ -159,15 +163,15 @@ class _Task:
 
 
 BlockNoise = tuple[NDArray[np.floating], NDArray[np.floating]]
-"""Increments and Lévy areas of a block, flat (M, K, WIDTH); where a scheme reads no areas, the
-increments stand in their place."""
+"""Increments and Lévy areas of a block, flat (M, K, BLOCK_SAMPLES). For a scheme without Lévy
+areas the second is the increments again, which its kernel does not read."""
 
 
 def start_state(kernel: Kernel, scenario: Scenario) -> NDArray[np.floating]:
-    """Return initial states and tangents, (D + D·C, STRIDE): ∂x₀/∂x₀ is the unit matrix."""
+    """Return initial states and tangents, (D + D·C, ROW_STRIDE_NUMBERS); ∂x₀/∂x₀ = 1."""
     source = kernel.source
     size, initial = source.size, source.initial
-    state = np.zeros((size * (1 + len(source.columns)), STRIDE), dtype=kernel.dtype)
+    state = np.zeros((size * (1 + len(source.columns)), ROW_STRIDE_NUMBERS), dtype=kernel.dtype)
     state[:size] = np.array(scenario.initial, dtype=kernel.dtype)[:, None]
     for c, name in enumerate(source.columns):
         if name in initial:
@@ -182,7 +186,7 @@ def parameter_values(kernel: Kernel, scenario: Scenario) -> NDArray[np.floating]
 
 
 def draw_noise(kernel: Kernel, scenario: Scenario, block: int) -> BlockNoise:
-    """Draw what the scenario's seed names for one block of samples, by its number on the sheet."""
+    """Draw the noise of one block of samples from the scenario's seed and the block's index."""
     increments, areas = _empty_noise(kernel, scenario)
     for m in range(len(increments)):
         target = None if areas is None else areas[m]
@@ -191,7 +195,7 @@ def draw_noise(kernel: Kernel, scenario: Scenario, block: int) -> BlockNoise:
 
 
 def _empty_noise(kernel: Kernel, scenario: Scenario) -> tuple[Tensor, Tensor | None]:
-    shape = (kernel.source.brownian_size, scenario.steps, WIDTH)
+    shape = (kernel.source.brownian_size, scenario.steps, BLOCK_SAMPLES)
     dtype = scenario.torch_dtype
     increments = torch.empty(shape, dtype=dtype, device="cpu")
     areas = torch.empty(shape, dtype=dtype, device="cpu") if kernel.source.levy_area else None

@@ -1,8 +1,8 @@
-"""A step with its tangents as straight-line code, in a language small enough to check.
+"""Source code of a kernel: one step and its tangents as straight-line Python for numba.
 
 Names are generated (``v12``), numbers are written by ``repr`` of a float, and every operation comes
-from a closed table. Nothing of an equation's text reaches the compiler; :func:`check` refuses any
-source outside the language before it is compiled.
+from a fixed table. Nothing of an equation's text reaches the compiler; :func:`check` raises on any
+other syntax or name before the source is compiled.
 """
 
 from __future__ import annotations
@@ -18,24 +18,27 @@ from sde_lab.compiled.sde import StepTimeSDE
 from sde_lab.equations.model import EquationModel
 from sde_lab.schemes import Scheme
 
-WIDTH = 1024
-"""Samples that a kernel steps together. Their states and tangents stay in the processor's cache;
-being a constant, it lets the compiler see that rows do not overlap, and vectorise over samples."""
-STRIDE = WIDTH + 16
-"""Distance of the rows of states and tangents. Rows 4 KB apart would fall into one set of the L1
-cache and evict each other: of Heston's step that took seven times as long."""
-MAX_LINES = 3000
-"""Operations of a step, at most: beyond, compiling takes more than some seconds."""
+BLOCK_SAMPLES = 1024
+"""Number of samples of a block, which a kernel steps together: their states and tangents stay in
+the processor's cache. Written into the source as a constant, it lets the compiler see that rows do
+not overlap, and vectorise over samples."""
+ROW_STRIDE_NUMBERS = BLOCK_SAMPLES + 16
+"""Distance between the starts of two rows of states or tangents, in numbers (not bytes). Rows 4 KB
+apart would map to the same set of the L1 cache and evict each other: Heston's step then took seven
+times as long."""
+MAX_STEP_OPERATIONS = 3000
+"""Largest number of operations of one step: with more, compiling takes more than some seconds."""
 _BINARY = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
+# the loop in which a line stands: outside both, in that over steps, in that over samples
 _FIXED, _STEP, _SAMPLE = range(3)
 
 
 class TooLongError(ValueError):
-    """The step has more operations than are compiled."""
+    """A step has more operations than MAX_STEP_OPERATIONS."""
 
 
 class SourceError(ValueError):
-    """The generated source holds something that is not generated."""
+    """The source holds syntax or a name that :func:`write` never generates."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,9 @@ class StepSource:
     """The generated code of one equation, scheme and choice of columns.
 
     Attributes:
-        text: Python source of a function ``kernel``.
-        lines: operations of one step of one sample.
-        columns: what is differentiated by, names of the equation's Jacobian columns.
+        text: Python source of the function ``kernel``.
+        operations: number of operations of one step of one sample.
+        columns: names of the Jacobian columns (initial values and parameters) that it computes.
         initial: names of its initial values, in the order of its components.
         parameters: names of its parameters, in the order in which the kernel takes them.
         size: number of state components.
@@ -54,7 +57,7 @@ class StepSource:
     """
 
     text: str
-    lines: int
+    operations: int
     columns: tuple[str, ...]
     initial: tuple[str, ...]
     parameters: tuple[str, ...]
@@ -64,20 +67,22 @@ class StepSource:
 
 
 def write(model: EquationModel, scheme: Scheme, columns: Sequence[str]) -> StepSource:
-    """Write the loop over steps and samples.
+    """Generate the loop over steps and samples, for one block of B = BLOCK_SAMPLES samples.
 
-    The kernel's arguments: ``w`` increments and ``h`` Lévy areas, flat (M, K, WIDTH); ``s`` the
-    states and tangents, flat (D + D·C, STRIDE), where they begin and where they end; ``p`` the
-    parameters; ``step``; ``first`` number of the first step; ``rows`` where each of the K states
-    reached goes in the output, or −1; ``out``, flat (stored times, D + D·C, WIDTH).
+    The kernel's arguments, for D state components, M Brownian motions, C columns and K steps:
+    ``w`` increments of unit variance and ``h`` space-time Lévy areas, flat (M, K, B); ``s`` states
+    and tangents, flat (D + D·C, ROW_STRIDE_NUMBERS), initial values on entry and final ones on
+    return; ``p`` parameters; ``step`` the step size; ``first`` index of the first step; ``rows``
+    for each of the K steps the row of its state in ``out``, or −1 for none; ``out`` flat (stored
+    times, D + D·C, B).
 
     Args:
         model: the equation.
         scheme: the scheme.
-        columns: what to differentiate by, initial values or parameters by name.
+        columns: initial values and parameters to differentiate with respect to, by name.
 
     Raises:
-        TooLongError: if the step has more than MAX_LINES operations.
+        TooLongError: if the step has more than MAX_STEP_OPERATIONS operations.
     """
     graph = Graph()
     sde = StepTimeSDE(graph, model, scheme.interpretation)
@@ -92,13 +97,15 @@ def write(model: EquationModel, scheme: Scheme, columns: Sequence[str]) -> StepS
         outputs += graph.tangents(state, seeds)
     # outputs: the states, then for each column the derivative of each component
     body = _Body(graph, outputs, size)
-    if len(body.lines) > MAX_LINES:
-        raise TooLongError(f"{len(body.lines)} operations, more than {MAX_LINES}")
+    if len(body.lines) > MAX_STEP_OPERATIONS:
+        raise TooLongError(
+            f"a step has {len(body.lines)} operations, more than {MAX_STEP_OPERATIONS}"
+        )
     text = body.function(size, len(columns), len(sde.noise), levy_area=scheme.levy_area)
     check(text)
     return StepSource(
         text=text,
-        lines=len(body.lines),
+        operations=len(body.lines),
         columns=tuple(columns),
         initial=tuple(initial),
         parameters=tuple(sde.parameters),
@@ -109,7 +116,7 @@ def write(model: EquationModel, scheme: Scheme, columns: Sequence[str]) -> StepS
 
 
 class _Body:
-    """Lines of code for the outputs, each at the outermost loop where it can stand."""
+    """Lines of code for the outputs, each in the outermost loop in which its operands are known."""
 
     def __init__(self, graph: Graph, outputs: Sequence[Scalar], size: int) -> None:
         self._graph, self._size = graph, size
@@ -134,43 +141,50 @@ class _Body:
         self.lines.append((level, f"{name} = {_operation(node.op, operands, node.value)}"))
 
     def _at(self, level: int, indent: int) -> list[str]:
-        return [" " * indent + line for where, line in self.lines if where == level]
+        return [" " * indent + line for line_level, line in self.lines if line_level == level]
 
     def function(self, size: int, columns: int, noises: int, *, levy_area: bool) -> str:
-        """Return the whole kernel."""
+        """Return the source of the whole kernel."""
         rows = size * (1 + columns)
         used = set(self._names.values())
-        loads = [f"x{d} = s[{d * STRIDE} + i]" for d in range(size)]
-        loads += [f"w{m} = w[{m} * noise_rows + k * {WIDTH} + i]" for m in range(noises)]
+        loads = [f"x{d} = s[{d * ROW_STRIDE_NUMBERS} + i]" for d in range(size)]
+        loads += [f"w{m} = w[{m} * noise_rows + k * {BLOCK_SAMPLES} + i]" for m in range(noises)]
         if levy_area:
-            loads += [f"h{m} = h[{m} * noise_rows + k * {WIDTH} + i]" for m in range(noises)]
+            loads += [
+                f"h{m} = h[{m} * noise_rows + k * {BLOCK_SAMPLES} + i]" for m in range(noises)
+            ]
         loads += [
-            f"j{d}_{c} = s[{(size * (1 + c) + d) * STRIDE} + i]"
+            f"j{d}_{c} = s[{(size * (1 + c) + d) * ROW_STRIDE_NUMBERS} + i]"
             for c in range(columns)
             for d in range(size)
         ]
         loads = [load for load in loads if load.split(" ", 1)[0] in used]
-        stores = [f"s[{row * STRIDE} + i] = {name}" for row, name in enumerate(self._outputs)]
+        stores = [
+            f"s[{row * ROW_STRIDE_NUMBERS} + i] = {name}" for row, name in enumerate(self._outputs)
+        ]
         parameters = sorted({n for n in used if n[0] == "p"}, key=lambda n: int(n[1:]))
         return "\n".join(
             [
                 "def kernel(w, h, s, p, step, first, rows, out):",
                 " root_step = number(sqrt(step))",
-                f" noise_rows = rows.shape[0] * {WIDTH}",
+                f" noise_rows = rows.shape[0] * {BLOCK_SAMPLES}",
                 *(f" {name} = p[{name[1:]}]" for name in parameters),
                 *self._at(_FIXED, 1),
                 " for k in range(rows.shape[0]):",
                 "  t = number(first + k) * step",
                 *self._at(_STEP, 2),
-                f"  for i in range({WIDTH}):",
+                f"  for i in range({BLOCK_SAMPLES}):",
                 *("   " + load for load in loads),
                 *self._at(_SAMPLE, 3),
                 *("   " + store for store in stores),
                 "  row = rows[k]",
                 "  if row >= 0:",
                 f"   for r in range({rows}):",
-                f"    for i in range({WIDTH}):",
-                f"     out[row * {rows * WIDTH} + r * {WIDTH} + i] = s[r * {STRIDE} + i]",
+                f"    for i in range({BLOCK_SAMPLES}):",
+                (
+                    f"     out[row * {rows * BLOCK_SAMPLES} + r * {BLOCK_SAMPLES} + i]"
+                    f" = s[r * {ROW_STRIDE_NUMBERS} + i]"
+                ),
                 "",
             ]
         )
@@ -234,7 +248,7 @@ _CALLED = {*FUNCTIONS, "number", "range"}
 
 
 def check(text: str) -> None:
-    """Raise SourceError if the source holds anything but the arithmetic that is generated here."""
+    """Raise SourceError if the source holds any syntax or name that is never generated here."""
     for node in ast.walk(ast.parse(text)):
         if not isinstance(node, _ALLOWED):
             raise SourceError(type(node).__name__)

@@ -67,10 +67,10 @@ def analyse(text: str) -> EquationSystem:
     Raises:
         EquationError: with line and column of the first error.
     """
-    found: list[Statement] = [
+    parsed: list[Statement] = [
         parse_statement(ExpressionParser(tokens)) for tokens in statements(text)
     ]
-    equations = [item for item in found if isinstance(item, EquationStatement)]
+    equations = [item for item in parsed if isinstance(item, EquationStatement)]
     if not equations:
         hint = "an equation works, such as dx = kappa*(theta - x)*dt + sigma*dW"
         raise EquationError(SourceLocation(1, 1), "", hint)
@@ -78,9 +78,9 @@ def analyse(text: str) -> EquationSystem:
     noises = tuple(dict.fromkeys(name for item in equations for name in item.noises))
     _require_at_most(noises, MAX_NOISES, "noises", equations[-1])
     increments = [collect_terms(item.right, frozenset(noises)) for item in equations]
-    correlations = _correlations(found, noises, frozenset(states) | {TIME_NAME})
+    correlations = _correlations(parsed, noises, frozenset(states) | {TIME_NAME})
     parameters = _parameters(equations, correlations, frozenset(states), frozenset(noises))
-    settings, horizon = _settings(found, {*parameters, *map(initial_name, states)})
+    settings, horizon = _settings(parsed, {*parameters, *map(initial_name, states)})
     return EquationSystem(
         states=states,
         drift=tuple(item.coefficients.get(TIME, ZERO) for item in increments),
@@ -89,7 +89,7 @@ def analyse(text: str) -> EquationSystem:
             tuple(item.coefficients.get(noise, ZERO) for noise in noises) for item in increments
         ),
         correlations=correlations,
-        stratonovich=_reading(found, increments, equations),
+        stratonovich=_is_stratonovich(parsed, increments, equations),
         parameters=parameters,
         settings=settings,
         horizon=horizon,
@@ -110,16 +110,16 @@ def _states(equations: list[EquationStatement]) -> tuple[str, ...]:
     return tuple(seen)
 
 
-def _require_at_most(found: tuple[str, ...], most: int, what: str, item: EquationStatement) -> None:
-    if len(found) > most:
-        raise EquationError(item.location, found[most], f"at most {most} {what} work")
+def _require_at_most(names: tuple[str, ...], most: int, what: str, item: EquationStatement) -> None:
+    if len(names) > most:
+        raise EquationError(item.location, names[most], f"at most {most} {what} work")
 
 
 def _correlations(
-    found: list[Statement], noises: tuple[str, ...], moving: frozenset[str]
+    statements: list[Statement], noises: tuple[str, ...], moving: frozenset[str]
 ) -> dict[tuple[int, int], Node]:
     correlations: dict[tuple[int, int], Node] = {}
-    for item in found:
+    for item in statements:
         if not isinstance(item, CorrelationStatement):
             continue
         for noise in item.noises:
@@ -127,8 +127,8 @@ def _correlations(
                 raise EquationError(item.location, noise, f"{noise} stands in no equation")
         if item.value.depends_on(moving):
             raise EquationError(item.value.location, "", "a correlation is a number or a parameter")
-        places = sorted(noises.index(noise) for noise in item.noises)
-        pair = (places[0], places[1])
+        indices = sorted(noises.index(noise) for noise in item.noises)
+        pair = (indices[0], indices[1])
         if pair[0] == pair[1] or pair in correlations:
             raise EquationError(item.location, "corr", "each pair of different noises works once")
         correlations[pair] = item.value
@@ -143,7 +143,7 @@ def _parameters(
 ) -> tuple[str, ...]:
     """Return every symbol that is no state, noise or time, in the order of the text."""
     known = states | noises | {TIME, TIME_NAME}
-    found = dict.fromkeys(
+    parameters = dict.fromkeys(
         name
         for name in chain(
             *(item.symbols for item in equations), *(node.names for node in correlations.values())
@@ -156,16 +156,16 @@ def _parameters(
             if name in starts:
                 hint = f"{name} is the initial value of {starts[name]}: another name works"
                 raise EquationError(item.location, name, hint)
-    _require_at_most(tuple(found), MAX_PARAMETERS, "parameters", equations[-1])
-    return tuple(found)
+    _require_at_most(tuple(parameters), MAX_PARAMETERS, "parameters", equations[-1])
+    return tuple(parameters)
 
 
 def _settings(
-    found: list[Statement], known: set[str]
+    statements: list[Statement], known: set[str]
 ) -> tuple[dict[str, SettingStatement], float | None]:
     settings: dict[str, SettingStatement] = {}
     horizon = None
-    for item in found:
+    for item in statements:
         if not isinstance(item, SettingStatement):
             continue
         if item.name == TIME_NAME:
@@ -186,8 +186,10 @@ def _horizon(item: SettingStatement) -> float:
     return item.high
 
 
-def _reading(
-    found: list[Statement], increments: list[DifferentialTerms], equations: list[EquationStatement]
+def _is_stratonovich(
+    statements: list[Statement],
+    increments: list[DifferentialTerms],
+    equations: list[EquationStatement],
 ) -> bool:
     """Return True for the Stratonovich interpretation, which must be the same for all noises."""
     circled = any(item.stratonovich_noises for item in increments)
@@ -195,9 +197,11 @@ def _reading(
         if circled and item.ito_noises:
             hint = "with ∘ before one noise, every noise needs it (one interpretation for all)"
             raise EquationError(equation.location, "", hint)
-    said = {item.name: item.location for item in found if isinstance(item, InterpretationStatement)}
-    if len(said) > 1 or (circled and "ito" in said):
+    interpretations = {
+        item.name: item.location for item in statements if isinstance(item, InterpretationStatement)
+    }
+    if len(interpretations) > 1 or (circled and "ito" in interpretations):
         raise EquationError(
-            max(said.values()), "", "one interpretation for all: ito or stratonovich"
+            max(interpretations.values()), "", "one interpretation for all: ito or stratonovich"
         )
-    return circled or "stratonovich" in said
+    return circled or "stratonovich" in interpretations

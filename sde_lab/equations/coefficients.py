@@ -34,14 +34,14 @@ def collect_terms(node: Node, noises: frozenset[str]) -> DifferentialTerms:
         EquationError: where the node is not a sum of terms with one differential each.
     """
     splitter = _Splitter(noises | {TIME})
-    found = splitter.split(node)
-    if _BARE in found:
-        rest = found[_BARE]
+    terms = splitter.split(node)
+    if _BARE in terms:
+        rest = terms[_BARE]
         hint = "this term has neither dt nor a noise: multiply it by dt or dW"
         raise EquationError(rest.location, "", hint)
-    plain = frozenset(found) - {TIME} - splitter.circled
+    plain = frozenset(terms) - {TIME} - splitter.circled
     mixed = splitter.circled & splitter.bare
-    return DifferentialTerms(found, frozenset(splitter.circled), plain | mixed)
+    return DifferentialTerms(terms, frozenset(splitter.circled), plain | mixed)
 
 
 class _Splitter:

@@ -65,21 +65,21 @@ class CompiledExpressions:
         inputs.sort(key=lambda node: names.index(node.text))
         constants = [node for node in ordered if node.value is not None]
         rest = [node for node in ordered if node.op != "name" and node.value is None]
-        places = {node: place for place, node in enumerate((*inputs, *constants, *rest))}
+        indices = {node: index for index, node in enumerate((*inputs, *constants, *rest))}
         self.input_indices = tuple(names.index(node.text) for node in inputs)
         self._constants = [node.value for node in constants]
         self._steps = [
-            (_operation(node), tuple(places[part] for part in node.operands)) for node in rest
+            (_operation(node), tuple(indices[part] for part in node.operands)) for node in rest
         ]
         self.operations = len(self._steps)
-        self._outputs = [places[node] for node in nodes]
+        self._outputs = [indices[node] for node in nodes]
 
     def __call__(self, values: Sequence[Tensor]) -> list[Tensor | float]:
         """Evaluate the expressions, given the values of the names at ``input_indices``."""
         slots: list[Any] = [*values, *self._constants]
-        for operation, places in self._steps:
-            if len(places) == 1:
-                slots.append(operation(slots[places[0]]))
+        for operation, indices in self._steps:
+            if len(indices) == 1:
+                slots.append(operation(slots[indices[0]]))
             else:
-                slots.append(operation(slots[places[0]], slots[places[1]]))
-        return [slots[place] for place in self._outputs]
+                slots.append(operation(slots[indices[0]], slots[indices[1]]))
+        return [slots[index] for index in self._outputs]

@@ -125,8 +125,8 @@ class _SympyConverter:
                 below = mul(below, _power(self.tree(factor.base), self.tree(-factor.exp)))
             else:
                 above = mul(above, self.tree(factor))
-        found = above if below == ONE else Node("div", (above, below))
-        return neg(found) if negative else found
+        quotient = above if below == ONE else Node("div", (above, below))
+        return neg(quotient) if negative else quotient
 
 
 def _number(value: Any) -> Node:
@@ -179,7 +179,7 @@ def ito_correction(matrix: Sequence[Sequence[Node]], states: Sequence[str]) -> t
         ArithmeticError: where sympy finds no real expression.
     """
     g = [[to_sympy(entry) for entry in row] for row in matrix]
-    found = []
+    correction = []
     for row in g:
         terms = [
             _one_power(g[j][k] * slope / 2)
@@ -187,8 +187,8 @@ def ito_correction(matrix: Sequence[Sequence[Node]], states: Sequence[str]) -> t
             for j, state in enumerate(states)
             for slope in sympy.Add.make_args(entry.diff(sympy.Symbol(state)))
         ]
-        found.append(from_sympy(sympy.Add(*terms)))
-    return tuple(found)
+        correction.append(from_sympy(sympy.Add(*terms)))
+    return tuple(correction)
 
 
 def _one_power(term: Any) -> Any:

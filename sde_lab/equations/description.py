@@ -58,15 +58,15 @@ def _structure(model: EquationModel) -> str:
 def _shared(model: EquationModel) -> str:
     """Return what makes a general noise neither diagonal, nor additive, nor scalar."""
     states = frozenset(model.components)
-    found = []
+    reasons = []
     if any(sum(map(_there, row)) > 1 for row in model.matrix):
-        found.append("a state has several noises")
+        reasons.append("a state has several noises")
     if any(sum(map(_there, column)) > 1 for column in zip(*model.matrix, strict=True)):
-        found.append("a noise drives several states")
+        reasons.append("a noise drives several states")
     rows = zip(model.components, model.matrix, strict=True)
     if any(entry.depends_on(states - {state}) for state, row in rows for entry in row):
-        found.append("its coefficients depend on other states")
-    return ", ".join(found) or "states and noises do not stand in pairs"
+        reasons.append("its coefficients depend on other states")
+    return ", ".join(reasons) or "states and noises do not stand in pairs"
 
 
 def _listed(words: list[str]) -> str:

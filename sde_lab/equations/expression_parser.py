@@ -59,10 +59,10 @@ class ExpressionParser:
 
     def accept(self, text: str) -> bool:
         """Consume the next token if it is this one; return True if so."""
-        found = self.token.kind != "end" and self.token.text == text
-        if found:
+        matches = self.token.kind != "end" and self.token.text == text
+        if matches:
             self.advance()
-        return found
+        return matches
 
     def expect(self, text: str, why: str) -> Token:
         """Consume the next token, which must be this one, and return it.
@@ -77,35 +77,35 @@ class ExpressionParser:
     def error(self, hint: str) -> EquationError:
         """Return an error at the next token."""
         token = self.token
-        found = f"{token.written} cannot stand here: " if token.kind != "end" else ""
-        return EquationError(token.location, token.written, found + hint)
+        problem = f"{token.written} cannot stand here: " if token.kind != "end" else ""
+        return EquationError(token.location, token.written, problem + hint)
 
     def expression(self) -> Node:
         """Parse a sum, the lowest precedence."""
-        found = self._product()
+        node = self._product()
         while self.token.text in ("+", "-"):
             sign = self.advance()
             op = "add" if sign.text == "+" else "sub"
-            found = self._node(op, (found, self._product()), sign)
-        return found
+            node = self._node(op, (node, self._product()), sign)
+        return node
 
     def _product(self) -> Node:
-        found = self._signed()
+        node = self._signed()
         while self.token.text in _PRODUCTS:
             sign = self.advance()
             if sign.text == "∘" and not is_noise(self.token.text):
                 raise self.error("after ∘ a noise such as dW stands")
-            found = self._node(_PRODUCTS[sign.text], (found, self._signed()), sign)
-        return found
+            node = self._node(_PRODUCTS[sign.text], (node, self._signed()), sign)
+        return node
 
     def _signed(self) -> Node:
         if self.token.text not in ("+", "-"):
             return self._power()
         sign = self.advance()
         self._push_depth(sign)
-        found = self._signed()
+        node = self._signed()
         self._depth -= 1
-        return found if sign.text == "+" else self._node("neg", (found,), sign)
+        return node if sign.text == "+" else self._node("neg", (node,), sign)
 
     def _power(self) -> Node:
         base = self._atom()
@@ -130,10 +130,10 @@ class ExpressionParser:
 
     def _bracket(self) -> Node:
         self._push_depth(self.advance())
-        found = self.expression()
+        node = self.expression()
         self._depth -= 1
         self.expect(")", "an operator or a closing ) works")
-        return found
+        return node
 
     def _name(self) -> Node:
         token = self.advance()
@@ -186,12 +186,12 @@ class ExpressionParser:
             hint = "a division by zero has no value"
         else:
             try:
-                found = Node(op, parts, location=token.location)
+                node = Node(op, parts, location=token.location)
             except (ArithmeticError, ValueError):
                 hint = "this has no finite value"
             else:
-                if abs(found.value or 0.0) <= MAX_NUMBER and found.nested_power <= MAX_NESTED_POWER:
-                    return found
+                if abs(node.value or 0.0) <= MAX_NUMBER and node.nested_power <= MAX_NESTED_POWER:
+                    return node
                 hint = (
                     f"numbers up to {MAX_NUMBER:g} work, nested powers up to {MAX_NESTED_POWER:g}"
                 )

@@ -82,8 +82,8 @@ def power(x: Tensor | float, y: Tensor | float) -> Tensor:
             return x**y if y != -1 else 1.0 / x
     base = x if isinstance(x, Tensor) else torch.full_like(torch.as_tensor(y), x)
     zero = base == 0
-    found = torch.where(zero, 1.0, base) ** y
-    return torch.where(zero, torch.zeros_like(base) ** torch.as_tensor(y).detach(), found)
+    result = torch.where(zero, 1.0, base) ** y
+    return torch.where(zero, torch.zeros_like(base) ** torch.as_tensor(y).detach(), result)
 
 
 FUNCTIONS: Mapping[str, Function] = MappingProxyType(

@@ -62,6 +62,6 @@ def to_latex(name: str) -> str:
 
 def _split(name: str) -> tuple[str, str]:
     """Split an ASCII name into letters and subscript."""
-    found = _PARTS.fullmatch(name)
-    assert found is not None, name
-    return found[1], found[2]
+    match = _PARTS.fullmatch(name)
+    assert match is not None, name
+    return match[1], match[2]

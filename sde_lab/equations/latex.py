@@ -21,10 +21,10 @@ def equation(written: EquationSystem) -> str:
         for noise, coefficient in zip(written.noises, row, strict=True):
             if coefficient != ZERO:
                 terms.append((coefficient, circle + differential(noise)))
-        right = "".join(_term(*term, first=not place) for place, term in enumerate(terms)) or "0"
+        right = "".join(_term(*term, first=not index) for index, term in enumerate(terms)) or "0"
         lines.append(f"d{identifiers.to_latex(state)} = {right}")
     for (i, j), value in written.correlations.items():
-        pair = ", ".join(differential(written.noises[place]) for place in (i, j))
+        pair = ", ".join(differential(written.noises[index]) for index in (i, j))
         lines.append(rf"\mathrm{{corr}}({pair}) = {typeset(value)}")
     return r" \\ ".join(lines)
 

@@ -61,13 +61,13 @@ def statements(text: str) -> list[list[Token]]:
     """
     if len(text) > MAX_TEXT_CHARS:
         head = text[:MAX_TEXT_CHARS]
-        place = SourceLocation(head.count("\n") + 1, MAX_TEXT_CHARS - head.rfind("\n"))
+        location = SourceLocation(head.count("\n") + 1, MAX_TEXT_CHARS - head.rfind("\n"))
         raise EquationError(
-            place,
+            location,
             text[MAX_TEXT_CHARS : MAX_TEXT_CHARS + 8],
             f"at most {MAX_TEXT_CHARS} characters work",
         )
-    found = []
+    token_lists = []
     for number, line in enumerate(text.split("\n"), start=1):
         for character, column in zip(line, range(1, len(line) + 1), strict=True):
             if not character.isprintable() and character not in "\t\u00a0":
@@ -77,48 +77,50 @@ def statements(text: str) -> list[list[Token]]:
         for part in code.split(";"):
             tokens = _tokens(part, number, start)
             if len(tokens) > 1:
-                found.append(tokens)
+                token_lists.append(tokens)
             start += len(part) + 1
-    return found
+    return token_lists
 
 
 def _tokens(part: str, line: int, start: int) -> list[Token]:
     tokens: list[Token] = []
     position = 0
     while position < len(part):
-        place = SourceLocation(line, start + position + 1)
+        location = SourceLocation(line, start + position + 1)
         match = _TOKEN.match(part, position)
         if match is None:
-            raise _refused(part[position], place)
+            raise _refused(part[position], location)
         if match.lastgroup != "space":
-            tokens.append(_token(match, place))
+            tokens.append(_token(match, location))
         position = match.end()
     return [*tokens, Token("end", "", SourceLocation(line, start + len(part.rstrip()) + 1), "")]
 
 
-def _token(match: re.Match[str], place: SourceLocation) -> Token:
+def _token(match: re.Match[str], location: SourceLocation) -> Token:
     written = match[0]
     if match.lastgroup == "sign":
-        return Token("sign", _SAME.get(written, written), place, written)
+        return Token("sign", _SAME.get(written, written), location, written)
     if match.lastgroup == "name":
         name = to_ascii(written)
         if len(written) > _MAX_NAME_CHARS or len(name) > 2 * _MAX_NAME_CHARS:
             hint = f"a name of at most {_MAX_NAME_CHARS} characters works"
-            raise EquationError(place, written[:_MAX_NAME_CHARS], hint)
+            raise EquationError(location, written[:_MAX_NAME_CHARS], hint)
         if "__" in name or name.endswith("_"):
-            raise EquationError(place, written, "a name holds single _ between letters and digits")
-        return Token("name", name, place, written)
+            raise EquationError(
+                location, written, "a name holds single _ between letters and digits"
+            )
+        return Token("name", name, location, written)
     if len(written) > _MAX_NUMBER_CHARS or float(written) > MAX_NUMBER:
         hint = f"a number of at most {_MAX_NUMBER_CHARS} digits, up to {MAX_NUMBER:g}, works"
-        raise EquationError(place, written[:_MAX_NUMBER_CHARS], hint)
+        raise EquationError(location, written[:_MAX_NUMBER_CHARS], hint)
     following = match.string[match.end() : match.end() + 1]
     if following.isalpha() or following == "_":
-        place = SourceLocation(place.line, place.column + len(written))
-        raise EquationError(place, following, f"put * between {written} and what follows")
-    return Token("number", written, place, written)
+        location = SourceLocation(location.line, location.column + len(written))
+        raise EquationError(location, following, f"put * between {written} and what follows")
+    return Token("number", written, location, written)
 
 
-def _refused(character: str, place: SourceLocation) -> EquationError:
+def _refused(character: str, location: SourceLocation) -> EquationError:
     """Return an error that names the character: many look like another one."""
     if character in _HINTS:
         hint = _HINTS[character]
@@ -128,4 +130,4 @@ def _refused(character: str, place: SourceLocation) -> EquationError:
         called = unicodedata.name(character, f"U+{ord(character):04X}").lower()
         hint = f"this is {called}; only Latin and Greek letters and + - * / ** ( ) work here"
     quoted = repr(character) if not character.isprintable() else character
-    return EquationError(place, character, f"{quoted} cannot be read: {hint}")
+    return EquationError(location, character, f"{quoted} cannot be read: {hint}")

@@ -43,8 +43,8 @@ class LinearEquation:
         still = np.zeros(self.size[0])
         nothing = np.zeros(self.size[0] * (self.size[0] + 1 + self.size[1]))
         variations = {
-            name: self._linear(nothing, np.eye(self.size[0])[place])
-            for place, name in enumerate(starts)
+            name: self._linear(nothing, np.eye(self.size[0])[index])
+            for index, name in enumerate(starts)
         }
         for name, slope in self.slopes.items():
             change = self._numbers(slope, values)

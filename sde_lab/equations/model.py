@@ -167,13 +167,13 @@ class EquationModel(Model):
         """Return the values of the expressions side by side, (rows, count) or (1, count)."""
         size = len(self.components)
         values = []
-        for place in program.input_indices:
-            if place < size:
-                values.append(x if size == 1 else x[:, place : place + 1])
-            elif place == size:
+        for index in program.input_indices:
+            if index < size:
+                values.append(x if size == 1 else x[:, index : index + 1])
+            elif index == size:
                 values.append(t.reshape(-1, 1))
             else:
-                values.append(p[self._symbols[place]])
+                values.append(p[self._symbols[index]])
         parts = [
             part if isinstance(part, Tensor) else x.new_full((1, 1), part)
             for part in program(values)
@@ -197,7 +197,7 @@ def _with_zero_noise(matrix: Matrix, size: int) -> Matrix:
 
 def _entries(matrix: Matrix, noise: str) -> list[Node]:
     if noise == "diagonal":
-        return [row[place] for place, row in enumerate(matrix)]
+        return [row[index] for index, row in enumerate(matrix)]
     return [entry for row in matrix for entry in row]
 
 

@@ -68,16 +68,16 @@ def parse_statement(parser: ExpressionParser) -> Statement:
         raise parser.error("a line begins with dx =, a name, or corr(")
     if first.text in ("ito", "stratonovich"):
         parser.advance()
-        found: Statement = InterpretationStatement(first.text, first.location)
+        statement: Statement = InterpretationStatement(first.text, first.location)
     elif first.text == "corr":
-        found = _correlation(parser)
+        statement = _correlation(parser)
     elif parser.has_differentials():
-        found = _equation(parser)
+        statement = _equation(parser)
     else:
-        found = _setting(parser)
+        statement = _setting(parser)
     if parser.token.kind != "end":
         raise parser.error("the line should end here")
-    return found
+    return statement
 
 
 def _equation(reader: ExpressionParser) -> EquationStatement:
@@ -150,8 +150,8 @@ def _number(reader: ExpressionParser) -> float:
     return node.value
 
 
-def _require_order(place: SourceLocation, value: float | None, low: float, high: float) -> None:
+def _require_order(location: SourceLocation, value: float | None, low: float, high: float) -> None:
     if not low < high:
-        raise EquationError(place, "", f"the range [{low:g}, {high:g}] is empty")
+        raise EquationError(location, "", f"the range [{low:g}, {high:g}] is empty")
     if value is not None and not low <= value <= high:
-        raise EquationError(place, "", f"{value:g} lies outside [{low:g}, {high:g}]")
+        raise EquationError(location, "", f"{value:g} lies outside [{low:g}, {high:g}]")

@@ -19,7 +19,12 @@ from sde_lab.studies.benchmark.trial import TrialResult
 
 REPLAY = "replay"
 SUMMED = "summed"
-SERIES_INDICES: Mapping[str, int] = {name: k for k, name in enumerate(reversed(tuple(METHODS)))}
+SERIES_INDICES: Mapping[str, int] = {
+    name: k
+    for k, name in enumerate(
+        (REPLAY, *(name for name in reversed(tuple(METHODS)) if name != REPLAY))
+    )
+}
 """Colour and symbol of each method, as a palette index; replay has the first."""
 MAX_LINE_CHARS = 18
 """Characters to a line of a method's title beside its bar."""

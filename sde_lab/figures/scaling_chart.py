@@ -15,7 +15,18 @@ from sde_lab.studies.benchmark.cost_model import FITTED, slope
 from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.trial import TrialResult
 
-_SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "circle-open")
+_SYMBOLS = (
+    "circle",
+    "square",
+    "diamond",
+    "cross",
+    "x",
+    "triangle-up",
+    "star",
+    "circle-open",
+    "square-open",
+)
+"""Of the methods, by their index: each is told from the others without its colour too."""
 
 
 def scaling_chart(results: Sequence[TrialResult], study: str, theme: Theme) -> dict[str, Any]:
@@ -33,7 +44,7 @@ def scaling_chart(results: Sequence[TrialResult], study: str, theme: Theme) -> d
     for name in METHODS:
         points = [r for r in results if (r.method, r.study, r.status) == (name, study, "measured")]
         if points:
-            traces += _way(name, points, study, theme)
+            traces += _method_traces(name, points, study, theme)
     size = theme.font_size
     layout = theme.layout(
         xaxis=theme.axis(title=study, type="log", dtick=1),
@@ -46,7 +57,9 @@ def scaling_chart(results: Sequence[TrialResult], study: str, theme: Theme) -> d
     return {"data": traces, "layout": layout}
 
 
-def _way(name: str, points: Sequence[TrialResult], study: str, theme: Theme) -> list[Trace]:
+def _method_traces(
+    name: str, points: Sequence[TrialResult], study: str, theme: Theme
+) -> list[Trace]:
     index, title = SERIES_INDICES[name], METHODS[name].title
     colour = theme.series_colour(index)
     x = np.array([getattr(p, study) for p in points], dtype=np.float64)

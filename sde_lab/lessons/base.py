@@ -1,4 +1,4 @@
-"""What a lesson is: a question, something to move, something to watch, and the reason."""
+"""A lesson: a question, what to move, what to watch, and the answer."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sde_lab.scenario import Scenario
 
 @dataclass(frozen=True)
 class LessonFigure:
-    """A figure of the lesson's own, in the place of the sensitivities.
+    """A figure that a lesson shows instead of the sensitivities.
 
     Attributes:
-        study: scenario → what the figure shows; asked once per scenario.
-        draw: what was found, whether the answer is hidden → ``data`` and ``layout``.
-        alt_text: what the figure shows, in words.
-        samples: as many of the scenario's samples as the study takes.
+        study: scenario → data of the figure; called once per scenario.
+        draw: data, whether the answer is hidden, theme → Plotly's ``data`` and ``layout``.
+        alt_text: text alternative of the figure, for screen readers.
+        samples: largest number of the scenario's samples that the study uses.
     """
 
     study: Callable[[Scenario], Any]
@@ -33,15 +33,15 @@ class Lesson:
 
     Attributes:
         title: a few words; names the lesson in a link, so it must stay.
-        question: what the class guesses.
+        question: what to predict before moving anything.
         move: what to move.
         watch: where to look while it moves.
-        answer: what there was to see, and why.
-        equation: the same in LaTeX.
+        answer: what can be seen, and why.
+        equation: the answer as a formula, in LaTeX.
         scenario: what the page opens with, in values that its sliders offer.
-        columns: the sensitivities on show, by name.
+        columns: the Jacobian columns that are shown, by name.
         cursor: time cursor, in percent of the horizon.
-        figure: a figure in the place of the sensitivities.
+        figure: a figure instead of the sensitivities, or None.
     """
 
     title: str

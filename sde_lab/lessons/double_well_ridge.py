@@ -1,15 +1,16 @@
-"""On the ridge of the double well, the least nudge decides."""
+"""Sensitivity to the initial value at the unstable fixed point of the double well."""
 
 from sde_lab.lessons.base import Lesson
 from sde_lab.scenario import Scenario
 
 LESSON = Lesson(
     title="On the ridge",
-    question="A marble on the ridge between two valleys, or one in a valley: which feels a nudge?",
-    move="**x₀** from 0, the ridge, to 1, the valley. Then back to 0, and **σ** down to 0.05.",
-    watch="The scale of **∂X/∂x₀**: ten and more on the ridge, below 1 in the valley.",
-    answer="While a path is on the ridge, any distance grows like $e^{at}$; once it rolls down, it"
-    " shrinks again. Less noise keeps paths on the ridge for longer, and a nudge decides more.",
+    question="On the ridge between two wells, or in a well: where does a change of x₀ matter?",
+    move="**x₀** from 0, the ridge, to 1, the well. Then back to 0, and **σ** down to 0.05.",
+    watch="The scale of **∂X/∂x₀**: its mean exceeds 10 on the ridge; in the well it is at most 1.",
+    answer="At x = 0 the drift's derivative is a > 0: near it a perturbation grows like $e^{at}$."
+    " Where |X| exceeds √(a/(3b)) the derivative is negative and the perturbation decays. Less"
+    " noise keeps paths near 0 for longer, so the mean sensitivity is larger.",
     equation=r"\frac{\partial X_t}{\partial x_0} ="
     r" \exp\int_0^t \left(a - 3bX_s^2\right) ds",
     scenario=Scenario(

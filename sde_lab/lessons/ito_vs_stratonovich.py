@@ -1,4 +1,4 @@
-"""Itô and Stratonovich: two readings of the same symbols."""
+"""Itô and Stratonovich: two interpretations of the same equation."""
 
 from sde_lab.lessons.base import Lesson
 from sde_lab.scenario import Scenario
@@ -6,12 +6,12 @@ from sde_lab.scenario import Scenario
 LESSON = Lesson(
     title="Itô or Stratonovich",
     question="Growth rate 0, only noise. Does a typical path rise, fall, or stay where it is?",
-    move="**μ** from 0 to 0.5, which is ½σ². Then **Scheme**: Heun, of Stratonovich's reading.",
-    watch="The **dark band**, which holds the middle half of the paths, and the **mean**.",
-    answer="Read as Itô's, σX dW keeps the mean in place and lets the middle path sink. With"
-    " μ = ½σ² the middle stays and the mean rises: that is σX dW as Stratonovich reads it. Heun"
-    " changes nothing, because the laboratory hands it the drift less ½σ²X: same equation, same"
-    " paths.",
+    move="**μ** from 0 to 0.5, which is ½σ². Then **Scheme**: Heun (Stratonovich interpretation).",
+    watch="The **dark band**, which holds the central 50 % of the paths, and the **mean**.",
+    answer="In the Itô interpretation of σX dW the mean is constant and the median falls. With"
+    " μ = ½σ² the median is constant and the mean rises: that is the Stratonovich interpretation."
+    " Heun gives the same paths up to the discretisation error, as its drift is converted, to"
+    " μX − ½σ²X.",
     equation=r"\sigma X\circ dW = \sigma X\,dW + \tfrac12\sigma^2 X\,dt,\qquad"
     r" \mathrm{median}\,X_t = x_0\,e^{(\mu - \sigma^2/2)\,t}",
     scenario=Scenario(

@@ -1,4 +1,4 @@
-"""A payoff with a kink can be differentiated path by path; one with a jump cannot."""
+"""The pathwise delta is unbiased for a call option; for a digital option it is 0."""
 
 from sde_lab.figures.payoffs import payoff_deltas_chart
 from sde_lab.lessons.base import Lesson, LessonFigure
@@ -7,13 +7,14 @@ from sde_lab.studies.payoffs import payoff_study
 
 LESSON = Lesson(
     title="A kink and a jump",
-    question="One bet pays X − K if X ends above K, another pays 1. May the mean payoff be"
-    " differentiated path by path?",
+    question="A call option pays X − K if X ends above K, a digital option pays 1. Does the"
+    " pathwise estimator give the derivative of the mean payoff?",
     move="**σ** down to 0.1, **samples** up to 20 000, **Scheme**, **New seed**.",
-    watch="The solid line (path by path) against the dots (start moved by ± 2 %, same noise).",
-    answer="A kink is crossed by few paths, and each pays a little: differentiating path by path is"
-    " right. A jump hides the few paths that a nudge carries across it: along every single path"
-    " the derivative is 0, and so is their mean, whatever the truth.",
+    watch="Pathwise estimator (solid) and finite difference (dots: x₀ ± 2 %, same noise).",
+    answer="The call's payoff is continuous (Lipschitz), and differentiable but at X = K, which has"
+    " probability 0: the pathwise estimator is unbiased. The digital payoff is discontinuous: its"
+    " derivative is 0 along almost every path, so the estimate is 0, but the derivative of the"
+    " mean is not.",
     equation=r"\frac{\partial}{\partial x_0}\mathrm{E}\,(X_T - K)^+ ="
     r" \mathrm{E}\!\left[1_{X_T > K}\,\frac{\partial X_T}{\partial x_0}\right]",
     scenario=Scenario(
@@ -27,8 +28,8 @@ LESSON = Lesson(
     figure=LessonFigure(
         study=payoff_study,
         draw=payoff_deltas_chart,
-        alt_text="Sensitivity of two mean payoffs to the start over the strike K: path by path, by"
-        " moving the start, and exact",
+        alt_text="Derivative of two mean payoffs with respect to x₀ over the strike K: pathwise"
+        " estimator, finite difference, and exact",
         samples=20_000,
     ),
 )

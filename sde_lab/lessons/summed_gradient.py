@@ -1,4 +1,4 @@
-"""The gradient-sum trap: one number where a curve was asked for."""
+"""The summed gradient: autograd.grad returns one number, not the derivative at each time."""
 
 from sde_lab.figures.summed_gradient import summed_gradient_chart
 from sde_lab.lessons.base import Lesson, LessonFigure
@@ -7,13 +7,13 @@ from sde_lab.studies.summed_gradient import summed_gradient
 
 LESSON = Lesson(
     title="The summed gradient",
-    question="PyTorch gives one number, above 11, for a path's gradient by its start. But ∂X/∂x₀"
+    question="autograd.grad of a path with respect to x₀ returns one number, above 11. But ∂X/∂x₀"
     " is 1 at most?",
     move="**Steps** from 25 to 50 to 100; then **samples** from 1 to 10.",
     watch="**autograd's number** on the right: it grows with both.",
-    answer="A backward pass needs one number to start from, so it adds up whatever it is given: the"
-    " derivatives at all times, of all samples. One bar for each time is what was wanted, and"
-    " what this laboratory computes.",
+    answer="A backward pass computes a vector-Jacobian product. With a vector of ones it is the sum"
+    " of the derivatives at all times, of all samples. The bars are the derivatives at each time,"
+    " the entries of the Jacobian.",
     equation=r"\texttt{grad(X, x0, ones\_like(X))} ="
     r" \sum_{n}\sum_{k} \frac{\partial X_{t_k}^{(n)}}{\partial x_0}",
     scenario=Scenario(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from sde_lab.compiled.kernel import Kernel, KernelCache, Key, available
 from sde_lab.compiled.run import Tables, fits, run_kernel
+from sde_lab.compiled.source import StepSource, TooLongError, write
 from sde_lab.equations.model import EquationModel, parse_sde
 from sde_lab.errors import ScenarioError
 from sde_lab.models.base import Model
@@ -71,7 +73,9 @@ def compiled_tables(
     kernel = find_kernel(scenario, wait=wait)
     if kernel is None:
         return None
-    return run_kernel(kernel, scenario, indices, first_sample)
+    return replace(
+        run_kernel(kernel, scenario, indices, first_sample), difference=kernel.difference
+    )
 
 
 @records_graph
@@ -120,6 +124,39 @@ def find_kernel(
     return kernel if kernel is not None and fits(kernel, scenario) else None
 
 
+def why_not_compiled(scenario: Scenario) -> str | None:
+    """Return why a scenario has no compiled loop, or None where it has one."""
+    if not available():
+        return "numba is not installed"
+    if scenario.device != "cpu":
+        return "compiled loops run on the CPU"
+    try:
+        return None if _write_source(scenario) else "the model does not state its equation as text"
+    except TooLongError as error:
+        return str(error)
+
+
+def generated_code(scenario: Scenario) -> str:
+    """Return the source of the loop that is compiled for a scenario and all its columns.
+
+    Raises:
+        TooLongError: if a step has too many operations.
+        ValueError: if the model does not state its equation as text.
+    """
+    source = _write_source(scenario)
+    if source is None:
+        raise ValueError(f"{scenario.model!r} does not state its equation as text")
+    return source.text
+
+
+def _write_source(scenario: Scenario) -> StepSource | None:
+    model = equation_of(scenario.model_spec)
+    if model is None:
+        return None
+    columns = equation_columns(scenario.model_spec, model)
+    return write(model, scenario.scheme_spec, columns)
+
+
 def replay_seconds(scenario: Scenario, columns: int) -> float:
     """Return about how long torchsde and replay take for paths and their derivatives.
 
@@ -133,8 +170,13 @@ def replay_seconds(scenario: Scenario, columns: int) -> float:
     return scenario.steps * cost * (STEP_SECONDS + numbers * NUMBER_SECONDS)
 
 
-def _agrees_with_replay(key: Key, kernel: Kernel) -> bool:
-    """Return whether a kernel gives the numbers of replay on a few steps of a few samples."""
+def _difference_from_replay(key: Key, kernel: Kernel) -> float | None:
+    """Compare a kernel with torchsde and replay on a few steps of a few samples.
+
+    Returns:
+        The largest difference, relative to the largest number of its table; None, and a line in
+        the log, if it is more than rounding explains.
+    """
     scenario = Scenario(
         model=key.model,
         scheme=key.scheme,
@@ -149,13 +191,23 @@ def _agrees_with_replay(key: Key, kernel: Kernel) -> bool:
     # The kernel's layout: states (T, D, N), one such table per column.
     derivatives = replay(paths)[..., order].permute(3, 0, 2, 1)
     expected = [paths.values.permute(0, 2, 1), *derivatives]
-    same = all(
-        _close(table, reference.numpy(), np.finfo(key.dtype).eps)
+    pairs = [
+        (table, reference.numpy())
         for table, reference in zip([tables.states, *tables.derivatives], expected, strict=True)
-    )
-    if not same:
+    ]
+    eps = np.finfo(key.dtype).eps
+    if not all(_close(table, reference, eps) for table, reference in pairs):
         _LOG.warning("compiled %.200r with %s differs from replay", key.model, key.scheme)
-    return same
+        return None
+    return max(_relative_difference(table, reference) for table, reference in pairs)
+
+
+def _relative_difference(values: NDArray[np.floating], expected: NDArray[np.floating]) -> float:
+    """Return the largest difference of finite numbers, relative to the largest of them."""
+    finite = np.isfinite(values) & np.isfinite(expected)
+    scale = np.max(np.abs(expected), where=finite, initial=0.0)
+    apart = np.max(np.abs(values - expected, where=finite, out=np.zeros_like(values)), initial=0.0)
+    return float(apart / scale) if scale > 0.0 else 0.0
 
 
 def _close(values: NDArray[np.floating], expected: NDArray[np.floating], eps: np.floating) -> bool:
@@ -163,4 +215,4 @@ def _close(values: NDArray[np.floating], expected: NDArray[np.floating], eps: np
     return bool(np.allclose(values, expected, rtol=tolerance, atol=tolerance, equal_nan=True))
 
 
-_CACHE = KernelCache(_agrees_with_replay)
+_CACHE = KernelCache(_difference_from_replay)

@@ -21,7 +21,7 @@ from sde_lab.sensitivity.recording import records_graph
 from sde_lab.solver.allocation import empty_tensor
 from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.simulate import Paths
-from sde_lab.solver.step_time import TimeMap, make_sde, one_step
+from sde_lab.solver.step_time import InitialValueProblem, TimeMap, make_sde, one_step
 
 BLOCK_ROWS = 2**18
 """Steps × samples linearised at once: small enough for the caches, large enough to hide Python."""
@@ -96,8 +96,9 @@ def _linearise_block(paths: Paths, block: StepBlock, table: Tensor) -> Tensor:
     named = dict(zip(scenario.parameters, leaves, strict=True))
     time_map = _time_map(paths, block, x) if model.time_dependent else _identity_time_map
     sde = make_sde(model, named, scheme.interpretation)
-    after = one_step(sde, scheme, x, _noise_rows(paths.noise, block), scenario.step, time_map)
-    return linearise_steps(after, x, leaves, block, table)
+    noise = _noise_rows(paths.noise, block)
+    step = InitialValueProblem(sde, scheme, x, noise, scenario.step, time_map)
+    return linearise_steps(one_step(step), x, leaves, block, table)
 
 
 def blocks(steps: int, samples: int) -> Iterator[StepBlock]:

@@ -12,7 +12,7 @@ from sde_lab.sensitivity.replay import StepBlock, accumulate_tangents, blocks, r
 from sde_lab.sensitivity.torchsde_problem import Brownian, TorchsdeProblem, build_problem
 from sde_lab.solver.autograd_mode import autograd_mode
 from sde_lab.solver.brownian import BrownianIncrements
-from sde_lab.solver.step_time import integrate, one_step
+from sde_lab.solver.step_time import InitialValueProblem, integrate, one_step
 
 
 def sdeint_jacobian(
@@ -71,7 +71,9 @@ def _integrate(problem: TorchsdeProblem) -> Tensor:
             return torch.lerp(grid[k], grid[k + 1], float(u) - k)
 
         sde, step = problem.equation([]), float(steps[0])
-        return integrate(sde, problem.scheme, problem.y0, problem.noise, step, time_map)
+        return integrate(
+            InitialValueProblem(sde, problem.scheme, problem.y0, problem.noise, step, time_map)
+        )
     states = [problem.y0]
     for k in range(len(steps)):
         states.append(_step(problem, _step_block(problem, k), states[-1], []))
@@ -102,7 +104,8 @@ def _step(problem: TorchsdeProblem, block: StepBlock, x: Tensor, leaves: list[Te
     def time_map(u: Tensor) -> Tensor:
         return torch.lerp(start, stop, float(u))
 
-    return one_step(problem.equation(leaves), problem.scheme, x, noise, step, time_map)
+    sde = problem.equation(leaves)
+    return one_step(InitialValueProblem(sde, problem.scheme, x, noise, step, time_map))
 
 
 def _replay(problem: TorchsdeProblem, states: Tensor) -> Tensor:

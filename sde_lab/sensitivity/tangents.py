@@ -19,7 +19,13 @@ from sde_lab.models.base import Model
 from sde_lab.schemes import Scheme
 from sde_lab.solver.autograd_mode import autograd_mode, outside_inference
 from sde_lab.solver.brownian import BrownianIncrements
-from sde_lab.solver.step_time import SDE, TimeMap, integrate_with_callback, make_sde
+from sde_lab.solver.step_time import (
+    SDE,
+    InitialValueProblem,
+    TimeMap,
+    integrate_with_callback,
+    make_sde,
+)
 
 STEPS_PER_SOLVE = 16
 """Steps of one call of the solver: in a longer graph each backward pass through its end slows."""
@@ -112,9 +118,10 @@ def _solve_steps(
         start = tangents.start_from(x)
         noise = batch.noise(first, last).outside_inference()
         time_map = _time_map(batch, first)
-        integrate_with_callback(
-            tangents.equation, batch.scheme, start, noise, batch.step, time_map, on_state
+        problem = InitialValueProblem(
+            tangents.equation, batch.scheme, start, noise, batch.step, time_map
         )
+        integrate_with_callback(problem, on_state)
     return x
 
 

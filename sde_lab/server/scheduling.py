@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
@@ -56,12 +56,15 @@ def is_slow(scenario: Scenario) -> bool:
     return scenario.steps * _evaluation_cost(scenario) > MAX_INTERACTIVE_STEPS
 
 
-def run_study(study: Callable[[Scenario], T], scenario: Scenario) -> T:
-    """Return ``study(scenario)``, computed in the interactive process or, if slow, the background.
+def run_study(study: Callable[..., T], scenario: Scenario, *args: Any) -> T:
+    """Return ``study(scenario, *args)``, computed in the interactive process.
+
+    What is slow for any number of samples is computed in the background instead, in turns.
 
     Args:
         study: a function that can be imported; its result is pickled.
-        scenario: what it is given.
+        scenario: its first argument, whose cost decides.
+        args: further arguments.
 
     Raises:
         ScenarioError: if the scenario is over the memory budget, or the server ended the run.
@@ -69,10 +72,10 @@ def run_study(study: Callable[[Scenario], T], scenario: Scenario) -> T:
     """
     check_memory(scenario)
     if not is_slow(scenario):
-        return run_interactive(study, scenario)
+        return run_interactive(study, scenario, *args)
     with acquire_slot():
         try:
-            return background_worker().call(study, scenario)
+            return background_worker().call(study, scenario, *args)
         except WorkerDiedError:
             hint = "the server ended this to save its memory; fewer steps would fit"
             raise ScenarioError("steps", scenario.steps, hint) from None

@@ -13,7 +13,7 @@ from sde_lab.models.base import ParameterTensors
 from sde_lab.scenario import Scenario
 from sde_lab.solver.autograd_mode import autograd_mode, outside_inference
 from sde_lab.solver.brownian import BrownianIncrements, sample_increments
-from sde_lab.solver.step_time import TimeMap, integrate, make_sde
+from sde_lab.solver.step_time import InitialValueProblem, TimeMap, integrate, make_sde
 
 
 @dataclass(frozen=True)
@@ -138,4 +138,4 @@ def solve(
     sde = make_sde(scenario.model_spec, parameters, scheme.interpretation)
     step = scenario.step
     clock: TimeMap = (lambda u: u * step) if scenario.model_spec.time_dependent else (lambda u: u)
-    return integrate(sde, scheme, x0, noise, step, clock)
+    return integrate(InitialValueProblem(sde, scheme, x0, noise, step, clock))

@@ -81,65 +81,56 @@ def make_sde(model: Model, parameters: ParameterTensors, interpretation: Interpr
     )
 
 
-def integrate(
-    sde: SDE,
-    scheme: Scheme,
-    x0: Tensor,
-    noise: BrownianIncrements,
-    step: float | Tensor,
-    time_map: TimeMap,
-) -> Tensor:
-    """Solve the SDE over all steps of the noise.
+@dataclass(frozen=True)
+class InitialValueProblem:
+    """An SDE with all that the solver needs to take its steps.
 
-    Args:
+    Attributes:
         sde: the equation, already in the scheme's interpretation.
         scheme: the scheme.
         x0: initial states, (rows, D).
         noise: increments (and areas) of shape (steps, rows, M).
         step: length Δ of a step in real time; a number or (rows, 1).
         time_map: real time at step time u.
+    """
+
+    sde: SDE
+    scheme: Scheme
+    x0: Tensor
+    noise: BrownianIncrements
+    step: float | Tensor
+    time_map: TimeMap
+
+
+def integrate(problem: InitialValueProblem) -> Tensor:
+    """Solve the problem over all steps of its noise.
 
     Returns:
         States at steps 0, 1, …, K: (K + 1, rows, D), with a graph where autograd records.
     """
     # A graph needs every state as it was: no in-place writes to one table while autograd records.
-    states = _ListSink() if torch.is_grad_enabled() else _TensorSink(noise, x0)
-    integrate_with_callback(sde, scheme, x0, noise, step, time_map, states.append)
+    states = _ListSink() if torch.is_grad_enabled() else _TensorSink(problem.noise, problem.x0)
+    integrate_with_callback(problem, states.append)
     return states.stacked()
 
 
-def integrate_with_callback(
-    sde: SDE,
-    scheme: Scheme,
-    x0: Tensor,
-    noise: BrownianIncrements,
-    step: float | Tensor,
-    time_map: TimeMap,
-    on_state: OnState,
-) -> None:
+def integrate_with_callback(problem: InitialValueProblem, on_state: OnState) -> None:
     """Solve as :func:`integrate` does, but call ``on_state`` with each state and store nothing.
 
     ``on_state`` gets the states (rows, D) at each of the steps 0, 1, …, K, before the step from
     there begins. It may change the equation's parameters for that step, except at 0, where the
     solver has evaluated the equation before.
     """
-    on_state(_last_state(sde, scheme, x0, noise, step, time_map, on_state))
+    on_state(_last_state(problem, on_state))
 
 
-def one_step(
-    sde: SDE,
-    scheme: Scheme,
-    x0: Tensor,
-    noise: BrownianIncrements,
-    step: float | Tensor,
-    time_map: TimeMap,
-) -> Tensor:
-    """Apply the scheme's step map Φ once; arguments as for :func:`integrate` with one step.
+def one_step(problem: InitialValueProblem) -> Tensor:
+    """Apply the scheme's step map Φ once: the noise is that of one step.
 
     Returns:
         States after the step, (rows, D).
     """
-    return _last_state(sde, scheme, x0, noise, step, time_map, None)
+    return _last_state(problem, None)
 
 
 def as_torchsde(
@@ -150,26 +141,19 @@ def as_torchsde(
     return _StepTimeSDE(sde, step, time_map, table, None), table
 
 
-def _last_state(
-    sde: SDE,
-    scheme: Scheme,
-    x0: Tensor,
-    noise: BrownianIncrements,
-    step: float | Tensor,
-    time_map: TimeMap,
-    on_state: OnState | None,
-) -> Tensor:
+def _last_state(problem: InitialValueProblem, on_state: OnState | None) -> Tensor:
     """Return the states after the last step, and call ``on_state`` with those before each step.
 
     Asked for every time, the solver interpolates to each and stacks them, which costs a third of a
     long run; asked for the last time only, it takes the same steps.
     """
-    table = _TabulatedBrownian(noise)
-    step_time_sde = _StepTimeSDE(sde, step, time_map, table, on_state)
+    x0, scheme = problem.x0, problem.scheme
+    table = _TabulatedBrownian(problem.noise)
+    step_time_sde = _StepTimeSDE(problem.sde, problem.step, problem.time_map, table, on_state)
     first_and_last: Tensor = torchsde.sdeint(
         step_time_sde,
         x0,
-        torch.tensor([0, len(noise.increments)], dtype=x0.dtype, device="cpu"),
+        torch.tensor([0, len(problem.noise.increments)], dtype=x0.dtype, device="cpu"),
         bm=table,
         method=scheme.method,
         dt=1.0,

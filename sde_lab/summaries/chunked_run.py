@@ -7,6 +7,8 @@ and their noise does not depend on their number: the numbers are those of a sing
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from sde_lab import memory
@@ -32,7 +34,6 @@ class ChunkedRun:
     Attributes:
         scenario: the scenario.
         done: number of samples simulated so far.
-        engine: engine of the last chunk, "compiled" or "torchsde".
 
     Raises:
         ScenarioError: if even the displayed times do not fit the memory budget, or the engine does
@@ -42,13 +43,19 @@ class ChunkedRun:
     def __init__(self, scenario: Scenario, engine: str | None = None) -> None:
         check_memory(scenario)
         self._engine = chosen_engine(engine)
-        self.engine = "torchsde"
+        self._engines_used: dict[str, None] = {}
+        self._difference: float | None = None
         self.scenario = scenario
         self.done = 0
         self._indices = display_indices(scenario.steps)
         shape = (len(self._indices), len(scenario.initial), scenario.samples)
         columns = 1 + len(scenario.model_spec.jacobian_columns)
         self._tables = [np.empty(shape, dtype=scenario.dtype) for _ in range(columns)]
+
+    @property
+    def engine(self) -> str:
+        """Engines of the chunks so far: "compiled", "torchsde", or both in order of use."""
+        return ", ".join(self._engines_used) or "torchsde"
 
     @property
     def finished(self) -> bool:
@@ -72,10 +79,11 @@ class ChunkedRun:
             wait = self._engine == "compiled"
             compiled = compiled_tables(part, self._indices, self.done, wait=wait)
         if compiled is not None:
-            self.engine = "compiled"
+            self._engines_used["compiled"] = None
+            self._difference = compiled.difference
             parts = [compiled.states, *compiled.derivatives]
         else:
-            self.engine = "torchsde"
+            self._engines_used["torchsde"] = None
             parts = self._run_torchsde(part)
         for table, values in zip(self._tables, parts, strict=True):
             table[..., chunk] = values
@@ -93,7 +101,11 @@ class ChunkedRun:
         """Return the summary of the samples done so far, with their number as ``samples``."""
         scenario = self.scenario.replace(samples=max(self.done, 1))
         tables = [table[..., : self.done] for table in self._tables]
-        return summarise_tables(scenario, self.scenario.model_spec.jacobian_columns, tables)
+        return replace(
+            summarise_tables(scenario, self.scenario.model_spec.jacobian_columns, tables),
+            engine=self.engine,
+            engine_difference=self._difference,
+        )
 
 
 def check_memory(scenario: Scenario) -> None:

@@ -78,6 +78,10 @@ class Summary:
         paths: the first finite sample paths, (T, S, D), S at most 30.
         kept: number of finite samples, on which the statistics of the state rest.
         exploded: number of samples that diverged (Inf or NaN), excluded from them.
+        engine: what computed it: "torchsde", "compiled", or "torchsde, compiled" where the compiled
+            loop became ready in between.
+        engine_difference: largest difference between the compiled loop and torchsde when the loop
+            was checked, relative to the largest number; None for torchsde.
         excluded: column name → number of samples excluded from that column's statistics: those that
             diverged, and those whose derivative is not finite.
     """
@@ -91,6 +95,8 @@ class Summary:
     paths: Array
     kept: int
     exploded: int
+    engine: str = "torchsde"
+    engine_difference: float | None = None
     excluded: Mapping[str, int] = field(default_factory=dict)
 
     def index_nearest(self, fraction: float) -> int:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -14,30 +11,7 @@ from sde_lab.app.state.scenario_code import encode_scenario
 from sde_lab.app.state.url_state import scheme_key
 from sde_lab.schemes import fitting_schemes
 from sde_lab.summaries.chunked_run import simulate_summary
-
-APP = str(Path(__file__).parents[2] / "app.py")
-
-
-def opened(**query: Any) -> AppTest:
-    """The app, opened with this in the address bar."""
-    app = AppTest.from_file(APP, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name.replace("__", ".")] = str(value)
-    return app.run()
-
-
-def shown(app: AppTest) -> lab.Summary:
-    """What the page shows."""
-    assert not app.exception
-    return app.session_state["good"]
-
-
-def widget(app: AppTest, key: str) -> Any:
-    """The widget with this key, of whatever kind."""
-    kinds = ("slider", "select_slider", "selectbox", "number_input", "button", "toggle")
-    found = [w for kind in kinds for w in getattr(app, kind) if w.key == key]
-    assert len(found) == 1, key
-    return found[0]
+from tests.support.app_pages import APP, opened, readout_of, shown, widget
 
 
 def test_default_is_the_question_this_project_came_from() -> None:
@@ -211,8 +185,17 @@ def test_a_hidden_answer_is_nowhere_on_the_page() -> None:
     assert not app.exception
 
 
-def readout_of(app: AppTest) -> str:
-    """The row of figures, as HTML."""
-    bodies = [html.proto.body for html in app.get("html")]
-    (found,) = [body for body in bodies if body.startswith('<div class="lab-figures">')]
-    return str(found)
+def test_the_engine_is_a_choice_that_stands_in_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDE_LAB_ENGINE", "compiled")
+    # Here, not in the interactive process, which has another environment.
+    monkeypatch.setattr(
+        "sde_lab.server.scheduling.run_interactive", lambda function, *args: function(*args)
+    )
+    app = opened(samples=50, seed=4)
+    assert shown(app).engine == "compiled"
+    assert any("compiled loop differed from torchsde by" in text.value for text in app.caption)
+    other = opened(samples=50, seed=4, engine="torchsde")
+    assert shown(other).engine == "torchsde"
+    assert any("Computed by torchsde" in text.value for text in other.caption)
+    one, two = shown(app).states[0], shown(other).states[0]
+    np.testing.assert_allclose(one.mean, two.mean, atol=1e-6)

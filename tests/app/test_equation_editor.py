@@ -12,7 +12,7 @@ from sde_lab.app.components.equation_editor import DEFAULT_TEXT
 from sde_lab.app.state.options import CUSTOM_MODEL_LABEL
 from sde_lab.app.state.widget_keys import parameter_key
 from sde_lab.equations.examples import EXAMPLES
-from tests.app.test_app import APP, opened, shown, widget
+from tests.support.app_pages import APP, opened, shown, widget
 
 OTHER = "dX = a*(b - X)*dt + sigma*sqrt(abs(X))*dW; a = 1 in [0, 5]; b = 2 in [0, 4]"
 

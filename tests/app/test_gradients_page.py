@@ -15,8 +15,9 @@ from sde_lab.app.state.options import CUSTOM_MODEL_LABEL
 from sde_lab.equations.examples import EXAMPLES, Example
 from sde_lab.studies.benchmark.listing import runnable_listing
 from sde_lab.studies.benchmark.registry import METHODS
-from tests.conftest import ROOT, settle
 from tests.support.brief_benchmark import make_brief
+from tests.support.browser import settle
+from tests.support.server import ROOT
 
 PAGE = "sde_lab/app/routes/gradients.py"
 DRAWN = "() => document.querySelectorAll('.lab-chart .main-svg').length >= 1"

@@ -17,11 +17,12 @@ from sde_lab.figures.serialize import figure_to_json
 from sde_lab.figures.theme import Theme
 from sde_lab.lessons import LESSONS
 from sde_lab.lessons.base import Lesson
+from sde_lab.solver.simulate import brownian_increments
 from sde_lab.studies.payoffs import payoff_study
 from sde_lab.studies.summed_gradient import summed_gradient
 from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.summaries.summary import Bands
-from tests.app.test_app import APP, shown, widget
+from tests.support.app_pages import APP, shown, widget
 
 FAR = 4.5
 """Standard errors beyond which a deviation is no chance: 7 in a million."""
@@ -127,14 +128,14 @@ def _(scene: lab.Scenario) -> None:
     for steps in (25, 50, 100, 200):
         scenario = scene.replace(steps=steps)
         found, theory = simulate_summary(scenario).states[0], lab.exact_laws(scenario)
-        spread, exact = (math.sqrt(law.variance[-1, 0]) for law in (theory.scheme, theory))
-        assert abs(found.std[-1] - spread) < FAR * found.std_error[-1]
+        of_scheme, exact = (law.variance[-1, 0] for law in (theory.scheme, theory))
+        assert abs(found.std[-1] - math.sqrt(of_scheme)) < FAR * found.std_error[-1]
         if steps == 25:
-            assert found.std[-1] - exact > 20 * found.std_error[-1]
-            assert 4 * spread**2 * 2 == pytest.approx(1 / (1 - 4 * scenario.step / 2), rel=1e-6)
+            assert found.std[-1] - math.sqrt(exact) > 20 * found.std_error[-1]
+            assert of_scheme == pytest.approx(0.125 / (1 - 4 * scenario.step / 2), rel=1e-6)
             few = simulate_summary(scenario.replace(samples=1000)).states[0]
-            assert few.std[-1] - exact > FAR * few.std_error[-1]
-        excess.append(spread**2 - exact**2)
+            assert few.std[-1] - math.sqrt(exact) > FAR * few.std_error[-1]
+        excess.append(of_scheme - exact)
     assert all(late < early / 2 for early, late in itertools.pairwise(excess))
 
 
@@ -177,6 +178,55 @@ def _(scene: lab.Scenario) -> None:
         smoothing = 0.02 * truth.max()
         assert (np.abs(bumped.mean - truth) < FAR * bumped.error + smoothing).all()
         assert (np.abs(bumped.mean[20]) > FAR * bumped.error[20]).all()
+
+
+def test_eulers_variances_in_the_answer_are_those_of_its_recursion() -> None:
+    """X ← (1 − κΔ) X + σ ΔW: no step crosses the mean, yet the stationary variance is too large."""
+    lesson = LESSONS["A stubborn bias"]
+    scenario = lesson.scenario
+    kappa, sigma = scenario.parameters["kappa"], scenario.parameters["sigma"]
+    factor, exact_factor = 1 - kappa * scenario.step, math.exp(-kappa * scenario.step)
+    assert factor == pytest.approx(0.2)  # positive: it does not cross the mean
+    added = sigma**2 * scenario.step
+    added_exactly = sigma**2 * (1 - exact_factor**2) / (2 * kappa)
+    stationary, stationary_exactly = added / (1 - factor**2), sigma**2 / (2 * kappa)
+    laws = lab.exact_laws(scenario)
+    for theory, first, last in (
+        (laws.scheme, added, stationary),
+        (laws, added_exactly, stationary_exactly),
+    ):
+        assert theory.variance[1, 0] == pytest.approx(first, rel=1e-9)
+        assert theory.variance[-1, 0] == pytest.approx(last, rel=1e-9)
+    for number in (f"σ²Δ = {added:.1f}", f"{added_exactly:.4f}", f"{stationary:.3f} instead"):
+        assert number in lesson.answer
+    assert f"instead of {stationary_exactly:.3f}" in lesson.answer
+    assert "overshoot" not in lesson.answer
+
+
+def test_heuns_paths_are_eulers_up_to_the_discretisation_error() -> None:
+    scene = LESSONS["Itô or Stratonovich"].scenario.replace(samples=1000)
+    differences = []
+    for steps in (200, 800):
+        fine = scene.replace(steps=steps)
+        noise = brownian_increments(fine)
+        by_euler, by_heun = (
+            lab.simulate(fine.replace(scheme=scheme), noise).values[-1, :, 0].double()
+            for scheme in ("euler", "heun")
+        )
+        differences.append(float((by_euler.log() - by_heun.log()).square().mean().sqrt()))
+    # strong order 1/2: a quarter of the step, half the difference; both are far from equal
+    assert differences[0] > 0.01
+    assert differences[1] / differences[0] == pytest.approx(0.5, rel=0.15)
+
+
+def test_on_the_ridge_a_perturbation_grows_where_the_drift_rises() -> None:
+    """The derivative of a x − b x³ changes its sign at √(a/(3b))."""
+    scene = LESSONS["On the ridge"].scenario
+    a, b = scene.parameters["a"], scene.parameters["b"]
+    edge = math.sqrt(a / (3 * b))
+    for x0, grows in ((0.9 * edge, True), (1.1 * edge, False)):
+        start = by(scene.replace(x0=x0, parameters={"sigma": 0.0}), "x0")
+        assert (start.mean[1] > 1.0) == grows
 
 
 def test_there_is_a_check_for_every_lesson() -> None:

@@ -9,7 +9,7 @@ from sde_lab.app.state.model_scenarios import default_scenario, preset_scenario
 from sde_lab.app.state.options import HORIZONS
 from sde_lab.models.base import Preset
 from sde_lab.summaries.chunked_run import simulate_summary
-from tests.app.test_app import opened, shown, widget
+from tests.support.app_pages import opened, shown, widget
 
 PAIRS = [(name, preset) for name, model in lab.MODELS.items() for preset in model.presets]
 IDS = [f"{name}: {preset.title}" for name, preset in PAIRS]
@@ -61,3 +61,26 @@ def test_reset_leads_back_to_the_defaults_of_this_model_alone() -> None:
     assert shown(app).scenario == default_scenario(lab.MODELS["double_well"])
     widget(app, "model").set_value("ornstein_uhlenbeck").run()
     assert shown(app).scenario.parameters["kappa"] == 2.0
+
+
+RENAMED = {"Critical damping", "Extinction", "Weak mean reversion", "Damped by noise"}
+"""Titles that were other words once; links were saved under the former ones."""
+
+
+@pytest.mark.parametrize(
+    ("name", "preset"),
+    [pair for pair in PAIRS if pair[1].title in RENAMED],
+    ids=lambda part: part.title if isinstance(part, Preset) else part,
+)
+def test_a_presets_link_holds_its_values_and_not_its_title(name: str, preset: Preset) -> None:
+    model = lab.MODELS[name]
+    app = opened(model=model.title, samples=100, steps=25)
+    widget(app, f"{model.slug}.preset.{preset.title}").click().run()
+    scenario = shown(app).scenario
+    link = {
+        key: value if isinstance(value, str) else value[-1]
+        for key, value in app.query_params.items()
+    }
+    assert not any(preset.title in text for pair in link.items() for text in pair)
+    again = opened(**link)
+    assert shown(again).scenario == scenario

@@ -12,7 +12,7 @@ from sde_lab.app.components.readout import Z_TOOLTIP, ReadoutRow, readout_html, 
 from sde_lab.figures.theme import Theme
 from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.theory.exact_laws import exact_laws
-from tests.app.test_app import opened, readout_of, widget
+from tests.support.app_pages import opened, readout_of, widget
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from sde_lab.app.pages.gradients import EARLIER_METHODS, EARLIER_TITLES, SECTION
 from sde_lab.app.state.link_values import spellings
 from sde_lab.app.state.sweep_request import quantity_titles
 from sde_lab.studies.benchmark.registry import METHODS
-from tests.conftest import ROOT
+from tests.support.server import ROOT
 
 SMALL = {"samples": "20", "steps": "25"}
 
@@ -43,7 +43,8 @@ def test_a_section_of_gradients_opens_by_its_earlier_and_its_present_title(
 
 def test_each_section_and_each_method_had_an_earlier_title() -> None:
     assert list(EARLIER_TITLES.values()) == list(SECTIONS)
-    assert list(EARLIER_METHODS.values()) == list(METHODS)
+    newer = {"compiled"}
+    assert list(EARLIER_METHODS.values()) == [name for name in METHODS if name not in newer]
 
 
 @pytest.mark.parametrize(("earlier", "name"), EARLIER_METHODS.items())

@@ -19,8 +19,8 @@ import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.exceptions import ConnectionClosed
 
-from tests.conftest import ROOT, alongside
 from tests.load.browser import opened
+from tests.support.server import ROOT, alongside
 
 CONFIGURED = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
 FAULTY = """

@@ -16,7 +16,8 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from tests.benchmarks.timing import markdown
-from tests.conftest import ROOT, SWITCHES, find_chromium, start_server, stop_server
+from tests.support.browser import SWITCHES, find_chromium
+from tests.support.server import ROOT, start_server, stop_server
 
 WARM_UP, ROUNDS = 4, 21
 CHARTS = ".js-plotly-plot"

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import DRAWN, ROOT, settle, visit
+from tests.support.browser import DRAWN, settle, visit
+from tests.support.server import ROOT
 
 playwright = pytest.importorskip("playwright.sync_api")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import CHARTS, DRAWN, numbers, press, settle, visit
+from tests.support.browser import CHARTS, DRAWN, numbers, press, settle, visit
 
 playwright = pytest.importorskip("playwright.sync_api")
 Page = Any

@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.conftest import CHARTS, DRAWN, ROOT, numbers, press, settle, take, visit
+from tests.support.browser import CHARTS, DRAWN, numbers, press, settle, take, visit
+from tests.support.server import ROOT
 
 playwright = pytest.importorskip("playwright.sync_api")
 Page = Any

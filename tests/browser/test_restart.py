@@ -6,8 +6,8 @@ import urllib.parse
 from pathlib import Path
 from typing import Any
 
-from tests.browser.test_explore import CHARTS, DRAWN, numbers, press, settle, visit
-from tests.conftest import ROOT, start_server, stop_server
+from tests.support.browser import CHARTS, DRAWN, numbers, press, settle, visit
+from tests.support.server import ROOT, start_server, stop_server
 
 STATE = '[data-testid="stApp"]'
 CONNECTED = 'data-test-connection-state="CONNECTED"'

@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 
 import sde_lab as lab
-from tests.conftest import ROOT, settle, take
+from tests.support.browser import settle, take
+from tests.support.server import ROOT
 
 playwright = pytest.importorskip("playwright.sync_api")
 Page = Any

@@ -22,7 +22,7 @@ from sde_lab.sensitivity.compiled_engine import (
     equation_columns,
     equation_of,
 )
-from tests.conftest import ROOT
+from tests.support.server import ROOT
 
 EXTRA = {
     "time in both": "dx = a*cos(t)*x*dt + (s + t)*dW; a = 1 in [0, 2]; s = 0.2 in [0, 1]",
@@ -168,7 +168,7 @@ def test_source_outside_the_language_is_refused(bad: str) -> None:
 
 
 def test_an_equation_too_long_is_left_to_replay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sde_lab.compiled.source.MAX_LINES", 10)
+    monkeypatch.setattr("sde_lab.compiled.source.MAX_STEP_OPERATIONS", 10)
     scenario = lab.Scenario(model="dx = -5*sin(x)*dt + 0.5*cos(x)*dW", samples=2, steps=2)
     model = scenario.model_spec
     assert isinstance(model, EquationModel)
@@ -181,11 +181,11 @@ def test_an_equation_too_long_is_left_to_replay(monkeypatch: pytest.MonkeyPatch)
 def test_the_cache_is_bounded_and_remembers_what_is_unusable() -> None:
     checked: list[Key] = []
 
-    def accept(key: Key, _: Kernel) -> bool:
+    def check(key: Key, _: Kernel) -> float | None:
         checked.append(key)
-        return key.model != "dx = -3*x*dt + dW"
+        return None if key.model == "dx = -3*x*dt + dW" else 1e-7
 
-    cache = KernelCache(accept, maxsize=2)
+    cache = KernelCache(check, maxsize=2)
     scheme = lab.SCHEMES["euler"]
     found = []
     for factor in (1, 2, 3, 3):
@@ -200,7 +200,7 @@ def test_the_cache_is_bounded_and_remembers_what_is_unusable() -> None:
 def test_asking_never_waits_for_the_compiler() -> None:
     model = parse_sde("dx = -4*x*dt + dW")
     assert isinstance(model, EquationModel)
-    cache = KernelCache(lambda *_: True)
+    cache = KernelCache(lambda *_: 0.0)
     key, scheme = Key(model.name, "euler", (), "float32"), lab.SCHEMES["euler"]
     assert cache.get(key, model, scheme) is None
     deadline = time.monotonic() + 60.0

@@ -17,6 +17,7 @@ from sde_lab.equations.examples import EXAMPLES
 from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.fan_chart import fan_chart
 from sde_lab.figures.phase_portrait import phase_portrait
+from sde_lab.figures.scaling_chart import scaling_chart
 from sde_lab.figures.sensitivity_panels import sensitivity_panels
 from sde_lab.figures.serialize import figure_to_json
 from sde_lab.figures.theme import PALETTE_SIZE, Theme, palette_index
@@ -25,6 +26,8 @@ from sde_lab.models import MODELS
 from sde_lab.models.base import Model
 from sde_lab.models.laws.base import Law
 from sde_lab.scenario import Scenario
+from sde_lab.studies.benchmark.registry import METHODS
+from sde_lab.studies.benchmark.trial import TrialResult
 from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.summaries.summary import Bands, Histogram, Summary
 from sde_lab.theory.exact_laws import exact_laws
@@ -335,3 +338,14 @@ def test_two_axes_of_an_array_survive_the_wire() -> None:
     assert sent["shape"] == "3, 2"
     with pytest.raises(TypeError, match="set"):
         figure_to_json({"a": {1}})
+
+
+def test_every_method_of_the_scaling_study_has_a_symbol_of_its_own() -> None:
+    results = [
+        TrialResult(name, 4, samples, "measured", seconds=0.1 * samples, study="samples")
+        for name in METHODS
+        for samples in (1, 2, 4)
+    ]
+    traces = scaling_chart(results, "samples", Theme())["data"]
+    symbols = [trace["marker"]["symbol"] for trace in traces if "marker" in trace]
+    assert len(set(symbols)) == len(METHODS)

@@ -35,8 +35,8 @@ from sde_lab.schemes import fitting_schemes
 from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.summaries.summary import display_times
 from sde_lab.theory.exact_laws import exact_laws
-from tests.conftest import ROOT, start_server, stop_server
 from tests.load.browser import Answer, Tab, opened
+from tests.support.server import ROOT, start_server, stop_server
 
 MORE = int(os.environ.get("SDE_LAB_FUZZ", "1"))
 PATIENCE = 30.0

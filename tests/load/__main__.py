@@ -18,10 +18,10 @@ from pathlib import Path
 
 from tests.benchmarks.machine import description
 from tests.benchmarks.timing import markdown
-from tests.conftest import ROOT, start_server, stop_server
 from tests.load.lesson import Lesson, Log
 from tests.load.person import HEAVY
 from tests.load.server import Meter
+from tests.support.server import ROOT, start_server, stop_server
 
 APPS = {"sde_lab": ROOT / "app.py", "one line chart": Path(__file__).parent / "one_line.py"}
 HEAD = (

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sde_lab.studies.benchmark.registry import METHODS
-from tests.conftest import alongside
 from tests.load.__main__ import percentile
 from tests.load.browser import Answer, opened
 from tests.load.lesson import Lesson, Log
 from tests.load.person import Racer, Sweeper
+from tests.support.server import alongside
 
 
 def test_a_tab_moves_a_slider_and_sees_other_charts(server: str) -> None:

@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from sde_lab import memory
-from tests.conftest import ROOT, alongside, start_server, stop_server
 from tests.load.browser import Answer, Tab, opened
 from tests.load.server import Meter
+from tests.support.server import ROOT, alongside, start_server, stop_server
 
 PATIENCE = 90.0
 LONG = {"Steps": "200", "Samples": "100\u202f000"}

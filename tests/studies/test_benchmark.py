@@ -34,8 +34,8 @@ from sde_lab.studies.benchmark.trial import MAX_REPEATS, TrialResult, run_trial
 from sde_lab.studies.gradient_kinds import compare_gradients
 from sde_lab.studies.step_maps import step_maps
 from sde_lab.studies.summed_gradient import summed_gradient
-from tests.conftest import ROOT
 from tests.support.brief_benchmark import make_brief
+from tests.support.server import ROOT
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`torch.jit.script` is deprecated:FutureWarning"  # torch's own, at its first jacfwd
@@ -206,10 +206,8 @@ def test_a_race_measures_what_fits_and_predicts_the_rest(monkeypatch: pytest.Mon
     smaller = [r for r in results if r.method == "jacrev" and r.status == "measured"]
     assert len(smaller) == 1
     both = [r for r in results if r.samples == smaller[0].samples]
-    assert [(r.method, r.status, r.reason) for r in both] == [
-        ("jacrev", "measured", ""),
-        ("replay", "measured", ""),
-    ]
+    assert {(r.status, r.reason) for r in both} == {("measured", "")}
+    assert {"jacrev", "replay"} <= {r.method for r in both}
     text = " ".join(comparison_sentences(results))
     assert "predicted, not attempted" in text
     assert f"{smaller[0].samples:,} samples, where both fit" in text

@@ -25,8 +25,8 @@ from sde_lab.theory.coefficients import drift
 from sde_lab.theory.exact_laws import exact_laws
 from sde_lab.theory.fixed_points import MAX_POINTS, fixed_points
 from sde_lab.theory.stationary_density import stationary_density
-from tests.app.test_app import opened, shown
 from tests.fuzz.test_equations_hostile import EXPRESSIONS
+from tests.support.app_pages import opened, shown
 
 NAMED = [
     "dx = x**2*dt + dW",

@@ -22,11 +22,13 @@ from sde_lab.app.components.download_menu import draw_download_menu
 from sde_lab.app.components.equation_facts import draw_equation_facts
 from sde_lab.app.components.pin import draw_pin_button
 from sde_lab.app.components.readout import readout_html, rows_at_cursor
+from sde_lab.app.components.sidebar import draw_engine_note
 from sde_lab.app.components.style import current_theme
 from sde_lab.app.components.time_slider import draw_time_slider
 from sde_lab.app.jobs.summary_job import get_summary
 from sde_lab.app.state.current_scenario import (
     LAST_SUMMARY,
+    current_engine,
     current_or_last_valid,
     current_scenario,
 )
@@ -41,7 +43,9 @@ CHART_COLUMNS = [58, 42]
 
 def current_summary() -> Summary | None:
     """Return the summary of the sidebar's scenario, or the last one under an error message."""
-    return current_or_last_valid(LAST_SUMMARY, lambda: get_summary(current_scenario()))
+    return current_or_last_valid(
+        LAST_SUMMARY, lambda: get_summary(current_scenario(), current_engine())
+    )
 
 
 def draw_board(
@@ -81,6 +85,7 @@ def draw_board(
         right = replacement_figure() if replacement_figure is not None else None
         right = right or sensitivity_figure(view)
         _draw_charts(model, left, right, height)
+    draw_engine_note(summary)
     with downloads:
         draw_download_menu(summary, view.exact, [left[0], right[0]])
     if isinstance(model, EquationModel):

@@ -13,12 +13,15 @@ from sde_lab.app.components.share_dialog import draw_share_button
 from sde_lab.app.components.style import draw_presentation_toggle
 from sde_lab.app.state.current_scenario import store_scenario
 from sde_lab.app.state.options import (
+    COMPILED,
     CUSTOM_MODEL_KEY,
     CUSTOM_MODEL_LABEL,
+    ENGINE_KEY,
     HORIZONS,
     MAX_SEED,
     SAMPLES,
     STEPS,
+    TORCHSDE,
     URL_BOUND,
 )
 from sde_lab.app.state.url_state import scheme_key, scheme_label
@@ -28,6 +31,10 @@ from sde_lab.models import MODELS
 from sde_lab.models.base import Model, Parameter
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import fitting_schemes
+from sde_lab.summaries.summary import Summary
+
+_ENGINE_NOTE = "engine.note"
+"""Session key of the empty line below the choice of engine."""
 
 
 def draw_sidebar() -> None:
@@ -50,6 +57,7 @@ def _controls() -> Scenario:
         with st.container(horizontal=True, horizontal_alignment="distribute"):
             draw_presentation_toggle(**URL_BOUND)
             draw_share_button()
+        _engine()
     return Scenario(
         model=model.name, parameters=parameters, x0=x0, scheme=scheme, seed=seed, **grid
     )
@@ -139,6 +147,35 @@ def _seed() -> int:
             "New seed", key="new_noise", on_click=_draw_new_seed, width="stretch", shortcut="n"
         )
     return int(seed or 0)
+
+
+def _engine() -> None:
+    """Draw the choice of engine, and a line below it that :func:`draw_engine_note` fills."""
+    st.selectbox(
+        "Engine",
+        [COMPILED, TORCHSDE],
+        key=ENGINE_KEY,
+        help=(
+            "Compiled: one loop over steps and samples, generated from the equation, compiled in"
+            " the background and checked against torchsde; until it is ready, and where an equation"
+            " has none, torchsde computes. torchsde: `sdeint`, and the Jacobian by replay. Both"
+            " use the same noise and agree to rounding."
+        ),
+        **URL_BOUND,
+    )
+    st.session_state[_ENGINE_NOTE] = st.empty()
+
+
+def draw_engine_note(summary: Summary) -> None:
+    """Say below the choice which engine computed the summary, and how far the other one is."""
+    if summary.engine_difference is None:
+        text = "Computed by torchsde: `sdeint` and replay."
+    else:
+        text = (
+            f"Computed by: {summary.engine}. When checked, the compiled loop differed from torchsde"
+            f" by {summary.engine_difference:.1e}, relative to the largest value."
+        )
+    st.session_state[_ENGINE_NOTE].caption(text)
 
 
 def _draw_new_seed() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from sde_lab.app.components.style import scaled_pixels
+from sde_lab.app.state.current_scenario import current_engine
 from sde_lab.app.state.link_values import accept_spellings, spellings
 from sde_lab.app.state.options import HORIZONS, SAMPLES, STEPS, URL_BOUND
 from sde_lab.app.state.sweep_request import EARLIER_TITLES, SweepRequest, quantity_titles
@@ -70,7 +71,7 @@ def draw_sweep_controls(scenario: Scenario) -> SweepRequest:
         )
     axes = tuple(_axis(scenario, name, limits, points) for name, limits in ends.items())
     component, target = chosen.split(".")
-    return SweepRequest(scenario, axes, int(component), target)
+    return SweepRequest(scenario, axes, int(component), target, current_engine())
 
 
 def _sweepable_labels(scenario: Scenario) -> dict[str, str]:

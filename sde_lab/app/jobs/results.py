@@ -23,13 +23,17 @@ def get_preview(scenario: Scenario) -> Summary:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Scenario: repr})
-def interactive_summary(scenario: Scenario) -> Summary:
+def interactive_summary(scenario: Scenario, engine: str | None = None) -> Summary:
     """Return the scenario's summary, computed in the interactive process.
+
+    Args:
+        scenario: what to simulate.
+        engine: as :func:`sde_lab.simulate_summary` takes it.
 
     Raises:
         ScenarioError: if the scenario is over the memory budget.
     """
-    return run_study(simulate_summary, scenario)
+    return run_study(simulate_summary, scenario, engine)
 
 
 def cached_exact_laws(summary: Summary) -> ExactLaws | None:

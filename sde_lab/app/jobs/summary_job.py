@@ -27,18 +27,22 @@ CACHE_SIZE = 32
 _SLOT = "long_run"
 
 
-def get_summary(scenario: Scenario) -> Summary:
+def get_summary(scenario: Scenario, engine: str | None = None) -> Summary:
     """Return the scenario's summary: from a cache, at once, or with a progress bar.
 
     A long run survives whatever is clicked meanwhile: it continues in the next run of the script if
     the scenario is still the same. Stopped, it gives the summary of the samples that are done.
 
+    Args:
+        scenario: what to simulate.
+        engine: as :func:`sde_lab.simulate_summary` takes it.
+
     Raises:
         ScenarioError: if the scenario is over the memory budget.
     """
     if is_interactive(scenario):
-        return interactive_summary(scenario)
-    job = session_job(_SLOT, scenario, partial(SummaryJob, scenario))
+        return interactive_summary(scenario, engine)
+    job = session_job(_SLOT, (scenario, engine), partial(SummaryJob, scenario, engine))
     progress = ProgressLine(job, key="halt")
     job.on_wait = progress.show_queue_position
     try:
@@ -58,14 +62,19 @@ def get_summary(scenario: Scenario) -> Summary:
 
 
 @process_singleton
-def _cache() -> LRUCache[Scenario, Summary]:
+def _cache() -> LRUCache[tuple[Scenario, str | None], Summary]:
     return LRUCache(CACHE_SIZE)
 
 
-class SummaryJob(Job[Scenario, Summary]):
+class SummaryJob(Job[tuple[Scenario, str | None], Summary]):
     """A long run of one scenario, a chunk of its samples at each step.
 
+    Args:
+        scenario: what to simulate.
+        engine: as :func:`sde_lab.simulate_summary` takes it.
+
     Attributes:
+        scenario: as given.
         done: samples done so far.
         on_wait: called with the queue position while it waits for its turn.
 
@@ -73,8 +82,9 @@ class SummaryJob(Job[Scenario, Summary]):
         ScenarioError: if the scenario is over the memory budget.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
-        super().__init__(scenario, _cache())
+    def __init__(self, scenario: Scenario, engine: str | None = None) -> None:
+        super().__init__((scenario, engine), _cache())
+        self.scenario = scenario
         check_memory(scenario)
         memory.check_chunked_run(scenario, within=capacity_bytes())
         self.done = 0
@@ -83,13 +93,13 @@ class SummaryJob(Job[Scenario, Summary]):
         self._remote = RestartingJob(self._start_remote)
 
     def _start_remote(self, on_wait: OnWait | None) -> RemoteJob:
-        size = memory.chunked_run_bytes(self.key)
-        return start_job(ChunkedRun, self.key, reserve_bytes=size, on_wait=on_wait)
+        size = memory.chunked_run_bytes(self.scenario)
+        return start_job(ChunkedRun, *self.key, reserve_bytes=size, on_wait=on_wait)
 
     @property
     def progress(self) -> tuple[str, float]:
         """The text beside the progress bar, and the share that is done."""
-        done, samples = self.done, self.key.samples
+        done, samples = self.done, self.scenario.samples
         left = self.seconds * (samples - done) / done if done else float("nan")
         return f"{done:,} of {samples:,} samples{time_left(left)}", done / samples
 
@@ -99,7 +109,7 @@ class SummaryJob(Job[Scenario, Summary]):
         Where another session finishes the same scenario meanwhile, its summary is taken.
         """
         self._partial = None
-        if self.done < self.key.samples:
+        if self.done < self.scenario.samples:
             self.done = self._remote.call("advance", self.on_wait) or 0
             return _cache().get(self.key)
         return self._summarise()

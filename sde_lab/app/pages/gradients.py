@@ -29,6 +29,7 @@ from sde_lab.figures.scaling_chart import scaling_chart
 from sde_lab.figures.step_maps import step_maps_chart, step_products_chart
 from sde_lab.figures.summed_gradient import summed_gradient_chart
 from sde_lab.scenario import Scenario
+from sde_lab.sensitivity.compiled_engine import generated_code, why_not_compiled
 from sde_lab.server.scheduling import limit_to_interactive, run_study
 from sde_lab.studies.benchmark.listing import runnable_listing
 from sde_lab.studies.benchmark.registry import METHODS
@@ -198,13 +199,16 @@ def _code(scenario: Scenario) -> None:
         list(titles),
         format_func=lambda name: titles.get(name, name),
         key="way",
-        index=len(METHODS) - 1,
+        index=list(METHODS).index("replay"),
         width=300,
         **URL_BOUND,
     )
     method = METHODS.get(str(name), METHODS["replay"])
     st.caption(f"{method.summary} {method.passes(scenario).capitalize()}.")
     st.code(runnable_listing(method, scenario), language="python", wrap_lines=True)
+    if method.name == "compiled" and why_not_compiled(scenario) is None:
+        with st.expander("The loop that is generated for this equation and scheme, and compiled"):
+            st.code(generated_code(scenario), language="python", height=400)
 
 
 def _chart(figure: dict[str, object], name: str, alt: str, above: int) -> None:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import streamlit as st
 
+from sde_lab.app.state.options import ENGINE_KEY, TORCHSDE
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 
@@ -36,6 +37,14 @@ def current_scenario() -> Scenario:
     if isinstance(described, ScenarioError):
         raise described
     return described
+
+
+def current_engine() -> str | None:
+    """Return the engine that the sidebar asks for, as :func:`sde_lab.simulate_summary` takes it.
+
+    The default is left to the environment variable ``SDE_LAB_ENGINE``: None.
+    """
+    return "torchsde" if st.session_state.get(ENGINE_KEY) == TORCHSDE else None
 
 
 def current_or_last_valid(key: str, compute: Callable[[], T]) -> T | None:

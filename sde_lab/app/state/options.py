@@ -13,6 +13,11 @@ MAX_SEED = 999_999.0
 """A float, as Streamlit's number input fails on `seed=inf` in a link where its bounds are ints."""
 URL_BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 """Arguments of a widget whose value stands in the link and outlasts a change of page."""
+ENGINE_KEY = "engine"
+"""Widget key, and name in the link, of the choice of engine."""
+COMPILED, TORCHSDE = "Compiled", "torchsde"
+"""Its options: compiled loops, checked against torchsde, wherever there is one; ``sdeint`` and
+replay."""
 CUSTOM_MODEL_KEY = CUSTOM_KEY
 """The option of the model picker that opens the equation editor."""
 CUSTOM_MODEL_LABEL = "Write your own…"

@@ -37,12 +37,14 @@ class SweepRequest:
         axes: the swept parameters with their grid points, one or two.
         component: index of the state component.
         target: a measure of the state, or the parameter of the sensitivity whose mean is plotted.
+        engine: as :func:`sde_lab.sweep` takes it.
     """
 
     scenario: Scenario
     axes: tuple[SweepAxis, ...]
     component: int
     target: str
+    engine: str | None = None
 
     @property
     def grid(self) -> dict[str, list[Any]]:
@@ -136,7 +138,7 @@ class SweepRequest:
         Raises:
             ScenarioError: for what is not valid or does not fit into memory.
         """
-        return make_plan(**self.sweep_kwargs)
+        return make_plan(**self.sweep_kwargs, engine=self.engine)
 
 
 def quantity_titles(

@@ -26,6 +26,7 @@ from sde_lab.studies.benchmark.trial import (
 PILOT_SIZES = ((8, 4), (8, 16), (8, 64), (16, 8), (16, 32), (32, 4), (32, 16), (32, 64), (32, 128))
 """Steps × samples of the small runs to which a cost model is fitted."""
 ORDER = (
+    "compiled",
     "replay",
     "summed",
     "jacfwd",

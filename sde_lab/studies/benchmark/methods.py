@@ -1,4 +1,4 @@
-"""Eight methods for ∂X_t/∂x₀ with PyTorch and torchsde, as a user would write them.
+"""Nine methods for ∂X_t/∂x₀ with PyTorch and torchsde, as a user would write them.
 
 A page shows this source and the benchmark runs it, so there are no docstrings in between. Each
 function takes a :class:`TorchsdeSetup` and returns the derivative of every state with respect to
@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torchsde import sdeint
 
+from sde_lab.sensitivity.engines import simulate
 from sde_lab.sensitivity.jacobian import jacobian
-from sde_lab.solver.simulate import simulate
 from sde_lab.studies.benchmark.torchsde_setup import TorchsdeSetup
 
 
@@ -107,5 +107,10 @@ def first_variation(s: TorchsdeSetup) -> torch.Tensor:
 
 
 def replay(s: TorchsdeSetup) -> torch.Tensor:
-    paths = simulate(s.scenario, s.noise)
+    paths = simulate(s.scenario, s.noise, engine="torchsde")
     return jacobian(paths).values[..., : len(s.x0)]  # the other columns: by each parameter
+
+
+def compiled(s: TorchsdeSetup) -> torch.Tensor:
+    paths = simulate(s.scenario, s.noise, engine="compiled")
+    return jacobian(paths, engine="compiled").values[..., : len(s.x0)]

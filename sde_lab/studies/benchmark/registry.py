@@ -12,6 +12,7 @@ from torch import Tensor
 from sde_lab.models.base import NoiseType
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import SCHEMES
+from sde_lab.sensitivity.compiled_engine import why_not_compiled
 from sde_lab.sensitivity.replay import blocks
 from sde_lab.sensitivity.torch_func import FORWARD_MODE_LOCK
 from sde_lab.studies.benchmark import methods
@@ -230,6 +231,17 @@ METHODS: Mapping[str, GradientMethod] = MappingProxyType(
                 passes=_replay_passes,
                 time=LINEAR,
                 memory=LINEAR,
+            ),
+            GradientMethod(
+                "compiled",
+                "compiled",
+                "One compiled loop over steps and samples, whose code is generated from the"
+                " equation: each step updates the state and its tangents.",
+                methods.compiled,
+                passes=lambda _: "1 forward, in machine code",
+                time=LINEAR,
+                memory=LINEAR,
+                why_unsupported=why_not_compiled,
             ),
         )
     }
