@@ -11,7 +11,7 @@ import sys
 
 from tests.benchmarks.machine import description
 
-PARTS = ("engine", "memory", "sweep", "typed", "page")
+PARTS = ("engine", "by_engine", "memory", "sweep", "typed", "page")
 
 
 def main() -> int:
