@@ -1,4 +1,4 @@
-"""A kink and a jump: two payoffs, each differentiated in several ways, over the strike."""
+"""A call and a digital option: their derivatives by several estimators, against the strike."""
 
 from __future__ import annotations
 
