@@ -13,7 +13,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -125,7 +125,7 @@ class KernelCache:
         self._maxsize = maxsize
         self._lock = threading.Lock()
         self._kernels: OrderedDict[Key, Kernel | None] = OrderedDict()
-        self._pending: set[Key] = set()
+        self._pending: dict[Key, Future[Kernel | None]] = {}
         self._work: OrderedDict[Key, float] = OrderedDict()
         self._compiler = ThreadPoolExecutor(1, thread_name_prefix="kernel-compiler")
 
@@ -150,25 +150,38 @@ class KernelCache:
             self._work[key] = self._work.pop(key, 0.0) + work
             if self._work[key] >= COMPILE_SECONDS:
                 del self._work[key]
-                self._pending.add(key)
-                self._compiler.submit(self._compile, key, model, scheme)
+                self._pending[key] = self._compiler.submit(self._compile, key, model, scheme)
             elif len(self._work) > MAX_COUNTED:
                 self._work.popitem(last=False)
         return None
 
     def wait_for(self, key: Key, model: EquationModel, scheme: Scheme) -> Kernel | None:
-        """Return the kernel, compiled here and now if need be; None where it is unusable."""
+        """Return the kernel, compiled in this thread if need be; None where it is unusable.
+
+        A kernel that another thread is compiling is waited for, not compiled twice.
+        """
         with self._lock:
             if key in self._kernels:
                 self._kernels.move_to_end(key)
                 return self._kernels[key]
-        self._compile(key, model, scheme)
-        return self._kernels.get(key)
+            other = self._pending.get(key)
+            mine: Future[Kernel | None] = Future()
+            if other is None:
+                self._pending[key] = mine
+        if other is not None:
+            return other.result()
+        try:
+            mine.set_result(self._compile(key, model, scheme))
+        except BaseException as error:  # an interrupt must not leave others waiting
+            mine.set_exception(error)
+            raise
+        return mine.result()
 
     def __len__(self) -> int:
         return len(self._kernels)
 
-    def _compile(self, key: Key, model: EquationModel, scheme: Scheme) -> None:
+    def _compile(self, key: Key, model: EquationModel, scheme: Scheme) -> Kernel | None:
+        """Compile and check a kernel, and keep it; None where it is unusable."""
         kernel: Kernel | None = None
         try:
             made = compile_kernel(model, scheme, key.columns, key.dtype)
@@ -179,11 +192,12 @@ class KernelCache:
         except Exception:  # noqa: BLE001  a compiler's own faults must not reach a reader
             _LOG.warning("no kernel for %.200r with %s", key.model, key.scheme, exc_info=True)
         with self._lock:
-            self._pending.discard(key)
+            self._pending.pop(key, None)
             self._kernels[key] = kernel
             self._kernels.move_to_end(key)
             while len(self._kernels) > self._maxsize:
                 self._kernels.popitem(last=False)
+        return kernel
 
 
 def stored_rows(steps: int, indices: NDArray[np.intp]) -> NDArray[np.int64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -229,3 +230,22 @@ except lab.ScenarioError as error:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("10\nengine = 'compiled': cannot be compiled here")
+
+
+def test_threads_that_wait_for_the_same_kernel_compile_it_once() -> None:
+    model = parse_sde("dx = -5*x*dt + dW")
+    assert isinstance(model, EquationModel)
+    checked: list[Key] = []
+
+    def check(key: Key, _: Kernel) -> float:
+        checked.append(key)
+        return 0.0
+
+    cache = KernelCache(check)
+    key, scheme = Key(model.name, "euler", (), "float32"), lab.SCHEMES["euler"]
+    assert cache.get(key, model, scheme) is None  # begins to compile in the background
+    with ThreadPoolExecutor(4) as pool:
+        kernels = list(pool.map(lambda _: cache.wait_for(key, model, scheme), range(4)))
+    assert len({id(kernel) for kernel in kernels}) == 1
+    assert kernels[0] is not None
+    assert checked == [key]
