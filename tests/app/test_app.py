@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
+from sde_lab.app.components.pin import STATE_KEY
 from sde_lab.app.state.scenario_code import encode_scenario
 from sde_lab.app.state.url_state import scheme_key
 from sde_lab.schemes import fitting_schemes
@@ -100,13 +101,13 @@ def test_a_new_seed_changes_the_paths_and_nothing_else() -> None:
 def test_pin_keeps_the_old_curves_and_unpin_drops_them() -> None:
     app = opened(samples=100)
     widget(app, "pin").click().run()
-    pinned = app.session_state["pinned"]
+    pinned = app.session_state[STATE_KEY]
     assert pinned == shown(app).scenario
     widget(app, "ornstein_uhlenbeck.kappa").set_value(3.0).run()
-    assert app.session_state["pinned"] == pinned
+    assert app.session_state[STATE_KEY] == pinned
     assert shown(app).scenario != pinned
     widget(app, "pin").click().run()
-    assert app.session_state["pinned"] is None
+    assert app.session_state[STATE_KEY] is None
 
 
 def test_a_run_over_the_budget_is_refused_and_the_last_picture_stays(
@@ -151,7 +152,7 @@ def test_a_pinned_scenario_in_the_link_is_pinned_again() -> None:
     old = lab.Scenario(parameters={"kappa": 3.0}, samples=100)
     app = opened(samples=200, pin=encode_scenario(old))
     assert shown(app).scenario.samples == 200
-    assert app.session_state["pinned"] == old
+    assert app.session_state[STATE_KEY] == old
     assert not app.warning
     assert widget(app, "pin").label == "Unpin"
 
@@ -167,13 +168,13 @@ def test_nonsense_pinned_in_the_link_is_said_in_one_line_and_can_be_dropped(pin:
     assert widget(app, "pin").label == "Pin"
     widget(app, "pin").click().run()
     assert not app.warning
-    assert app.session_state["pinned"] == lab.Scenario()
+    assert app.session_state[STATE_KEY] == lab.Scenario()
 
 
 def test_a_large_pinned_scenario_is_shown_from_its_first_samples() -> None:
     app = opened(steps=25, pin=encode_scenario(lab.Scenario(steps=3200, samples=10_000_000)))
     assert not app.warning
-    assert app.session_state["pinned"].samples == 10_000_000
+    assert app.session_state[STATE_KEY].samples == 10_000_000
 
 
 def test_a_hidden_answer_is_nowhere_on_the_page() -> None:

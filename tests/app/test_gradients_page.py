@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
+from sde_lab.app.jobs.benchmark_job import session_key
 from sde_lab.app.pages.gradients import SECTIONS
 from sde_lab.app.state.options import CUSTOM_MODEL_LABEL
 from sde_lab.equations.examples import EXAMPLES, Example
@@ -86,7 +87,7 @@ def test_a_study_of_every_example_comes_to_its_end(
         PARTS[study], model=CUSTOM_MODEL_LABEL, equation=example.text, samples="2", steps="25"
     )
     app.button(key=f"{study}.begin").click().run()
-    job = app.session_state[f"heat.{study}"]
+    job = app.session_state[session_key(study)]
     assert (job.finished, job.running, job.error_message) == (True, False, "")
     assert {found.method for found in job.results} == set(METHODS)
     assert {found.status for found in job.results} <= {"measured", "refused"}
@@ -110,7 +111,7 @@ def test_a_study_that_raises_ends_with_a_message_and_can_begin_anew(
     app = opened("Benchmark", samples="2", steps="25")
     for _ in range(2):
         app.button(key="race.begin").click().run()
-        job = app.session_state["heat.race"]
+        job = app.session_state[session_key("race")]
         assert not app.exception
         assert (job.finished, job.running) == (False, False)
         assert "no such luck" in job.error_message
@@ -128,7 +129,7 @@ def test_a_page_that_cannot_be_drawn_leaves_no_study_running(
     app = opened("Benchmark", samples="2", steps="25")
     monkeypatch.setattr("sde_lab.app.pages.gradients.unsupported_pairs_table", raises)
     app.button(key="race.begin").click().run()
-    job = app.session_state["heat.race"]
+    job = app.session_state[session_key("race")]
     assert not job.running
     assert str(error) in job.error_message
 

@@ -12,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
+from sde_lab.app.components.pin import STATE_KEY
 from sde_lab.app.state.options import HORIZONS, SAMPLES, STEPS
 from sde_lab.figures.serialize import figure_to_json
 from sde_lab.figures.theme import Theme
@@ -296,7 +297,7 @@ def test_lessons_follow_one_another_and_start_over() -> None:
     widget(app, "show_answer").click().run()
     widget(app, "Start over").click().run()
     assert shown(app).scenario == LESSONS[titles[0]].scenario
-    assert app.session_state["pinned"] is None
+    assert app.session_state[STATE_KEY] is None
     assert app.session_state["hide"] is True
 
 

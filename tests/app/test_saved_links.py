@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
 from sde_lab.app.pages.gradients import EARLIER_METHODS, EARLIER_TITLES, SECTIONS
+from sde_lab.app.pages.sweep import LAST_SWEEP
 from sde_lab.app.state.link_values import spellings
 from sde_lab.app.state.sweep_request import quantity_titles
 from sde_lab.studies.benchmark.registry import METHODS
@@ -59,14 +60,14 @@ def test_a_method_is_chosen_by_its_earlier_title_its_present_title_and_its_name(
 def test_a_swept_parameter_is_read_whatever_its_description(written: str) -> None:
     app = opened("sweep", ornstein_uhlenbeck__sweep__turn=written)
     assert selected(app, "ornstein_uhlenbeck.sweep.turn") == "theta"
-    assert app.session_state["sweep.good"][1].grid.names == ("theta",)
+    assert app.session_state[LAST_SWEEP][1].grid.names == ("theta",)
 
 
 @pytest.mark.parametrize("written", ["κ  rate of return", "kappa"])
 def test_a_second_parameter_is_read_too(written: str) -> None:
     query = {"ornstein_uhlenbeck__sweep__turn": "σ  volatility", "sweep__points": "6"}
     app = opened("sweep", **query, ornstein_uhlenbeck__sweep__and=written)
-    assert app.session_state["sweep.good"][1].grid.names == ("sigma", "kappa")
+    assert app.session_state[LAST_SWEEP][1].grid.names == ("sigma", "kappa")
 
 
 @pytest.mark.parametrize("written", ["nothing else", "none", "nonsense  of a link", "\x00", "κ"])
@@ -80,7 +81,7 @@ def test_anything_else_for_a_second_parameter_is_none(written: str) -> None:
 def test_a_quantity_is_read_by_its_earlier_title(written: str) -> None:
     app = opened("sweep", model="Heston", heston__sweep__look=written, sweep__points="6")
     assert selected(app, "heston.sweep.look") == "1.std"
-    assert app.session_state["sweep.good"][0].title == "standard deviation of V"
+    assert app.session_state[LAST_SWEEP][0].title == "standard deviation of V"
 
 
 def test_every_quantity_has_a_title_of_its_own() -> None:

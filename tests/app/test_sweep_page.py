@@ -19,6 +19,7 @@ from streamlit.testing.v1 import AppTest
 import sde_lab as lab
 from sde_lab import export
 from sde_lab.app.jobs.sweep_job import SLOT, SweepJob
+from sde_lab.app.pages.sweep import LAST_SWEEP
 from sde_lab.app.state.options import CUSTOM_MODEL_LABEL
 from sde_lab.equations.examples import EXAMPLES, Example
 from sde_lab.figures.serialize import figure_to_json
@@ -57,7 +58,7 @@ def widget(app: AppTest, key: str) -> Any:
 
 def shown(app: AppTest) -> lab.SweepResult:
     assert not app.exception
-    result: lab.SweepResult = app.session_state["sweep.good"][1]
+    result: lab.SweepResult = app.session_state[LAST_SWEEP][1]
     return result
 
 
@@ -144,7 +145,7 @@ def test_a_halted_sweep_keeps_its_points_and_goes_on(monkeypatch: pytest.MonkeyP
     assert any("are done and shown" in info.value for info in app.info)
     monkeypatch.undo()
     widget(app, "sweep.go_on").click().run()
-    whole = lab.sweep(**app.session_state["sweep.good"][0].sweep_kwargs)
+    whole = lab.sweep(**app.session_state[LAST_SWEEP][0].sweep_kwargs)
     np.testing.assert_array_equal(shown(app).value, whole.value)
 
 

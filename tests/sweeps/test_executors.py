@@ -18,6 +18,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
+from sde_lab.app.pages.sweep import LAST_SWEEP
 from sde_lab.sweeps import SweepRun, batching, make_plan
 
 pytestmark = pytest.mark.slow  # worker processes
@@ -253,7 +254,7 @@ def test_the_page_uses_the_cluster_that_the_environment_names(
     app.switch_page("sde_lab/app/routes/sweep.py").run()
     assert not app.exception
     assert not app.error
-    found: lab.SweepResult = app.session_state["sweep.good"][1]
+    found: lab.SweepResult = app.session_state[LAST_SWEEP][1]
     monkeypatch.undo()
     asked = {
         "measures": ("mean", "std", "q05", "q25", "q50", "q75", "q95", "std slope"),

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sde_lab as lab
-from sde_lab.app.components.equation_facts import _fixed_points_sentence
+from sde_lab.app.components.equation_facts import fixed_points_sentence
 from sde_lab.app.jobs.optional_facts import fact_or_none
 from sde_lab.app.state.options import CUSTOM_MODEL_LABEL
 from sde_lab.equations import description
@@ -268,13 +268,11 @@ def test_of_many_fixed_points_those_nearest_to_the_start_are_listed() -> None:
     expected = math.pi * np.arange(-5, 7)  # the twelve nearest to 0.5
     np.testing.assert_allclose([point.state[0] for point in found], expected, atol=1e-9)
     assert [point.stable for point in found] == [bool(k % 2) for k in range(-5, 7)]
-    assert "and more; these are the nearest to the initial value" in _fixed_points_sentence(
-        scenario
-    )
+    assert "and more; these are the nearest to the initial value" in fixed_points_sentence(scenario)
     twelve = "*".join(f"(x - {k})" for k in range(MAX_POINTS))
     exactly = lab.Scenario(model=f"dx = {twelve}*dt + dW; x(0) = 0.5")
     assert len(fixed_points(exactly, MAX_POINTS + 1)) == MAX_POINTS
-    assert "and more" not in _fixed_points_sentence(exactly)
+    assert "and more" not in fixed_points_sentence(exactly)
 
 
 def test_a_drift_with_thousands_of_zeros_is_evaluated_for_those_that_are_told(
@@ -305,14 +303,14 @@ def test_an_isolated_double_zero_is_no_line_and_a_line_is_one() -> None:
     line = fixed_points(lab.Scenario(model="dx = (x - y)*dt; dy = (x - y)*dt"))
     assert line
     assert not any(point.isolated for point in line)
-    assert "line or plane" in _fixed_points_sentence(
+    assert "line or plane" in fixed_points_sentence(
         lab.Scenario(model="dx = (x - y)*dt; dy = (x - y)*dt")
     )
 
 
 def test_time_in_the_noise_alone_leaves_the_fixed_points() -> None:
-    assert "= 0 (stable)" in _fixed_points_sentence(lab.Scenario(model="dx = -x*dt + t*dW"))
-    assert "The drift depends on time" in _fixed_points_sentence(
+    assert "= 0 (stable)" in fixed_points_sentence(lab.Scenario(model="dx = -x*dt + t*dW"))
+    assert "The drift depends on time" in fixed_points_sentence(
         lab.Scenario(model="dx = -x*t*dt + dW")
     )
 

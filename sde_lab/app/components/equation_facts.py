@@ -28,7 +28,7 @@ def draw_equation_facts(summary: Summary, model: EquationModel) -> None:
     said = {
         "noise": lambda: st.markdown(description.noise(model)),
         "correction": lambda: _correction(model),
-        "fixed points": lambda: st.markdown(_fixed_points_sentence(scenario)),
+        "fixed points": lambda: st.markdown(fixed_points_sentence(scenario)),
         "known law": lambda: st.markdown(_law_sentence(summary, model)),
     }
     with folded:
@@ -43,7 +43,7 @@ def _correction(model: EquationModel) -> None:
 
 
 @st.cache_data(max_entries=128, show_spinner=False, hash_funcs={Scenario: repr})
-def _fixed_points_sentence(scenario: Scenario) -> str:
+def fixed_points_sentence(scenario: Scenario) -> str:
     """Return the fixed points, in sentences."""
     model = scenario.model_spec
     if model.drift_time_dependent:

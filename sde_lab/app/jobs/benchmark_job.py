@@ -100,10 +100,16 @@ class BenchmarkJob(Job[tuple[str, Scenario], tuple[TrialResult, ...]]):
         return f"{index + 1} of {len(ORDER)}: {title}{time_left(left)}", index / len(ORDER)
 
 
+def session_key(study: str) -> str:
+    """Return the key of the session's state under which the job of a study is kept."""
+    return f"heat.{study}"
+
+
 def get_job(study: str, scenario: Scenario) -> BenchmarkJob:
     """Return the session's benchmark of this scenario; finished if any session has finished it."""
-    slot = f"heat.{study}"
-    return session_job(slot, (study, scenario), partial(BenchmarkJob, study, scenario))
+    return session_job(
+        session_key(study), (study, scenario), partial(BenchmarkJob, study, scenario)
+    )
 
 
 def draw_controls(job: BenchmarkJob, label: str) -> None:

@@ -33,6 +33,8 @@ MAP_KEY = "sweep.map"
 """Of the heatmaps, with their number after it."""
 EXPLORE = "sde_lab/app/routes/explore.py"
 FAN_MEASURES = ("q05", "q25", "q75", "q95")
+LAST_SWEEP = "sweep.good"
+"""Session key of the last request that worked, with its result."""
 _OPEN = "sweep.open"
 """Session key: a cell was clicked, and the next run is to change over to Explore."""
 
@@ -79,10 +81,10 @@ def _work(wanted: SweepRequest) -> tuple[SweepRequest, SweepResult, SweepJob | N
             job.advance(SLICE_SECONDS)
     except ScenarioError as error:
         st.error(str(error), icon=":material/error:")
-        found: tuple[SweepRequest, SweepResult] | None = st.session_state.get("sweep.good")
+        found: tuple[SweepRequest, SweepResult] | None = st.session_state.get(LAST_SWEEP)
         return None if found is None else (*found, None)
     result = job.run.result()
-    st.session_state["sweep.good"] = wanted, result
+    st.session_state[LAST_SWEEP] = wanted, result
     return wanted, result, job
 
 
