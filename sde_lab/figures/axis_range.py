@@ -1,4 +1,4 @@
-"""What an axis spans: enough to see the bulk, round enough to hold still."""
+"""Axis ranges: they contain the required curves, with ends round enough to stay in place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating]
 
 NOTHING = 1e-30
-"""What is smaller is drawn as zero. Values carry units: in metres an atom's size is 1e−10."""
+"""Smaller values are drawn as zero. Values carry units: in metres an atom's size is 1e−10."""
 
 
 def axis_range(

@@ -1,4 +1,4 @@
-"""How the ways grow: time against samples or steps, on log-log axes."""
+"""Scaling of the gradient methods: time against samples or steps, on log-log axes."""
 
 from __future__ import annotations
 

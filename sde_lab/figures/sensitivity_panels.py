@@ -96,7 +96,7 @@ def _former(earlier: Summary | None, name: str, component: int) -> tuple[Array, 
 
 @dataclass(frozen=True)
 class _Panel:
-    """What one panel shows: ∂X/∂p for one component X and one p.
+    """Data of one panel: ∂X/∂p for one component X and one p.
 
     Attributes:
         name: of p.
@@ -143,7 +143,7 @@ class _Panel:
 
 @dataclass(frozen=True)
 class _Cell:
-    """Where one of ``count`` panels stands: up to three below each other, more in two columns."""
+    """Position of one of ``count`` panels: up to three in one column, more in two."""
 
     place: int
     count: int

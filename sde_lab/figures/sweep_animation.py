@@ -1,4 +1,4 @@
-"""The fan chart as a film: a slider in the figure turns the parameter, in the browser alone."""
+"""The fan chart as an animation: a slider in the figure moves the parameter, in the browser."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sde_lab.figures.traces import BANDS_LABEL, Array, Trace, as_float32, band, 
 
 @dataclass(frozen=True)
 class AnimationData:
-    """What the film shows at each of P points over T times; NaN where nothing is known.
+    """Data of the animation at each of P points over T times; NaN where nothing is known.
 
     Attributes:
         name: of the state component.

@@ -33,7 +33,7 @@ class SweepAxis:
 
     @property
     def positions(self) -> Array:
-        """Where the values stand on the axis, (P,)."""
+        """Positions of the values on the axis, (P,)."""
         if self.categorical:
             return np.arange(len(self.values), dtype=np.float64)
         return np.array(self.values, dtype=np.float64)
@@ -48,7 +48,7 @@ class SweepAxis:
 
     @property
     def numeric(self) -> bool:
-        """Whether it makes sense to draw a line from one value to the next."""
+        """Tell whether a line from one value to the next makes sense."""
         return not isinstance(self.values[0], str)
 
     @property
@@ -84,7 +84,7 @@ class SweepAxis:
         return axis
 
     def position_of(self, value: Any) -> float | None:
-        """Where a value stands, or None if it is not on the axis."""
+        """Return the position of a value, or None if it is not on the axis."""
         if self.categorical:
             return float(self.values.index(value)) if value in self.values else None
         return float(value) if min(self.values) <= value <= max(self.values) else None

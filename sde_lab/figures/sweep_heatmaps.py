@@ -103,7 +103,7 @@ def _layout(
 
 
 def _told(across: SweepAxis, up: SweepAxis, numbers: Array, *, known: bool) -> dict[str, Any]:
-    """Where the cells are, and what pointing at one tells: value, error and truth."""
+    """Return the axes of the cells, and their hover text: value, standard error, exact value."""
     place = f"{across.symbol} = %{{x:.6~g}}, {up.symbol} = %{{y:.6~g}}"
     overrides: dict[str, Any] = {"x": as_float32(across.positions), "y": as_float32(up.positions)}
     if across.categorical or up.categorical:
@@ -124,7 +124,7 @@ def _told(across: SweepAxis, up: SweepAxis, numbers: Array, *, known: bool) -> d
 def _ring(
     across: SweepAxis, up: SweepAxis, now: tuple[Any, Any], theme: Theme
 ) -> list[dict[str, Any]]:
-    """Where the sidebar stands."""
+    """Mark the cell of the current values."""
     x, y = across.position_of(now[0]), up.position_of(now[1])
     if x is None or y is None:
         return []

@@ -28,7 +28,7 @@ _FONT = '"Source Sans", "Source Sans Pro", "Helvetica Neue", Arial, sans-serif'
 
 @dataclass(frozen=True)
 class Theme:
-    """How figures look: simulated solid, exact dashed, the law of a scheme dotted.
+    """Colours and line styles: simulated solid, exact dashed, the law of a scheme dotted.
 
     Attributes:
         dark: light lines on a dark ground.
@@ -65,7 +65,7 @@ class Theme:
 
     @property
     def exact(self) -> str:
-        """What theory says; drawn dashed."""
+        """Colour of exact curves, which are dashed."""
         return self.text
 
     @property

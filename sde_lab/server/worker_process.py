@@ -31,7 +31,7 @@ T = TypeVar("T")
 NICENESS = 19
 """Added to that of a process for heavy work: others get the processor first."""
 OOM_SCORE_ADJUSTMENT = "500"
-"""What Linux adds to the process's score when it looks for one to end for want of memory."""
+"""Added to the process's score when Linux chooses which process to end for lack of memory."""
 
 
 MALLOC_TRIM_EAGERLY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**20)}
@@ -57,7 +57,7 @@ class RemoteObject:
 
     @property
     def closed(self) -> bool:
-        """Whether it can be asked nothing more."""
+        """Tell whether the connection has ended."""
         return self._closed or not self._process.alive
 
     def call(self, method: str, *args: Any) -> Any:

@@ -24,7 +24,7 @@ PHASE_PORTRAIT = "phase portrait"
 
 @dataclass(frozen=True)
 class BoardView:
-    """What the board shows, once its controls are read.
+    """The state of the board, once its controls are read.
 
     Attributes:
         summary: of the scenario.

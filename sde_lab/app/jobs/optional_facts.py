@@ -9,7 +9,7 @@ from typing import TypeVar
 Fact = TypeVar("Fact")
 _log = logging.getLogger(__name__)
 UNEXPECTED = (ArithmeticError, ValueError, IndexError, RuntimeError)
-"""What numerical libraries raise: numpy's and scipy's LinAlgError is a ValueError, OverflowError an
+"""Exceptions of numerical libraries: numpy's and scipy's LinAlgError is a ValueError, OverflowError an
 ArithmeticError, and torch as well as scipy's root finders raise RuntimeError."""
 
 

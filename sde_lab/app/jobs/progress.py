@@ -1,4 +1,4 @@
-"""How far a job is, with the buttons that stop it and let it continue."""
+"""The progress of a job, with the buttons that stop and continue it."""
 
 from __future__ import annotations
 

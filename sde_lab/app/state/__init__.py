@@ -1,1 +1,1 @@
-"""What a session and its link hold: the widgets' keys and values, and what they describe."""
+"""State of a session and its link: keys and values of widgets, and what they describe."""

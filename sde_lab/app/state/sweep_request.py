@@ -1,4 +1,4 @@
-"""What the Sweep page asks for: the swept parameters and the quantity to plot."""
+"""The request of the Sweep page: swept parameters and the quantity to plot."""
 
 from __future__ import annotations
 
