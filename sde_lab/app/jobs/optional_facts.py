@@ -9,8 +9,8 @@ from typing import TypeVar
 Fact = TypeVar("Fact")
 _log = logging.getLogger(__name__)
 UNEXPECTED = (ArithmeticError, ValueError, IndexError, RuntimeError)
-"""Exceptions of numerical libraries: numpy's and scipy's LinAlgError is a ValueError, OverflowError an
-ArithmeticError, and torch as well as scipy's root finders raise RuntimeError."""
+"""Exceptions of numerical libraries: LinAlgError of numpy and scipy is a ValueError, OverflowError
+an ArithmeticError, and torch as well as scipy's root finders raise RuntimeError."""
 
 
 def fact_or_none(fact: Callable[[], Fact], name: str, equation: str) -> Fact | None:
