@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+import sde_lab as lab
+from sde_lab.app.jobs import summary_job
 from sde_lab.app.jobs.job import Job, JobState
 from sde_lab.server.restarting_job import RestartingJob
 from sde_lab.server.result_cache import LRUCache
@@ -160,3 +162,33 @@ def test_a_job_that_dies_at_every_attempt_is_given_up() -> None:
 def test_a_job_with_one_attempt_says_at_once_that_it_died() -> None:
     with pytest.raises(WorkerDiedError):
         RestartingJob(remote(1)[0], attempts=1).call("a")
+
+
+class Local:
+    """A remote job of this process."""
+
+    def __init__(self, make: Any, *args: Any, **_: Any) -> None:
+        self.object = make(*args)
+
+    def call(self, method: str, **_: Any) -> Any:
+        return getattr(self.object, method)()
+
+    def hold(self) -> None:
+        """Nothing is ended to free memory."""
+
+    release = close = hold
+
+
+@pytest.mark.parametrize(("samples", "finished"), [(50, True), (100_000, False)])
+def test_a_run_that_is_stopped_is_finished_if_all_its_samples_are_done(
+    monkeypatch: pytest.MonkeyPatch, samples: int, finished: bool
+) -> None:
+    monkeypatch.setattr(summary_job, "start_job", Local)
+    monkeypatch.setattr(summary_job, "capacity_bytes", lambda: 1e12)
+    one = summary_job.SummaryJob(lab.Scenario(samples=samples, steps=4, seed=1234))
+    one.start()
+    one.advance(seconds=0.0)
+    one.pause()
+    summary = one.partial_result()
+    assert 0 < summary.kept == one.done
+    assert (one.finished, one.done == samples) == (finished, finished)

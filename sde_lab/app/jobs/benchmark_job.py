@@ -59,7 +59,7 @@ class BenchmarkJob(Job[tuple[str, Scenario], tuple[TrialResult, ...]]):
         self._remote = RestartingJob(self._start_remote, attempts=1)
 
     def _start_remote(self, on_wait: OnWait | None) -> RemoteJob:
-        self.results, self.current_method, self.seconds = [], "", 0.0
+        self._clear()
         size = memory.run_limit_bytes()
         return start_job(BenchmarkStepper, *self.key, reserve_bytes=size, on_wait=on_wait)
 
@@ -67,8 +67,12 @@ class BenchmarkJob(Job[tuple[str, Scenario], tuple[TrialResult, ...]]):
         """Begin, or continue; measure a finished benchmark again."""
         if self.finished:
             self.state, self.result = JobState.NEW, None
-            self.results, self.current_method, self.seconds = [], "", 0.0
+            self._clear()
         super().start()
+
+    def _clear(self) -> None:
+        """Drop what was measured: the remote job begins anew."""
+        self.results, self.current_method, self.seconds = [], "", 0.0
 
     def step(self) -> tuple[TrialResult, ...] | None:
         """Take one measurement, or begin with the next method."""

@@ -132,6 +132,8 @@ class SummaryJob(Job[tuple[Scenario, str | None], Summary]):
             if not self.done:
                 self.done = self._remote.call("advance", self.on_wait) or 0
             self._partial = self._summarise() if self.done else None
+        if self._partial.scenario == self.scenario:  # stopped after the last chunk: nothing is left
+            self.finish(self._partial)
         self.release()
         return self._partial
 
