@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 import sde_lab as lab
 from sde_lab.app.components.equation_facts import fixed_points_sentence
-from sde_lab.app.jobs.optional_facts import fact_or_none
 from sde_lab.app.state.options import CUSTOM_MODEL_LABEL
 from sde_lab.equations import description
 from sde_lab.figures.axis_range import axis_range
@@ -24,6 +23,7 @@ from sde_lab.theory.boundaries import state_interval
 from sde_lab.theory.coefficients import drift
 from sde_lab.theory.exact_laws import exact_laws
 from sde_lab.theory.fixed_points import MAX_POINTS, fixed_points
+from sde_lab.theory.optional_facts import fact_or_none
 from sde_lab.theory.stationary_density import stationary_density
 from tests.fuzz.test_equations_hostile import EXPRESSIONS
 from tests.support.app_pages import opened, shown

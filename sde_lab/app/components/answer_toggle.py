@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sde_lab.app.jobs.results import cached_exact_laws
+from sde_lab.app.jobs.results import cached_exact_laws, cached_stationary_density
 from sde_lab.app.state.options import URL_BOUND
 from sde_lab.summaries.summary import Summary
 from sde_lab.theory.exact_laws import ExactLaws
+from sde_lab.theory.stationary_density import StationaryDensity
 
 HIDE_KEY = "hide"
 
@@ -30,3 +31,8 @@ def answer_hidden() -> bool:
 def visible_exact_laws(summary: Summary) -> ExactLaws | None:
     """Return the exact laws; None where none are known or they are hidden."""
     return None if answer_hidden() else cached_exact_laws(summary)
+
+
+def visible_stationary_density(summary: Summary) -> StationaryDensity | None:
+    """Return the stationary density; None where none is known or it is hidden."""
+    return None if answer_hidden() else cached_stationary_density(summary)

@@ -6,13 +6,13 @@ import math
 
 import streamlit as st
 
-from sde_lab.app.jobs.optional_facts import fact_or_none
 from sde_lab.app.jobs.results import cached_exact_laws, cached_stationary_density
 from sde_lab.equations import EquationModel, description
 from sde_lab.scenario import Scenario
 from sde_lab.summaries.summary import Summary
 from sde_lab.theory.boundaries import state_interval
 from sde_lab.theory.fixed_points import MAX_POINTS, FixedPoint, fixed_points
+from sde_lab.theory.optional_facts import fact_or_none
 
 MAX_POINTS_SHOWN = 3
 """Fixed points shown where they form a line."""

@@ -9,19 +9,15 @@ from collections.abc import Callable, Collection
 
 import streamlit as st
 
-from sde_lab.app.components.answer_toggle import draw_toggle, visible_exact_laws
-from sde_lab.app.components.board_figures import (
-    PHASE_PORTRAIT,
-    BoardView,
-    CaptionedFigure,
-    paths_figure,
-    sensitivity_figure,
+from sde_lab.app.components.answer_toggle import (
+    draw_toggle,
+    visible_exact_laws,
+    visible_stationary_density,
 )
 from sde_lab.app.components.chart import draw_chart
 from sde_lab.app.components.download_menu import draw_download_menu
 from sde_lab.app.components.equation_facts import draw_equation_facts
 from sde_lab.app.components.pin import draw_pin_button
-from sde_lab.app.components.readout import readout_html, rows_at_cursor
 from sde_lab.app.components.sidebar import draw_engine_note
 from sde_lab.app.components.style import current_theme
 from sde_lab.app.components.time_slider import draw_time_slider
@@ -34,6 +30,15 @@ from sde_lab.app.state.current_scenario import (
 )
 from sde_lab.app.state.options import URL_BOUND
 from sde_lab.equations import EquationModel
+from sde_lab.figures.board import (
+    PHASE_PORTRAIT,
+    BoardView,
+    CaptionedFigure,
+    paths_figure,
+    readout_rows,
+    sensitivity_figure,
+)
+from sde_lab.figures.readout import readout_html
 from sde_lab.models.base import Model
 from sde_lab.summaries.summary import Summary
 
@@ -75,7 +80,17 @@ def draw_board(
         pinned = draw_pin_button(summary)
         draw_toggle()
         downloads = st.container(width="content")
-    view = BoardView(summary, visible_exact_laws(summary), shown, cursor, pinned, columns)
+    exact = visible_exact_laws(summary)
+    view = BoardView(
+        summary,
+        exact,
+        visible_stationary_density(summary) if exact is None else None,
+        shown,
+        cursor,
+        columns,
+        current_theme(),
+        pinned,
+    )
     with readout:
         _draw_readout(view)
         if extra_readout is not None:
@@ -120,10 +135,8 @@ def _draw_component_choice(model: Model) -> str:
 
 
 def _draw_readout(view: BoardView) -> None:
-    rows = rows_at_cursor(view.summary, view.exact, view.component, view.cursor)
-    shown = [row for row in rows if view.columns is None or row.parameter in (None, *view.columns)]
     st.html(
-        readout_html(shown, current_theme()),
+        readout_html(readout_rows(view), view.theme),
         width="stretch" if view.columns is None else "content",
     )
     _draw_divergence_warning(view.summary)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sde_lab.app.jobs.optional_facts import fact_or_none
 from sde_lab.scenario import Scenario
 from sde_lab.server.scheduling import limit_to_interactive, run_study
 from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.summaries.summary import Summary, display_times
 from sde_lab.theory.exact_laws import ExactLaws, exact_laws
+from sde_lab.theory.optional_facts import fact_or_none
 from sde_lab.theory.stationary_density import StationaryDensity, stationary_density
 
 

@@ -8,13 +8,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from sde_lab.app.components.answer_toggle import HIDE_KEY, answer_hidden
-from sde_lab.app.components.board_figures import CaptionedFigure
 from sde_lab.app.components.path_board import current_summary, draw_board
 from sde_lab.app.components.pin import STATE_KEY
 from sde_lab.app.components.style import current_theme
 from sde_lab.app.state.options import URL_BOUND
 from sde_lab.app.state.url_state import apply_scenario, set_widgets
 from sde_lab.errors import ScenarioError
+from sde_lab.figures.board import CaptionedFigure
 from sde_lab.lessons import LESSONS
 from sde_lab.lessons.base import Lesson, LessonFigure
 from sde_lab.scenario import Scenario

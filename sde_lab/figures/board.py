@@ -1,4 +1,4 @@
-"""The two figures of the board, each with its text alternative."""
+"""What the board of a scenario shows: two figures with their text alternatives, and a readout."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sde_lab.app.components.answer_toggle import answer_hidden
-from sde_lab.app.components.style import current_theme
-from sde_lab.app.jobs.results import cached_stationary_density
 from sde_lab.figures.fan_chart import fan_chart
 from sde_lab.figures.phase_portrait import phase_portrait
+from sde_lab.figures.readout import ReadoutRow, rows_at_cursor
 from sde_lab.figures.sensitivity_panels import sensitivity_panels
+from sde_lab.figures.theme import Theme
 from sde_lab.models.base import Model
 from sde_lab.summaries.summary import Summary
 from sde_lab.theory.exact_laws import ExactLaws
+from sde_lab.theory.stationary_density import StationaryDensity
 
 Figure = dict[str, Any]
 CaptionedFigure = tuple[Figure, str]
@@ -24,23 +24,28 @@ PHASE_PORTRAIT = "phase portrait"
 
 @dataclass(frozen=True)
 class BoardView:
-    """The state of the board, once its controls are read.
+    """What the board shows of a summary, once its controls are read.
 
     Attributes:
         summary: of the scenario.
         exact: its exact laws; None where none are known or they are hidden.
+        stationary: its stationary density, which stands in where no law at a given time is known;
+            None where none is known or it is hidden.
         shown: a state component, or the phase portrait.
         cursor: index of the displayed time that the time slider points at.
-        pinned: summary of the pinned scenario, drawn in grey; None without one.
         columns: names of the sensitivities to show; None for all.
+        theme: colours and sizes.
+        pinned: summary of the pinned scenario, drawn in grey; None without one.
     """
 
     summary: Summary
     exact: ExactLaws | None
+    stationary: StationaryDensity | None
     shown: str
     cursor: int
-    pinned: Summary | None
     columns: Collection[str] | None
+    theme: Theme
+    pinned: Summary | None = None
 
     @property
     def model(self) -> Model:
@@ -56,23 +61,19 @@ class BoardView:
 
 def paths_figure(view: BoardView) -> CaptionedFigure:
     """Return the fan chart of the component on show, or the phase portrait."""
-    summary, model, exact, theme = view.summary, view.model, view.exact, current_theme()
+    summary, model, exact = view.summary, view.model, view.exact
     if view.shown == PHASE_PORTRAIT:
-        figure = phase_portrait(summary, view.cursor, theme, model.axis_labels)
+        figure = phase_portrait(summary, view.cursor, view.theme, model.axis_labels)
         return figure, f"Phase portrait of {model.title}"
-    # The stationary density stands in where no law at a given time is known.
-    stationary = None
-    if exact is None and not answer_hidden():
-        stationary = cached_stationary_density(summary)
     figure = fan_chart(
         summary,
         view.component,
         None if exact is None else exact.state,
         None if exact is None or exact.scheme is None else exact.scheme.state,
         view.cursor,
-        theme,
+        view.theme,
         view.pinned,
-        stationary,
+        view.stationary,
     )
     horizon = summary.scenario.horizon
     return figure, f"Fan chart of {view.shown} for {model.title} over time 0 to {horizon:g}"
@@ -93,7 +94,7 @@ def sensitivity_figure(view: BoardView) -> CaptionedFigure:
         {} if scheme_law is None else scheme_law.sensitivities,
         labels,
         view.cursor,
-        current_theme(),
+        view.theme,
         view.pinned,
     )
     name = model.components[view.component]
@@ -104,3 +105,9 @@ def _select_columns(summary: Summary, columns: Collection[str] | None) -> Summar
     """Return the summary with these sensitivities alone; with all if the model has none of them."""
     chosen = {name: b for name, b in summary.sensitivities.items() if name in (columns or ())}
     return replace(summary, sensitivities=chosen) if chosen else summary
+
+
+def readout_rows(view: BoardView) -> list[ReadoutRow]:
+    """Return the rows of the readout: the state's, and those of the sensitivities on show."""
+    rows = rows_at_cursor(view.summary, view.exact, view.component, view.cursor)
+    return [row for row in rows if view.columns is None or row.parameter in (None, *view.columns)]

@@ -8,7 +8,7 @@ import re
 import pytest
 
 import sde_lab as lab
-from sde_lab.app.components.readout import Z_TOOLTIP, ReadoutRow, readout_html, rows_at_cursor
+from sde_lab.figures.readout import Z_TOOLTIP, ReadoutRow, readout_html, rows_at_cursor
 from sde_lab.figures.theme import Theme
 from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.theory.exact_laws import exact_laws
