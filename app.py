@@ -1,48 +1,35 @@
-"""Entry point of the laboratory in the browser: ``streamlit run app.py``, or ``sde-lab``."""
+"""Entry point of the laboratory in the browser: ``streamlit run app.py``, or ``sde-lab``.
+
+Streamlit finds ``app`` here and serves it: the pages (``sde_lab/app/routes/main.py`` is their script),
+and one route beside them, for the frames that a page draws while a slider is dragged.
+"""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
-import streamlit as st
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from streamlit import config
+from streamlit.starlette import App
 
-import sde_lab.app
-from sde_lab.app.components.sidebar import draw_sidebar
-from sde_lab.app.components.style import apply_style
-from sde_lab.app.startup import initialise_process
 
-# Streamlit executes these files; absolute, since an installed package is not beside this script.
-ROUTES = Path(sde_lab.app.__file__).parent / "routes"
+async def frames(request: Request) -> Response:
+    """Answer a dragged slider; see :mod:`sde_lab.server.frame_route`."""
+    # Not imported above: the server answers while torch is being imported. By the time that a page
+    # asks for frames, it is.
+    from sde_lab.server.frame_route import answer
 
-st.set_page_config(
-    page_title="SDE laboratory",
-    page_icon="📈",
-    layout="wide",
-    initial_sidebar_state="auto",
+    return await answer(request)
+
+
+package = find_spec("sde_lab")
+assert package is not None
+assert package.origin is not None
+base = str(config.get_option("server.baseUrlPath")).strip("/")
+app = App(
+    Path(package.origin).parent / "app" / "routes" / "main.py",
+    routes=[Route(f"/{base}/frames/{{token}}/{{slider:int}}".replace("//", "/"), frames)],
 )
-initialise_process()
-apply_style()
-page = st.navigation(
-    [
-        st.Page(
-            ROUTES / "explore.py",
-            title="Explore",
-            icon=":material/query_stats:",
-            default=True,
-        ),
-        st.Page(
-            ROUTES / "gradients.py",
-            title="Gradients",
-            icon=":material/timeline:",
-        ),
-        st.Page(ROUTES / "sweep.py", title="Sweep", icon=":material/tune:"),
-        st.Page(
-            ROUTES / "lessons.py",
-            title="Lessons",
-            icon=":material/school:",
-        ),
-    ],
-    position="top",
-)
-draw_sidebar()
-page.run()

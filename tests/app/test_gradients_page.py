@@ -16,17 +16,17 @@ from sde_lab.app.state.options import CUSTOM_MODEL_LABEL
 from sde_lab.equations.examples import EXAMPLES, Example
 from sde_lab.studies.benchmark.listing import runnable_listing
 from sde_lab.studies.benchmark.registry import METHODS
+from tests.support.app_pages import APP
 from tests.support.brief_benchmark import make_brief
 from tests.support.browser import settle
-from tests.support.server import ROOT
 
-PAGE = "sde_lab/app/routes/gradients.py"
+PAGE = "gradients.py"
 DRAWN = "() => document.querySelectorAll('.lab-chart .main-svg').length >= 1"
 
 
 def opened(part: str = "Summed gradient", **query: str) -> AppTest:
     """The page at one of its parts, with this in the address bar."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(APP, default_timeout=60)
     for name, value in query.items():
         app.query_params[name] = value
     app.run()
@@ -157,7 +157,7 @@ def test_a_scheme_that_a_way_cannot_serve_is_explained() -> None:
 
 
 def test_a_scenario_that_cannot_work_leaves_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    app = AppTest.from_file(APP, default_timeout=60).run()
     monkeypatch.setenv("SDE_LAB_MEMORY_GB", "nonsense")  # of this process, the others have begun
     app.switch_page(PAGE).run()
     assert not app.exception

@@ -258,11 +258,7 @@ def test_a_scene_is_one_that_the_sliders_offer(lesson: Lesson) -> None:
 
 def lessons_page() -> AppTest:
     """The page of lessons, before one is chosen."""
-    return (
-        AppTest.from_file(APP, default_timeout=60)
-        .switch_page("sde_lab/app/routes/lessons.py")
-        .run()
-    )
+    return AppTest.from_file(APP, default_timeout=60).switch_page("lessons.py").run()
 
 
 @pytest.mark.parametrize("lesson", LESSONS.values(), ids=LESSONS.keys())

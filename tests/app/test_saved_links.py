@@ -13,18 +13,18 @@ from sde_lab.app.pages.sweep import LAST_SWEEP
 from sde_lab.app.state.link_values import spellings
 from sde_lab.app.state.sweep_request import quantity_titles
 from sde_lab.studies.benchmark.registry import METHODS
-from tests.support.server import ROOT
+from tests.support.app_pages import APP
 
 SMALL = {"samples": "20", "steps": "25"}
 
 
 def opened(page: str, **query: str) -> AppTest:
     """A page of the app, opened with this in the address bar."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(APP, default_timeout=60)
     for name, value in {**SMALL, **query}.items():
         app.query_params[name.replace("__", ".")] = value
     app.run()
-    app = app.switch_page(f"sde_lab/app/routes/{page}.py").run()
+    app = app.switch_page(f"{page}.py").run()
     assert not app.exception
     assert not app.error
     return app

@@ -30,9 +30,9 @@ from sde_lab.figures.sweep_heatmaps import sweep_heatmaps
 from sde_lab.figures.theme import Theme
 from sde_lab.schemes import fitting_schemes
 from sde_lab.sweeps import SweepRun
+from tests.support.app_pages import APP
 
 ROOT = Path(__file__).parents[2]
-APP = str(ROOT / "app.py")
 THEMES = [Theme(dark, projector) for dark in (False, True) for projector in (False, True)]
 KAPPA = SweepAxis("kappa", "κ", (0.0, 0.5, 1.0, 1.5), colour_index=1)
 SCHEME = SweepAxis(
@@ -46,7 +46,7 @@ def opened(**query: Any) -> AppTest:
     for name, value in query.items():
         app.query_params[name.replace("__", ".")] = str(value)
     app.run()
-    return app.switch_page("sde_lab/app/routes/sweep.py").run()
+    return app.switch_page("sweep.py").run()
 
 
 def widget(app: AppTest, key: str) -> Any:

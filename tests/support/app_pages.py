@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 import sde_lab as lab
 from sde_lab.app.state.current_scenario import LAST_SUMMARY
 
-APP = str(Path(__file__).parents[2] / "app.py")
+APP = str(Path(__file__).parents[2] / "sde_lab" / "app" / "routes" / "main.py")
 
 
 def opened(**query: Any) -> AppTest:

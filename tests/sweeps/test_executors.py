@@ -20,6 +20,7 @@ from streamlit.testing.v1 import AppTest
 import sde_lab as lab
 from sde_lab.app.pages.sweep import LAST_SWEEP
 from sde_lab.sweeps import SweepRun, batching, make_plan
+from tests.support.app_pages import APP
 
 pytestmark = pytest.mark.slow  # worker processes
 ROOT = Path(__file__).parents[2]
@@ -248,10 +249,10 @@ def test_the_page_uses_the_cluster_that_the_environment_names(
     """A worker computes every block: this process could not."""
     monkeypatch.setenv("SDE_LAB_DASK", cluster.scheduler.address)
     monkeypatch.setattr("sde_lab.sweeps.executors.BlockRun", None)
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(APP, default_timeout=60)
     app.query_params["sweep.points"] = "6"
     app.run()
-    app.switch_page("sde_lab/app/routes/sweep.py").run()
+    app.switch_page("sweep.py").run()
     assert not app.exception
     assert not app.error
     found: lab.SweepResult = app.session_state[LAST_SWEEP][1]

@@ -85,6 +85,26 @@ function wanted(state, axis) {
   return zoomed ?? state.home[axis];
 }
 
+// Where an axis stays while a hand moves a slider: it grows at once with what it must show, and
+// shrinks only when most of it is empty. So neither a drag nor its end makes it jump.
+function hold([low, high], [from, to]) {
+  const span = high - low;
+  if (from >= low && to <= high && to - from >= 0.4 * span) return [low, high];
+  if (to - from < 0.4 * span) return [from, to];
+  return [Math.min(low, from), Math.max(high, to)];
+}
+
+// Fit the axes to a frame that is drawn over the chart.
+function fit(node, ranges) {
+  const state = node.sdeLab;
+  for (const axis of Object.keys(state.home)) {
+    const range = ranges[axis.replace("axis", "")];
+    if (!range) continue;
+    state.home[axis] = state.time.includes(axis) ? range : hold(state.home[axis], range);
+  }
+  show(node);
+}
+
 function reset(node) {
   node.sdeLab.zoom = {};
   share(node, null);
@@ -120,8 +140,15 @@ function prepare(node, figure) {
   cue(state, figure);
   const axes = Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name));
   const free = axes.filter((name) => layout[name].range && !layout[name].fixedrange);
-  state.home = Object.fromEntries(free.map((name) => [name, layout[name].range]));
+  const former = state.holding && state.revision === layout.uirevision ? state.home : {};
   state.time = layout.meta?.time ?? [];
+  state.home = Object.fromEntries(
+    free.map((name) => {
+      const { range } = layout[name];
+      const held = former[name] && !state.time.includes(name);
+      return [name, held ? hold(former[name], range) : range];
+    }),
+  );
   forget(state, layout);
   for (const axis of Object.keys(state.home)) layout[axis].range = [...wanted(state, axis)];
   for (const trace of figure.data) trace.visible = state.visible[trace.uid] ?? trace.visible;
@@ -168,7 +195,7 @@ async function draw(node) {
     Object.assign(node, still);
     // Frames of the same name are replaced; a film is played by its frames' names.
     if (frames) await window.Plotly.addFrames(node, frames);
-    await window.Plotly.redraw(node);
+    await redraw(node);
     return;
   }
   await window.Plotly.newPlot(node, { ...figure, config: settings(node) });
@@ -180,6 +207,14 @@ async function draw(node) {
   node.on("plotly_relayout", (event) => onRelayout(node, event));
   node.on("plotly_restyle", ([change, places]) => onRestyle(node, change, places));
   node.on("plotly_doubleclick", () => reset(node));
+}
+
+// Have Plotly draw the figure that it holds, over whatever frame was drawn there.
+async function redraw(node) {
+  for (const added of node.querySelectorAll(".lab-added")) added.remove();
+  node.classList.remove("lab-approximate");
+  await window.Plotly.redraw(node);
+  node.dispatchEvent(new CustomEvent("lab-drawn", { bubbles: true }));
 }
 
 function onClick(node, point) {
@@ -244,6 +279,8 @@ function create(parentElement) {
   node.setAttribute("aria-keyshortcuts", "+ - ArrowLeft ArrowRight 0");
   const own = { nodes: new Set(), range: null };
   node.sdeLab = { zoom: {}, visible: {}, home: {}, time: [], own, work: Promise.resolve() };
+  node.sdeLab.fit = (ranges) => fit(node, ranges);
+  node.sdeLab.redraw = () => redraw(node);
   node.addEventListener("keydown", (event) => onKey(node, event));
   node.sdeLab.observer = new ResizeObserver(() => requestAnimationFrame(() => resized(node)));
   parentElement.append(node);

@@ -6,6 +6,7 @@ Explore and Lessons both show it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 
 import streamlit as st
 
@@ -19,6 +20,7 @@ from sde_lab.app.components.download_menu import draw_download_menu
 from sde_lab.app.components.equation_facts import draw_equation_facts
 from sde_lab.app.components.pin import draw_pin_button
 from sde_lab.app.components.sidebar import draw_engine_note
+from sde_lab.app.components.slider_frames import draw_slider_frames
 from sde_lab.app.components.style import current_theme
 from sde_lab.app.components.time_slider import draw_time_slider
 from sde_lab.app.jobs.summary_job import get_summary
@@ -40,6 +42,7 @@ from sde_lab.figures.board import (
 )
 from sde_lab.figures.readout import readout_html
 from sde_lab.models.base import Model
+from sde_lab.server.slider_frames import PATHS, SENSITIVITIES
 from sde_lab.summaries.summary import Summary
 
 CHART_COLUMNS = [58, 42]
@@ -75,7 +78,7 @@ def draw_board(
     readout = st.container(horizontal=True, vertical_alignment="center")
     charts = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        cursor = _draw_cursor(summary)
+        share = draw_time_slider("cursor", "Time cursor", partial(_time_label, summary))
         shown = _draw_component_choice(model)
         pinned = draw_pin_button(summary)
         draw_toggle()
@@ -86,7 +89,7 @@ def draw_board(
         exact,
         visible_stationary_density(summary) if exact is None else None,
         shown,
-        cursor,
+        summary.index_nearest(share),
         columns,
         current_theme(),
         pinned,
@@ -97,9 +100,10 @@ def draw_board(
             extra_readout()
     with charts:
         left = paths_figure(view)
-        right = replacement_figure() if replacement_figure is not None else None
-        right = right or sensitivity_figure(view)
+        own = replacement_figure() if replacement_figure is not None else None
+        right = own or sensitivity_figure(view)
         _draw_charts(model, left, right, height)
+    draw_slider_frames(view, round(100 * share), panels=own is None)
     draw_engine_note(summary)
     with downloads:
         draw_download_menu(summary, view.exact, [left[0], right[0]])
@@ -107,13 +111,9 @@ def draw_board(
         draw_equation_facts(summary, model)
 
 
-def _draw_cursor(summary: Summary) -> int:
-    """Draw the time slider; return the index of the displayed time that it points at."""
-
-    def label(share: float) -> str:
-        return f"t = {summary.times[summary.index_nearest(share)]:.4g}"
-
-    return summary.index_nearest(draw_time_slider("cursor", "Time cursor", label))
+def _time_label(summary: Summary, share: float) -> str:
+    """Return the displayed time nearest to a share of the horizon, as text."""
+    return f"t = {summary.times[summary.index_nearest(share)]:.4g}"
 
 
 def _draw_component_choice(model: Model) -> str:
@@ -162,7 +162,7 @@ def _draw_divergence_warning(summary: Summary) -> None:
 
 def _draw_charts(model: Model, left: CaptionedFigure, right: CaptionedFigure, height: str) -> None:
     """Draw both charts side by side; a zoom in time moves both."""
-    names = ("paths", "sensitivities")
+    names = (PATHS, SENSITIVITIES)
     cells = st.columns(CHART_COLUMNS, gap="small")
     for cell, name, (figure, alt) in zip(cells, names, (left, right), strict=True):
         with cell:

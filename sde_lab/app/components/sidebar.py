@@ -17,12 +17,12 @@ from sde_lab.app.state.options import (
     CUSTOM_MODEL_KEY,
     CUSTOM_MODEL_LABEL,
     ENGINE_KEY,
-    HORIZONS,
     MAX_SEED,
     SAMPLES,
     STEPS,
     TORCHSDE,
     URL_BOUND,
+    horizons,
 )
 from sde_lab.app.state.url_state import scheme_key, scheme_label
 from sde_lab.app.state.widget_keys import horizon_key, parameter_key
@@ -105,7 +105,7 @@ def _grid(model: Model) -> dict[str, Any]:
     with left:
         horizon = st.select_slider(
             "T  horizon",
-            sorted({*HORIZONS, model.horizon}),
+            horizons(model),
             value=model.horizon,
             format_func=lambda value: f"{value:g}",
             key=horizon_key(model),

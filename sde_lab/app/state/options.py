@@ -5,10 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from sde_lab.equations.model import CUSTOM_KEY
+from sde_lab.models.base import Model
 
 STEPS = (25, 50, 100, 200, 400, 800, 1600, 3200)
 SAMPLES = (1, 2, 5, *(m * 10**e for e in (1, 2, 3, 4) for m in (1, 2, 5)), 100_000)
 HORIZONS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
+
+
+def horizons(model: Model) -> list[float]:
+    """Return the horizons that the slider of a model offers."""
+    return sorted({*HORIZONS, model.horizon})
+
+
 MAX_SEED = 999_999.0
 """A float, as Streamlit's number input fails on `seed=inf` in a link where its bounds are ints."""
 URL_BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}

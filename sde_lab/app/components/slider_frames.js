@@ -1,0 +1,456 @@
+// While a slider is dragged, touched or held by a key, draw frames of the board at its values: the
+// server computes them (sde_lab/server/slider_frames.py), nearest first, and here the curves that
+// Plotly has drawn are moved. Streamlit hears of the value on release, as ever; its answer then
+// replaces the last frame. Where a frame is missing, one is interpolated and drawn fainter.
+
+const UNITS = 6000; // of figures/frames.py
+const GAP = -32768;
+const BATCH = 8; // frames per request, at most
+const COARSE = 16; // frames over the whole slider, before those around the thumb
+const NEAR = 6; // stops on each side of the thumb that are fetched all
+const KEPT = 400; // frames in memory
+const RETRY_MS = 500;
+const FAR = 5000; // pixels, beyond which a curve is cut
+
+const films = new Map(); // key of the frames → Map of stop → frame
+let board = null; // what the page said last: token, charts, sliders
+let hand = null; // the slider under the hand
+let scheduled = false;
+let users = 0; // mounted components: one, or two while pages change
+
+const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+// --- what the server sends ---------------------------------------------------------------------
+
+async function inflate(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).arrayBuffer();
+}
+
+async function decode(bytes) {
+  const buffer = await inflate(bytes);
+  const size = new DataView(buffer).getUint32(0, true);
+  const frame = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, size)));
+  let at = 4 + size;
+  const arrays = frame.lengths.map((length) => {
+    const array = new Int16Array(buffer.slice(at, at + 2 * length));
+    at += 2 * length;
+    return array;
+  });
+  for (const chart of Object.values(frame.charts)) {
+    for (const trace of chart.traces) {
+      trace.x = numbers(arrays[trace.x], chart.axes[trace.axes[0]]);
+      trace.y = numbers(arrays[trace.y], chart.axes[trace.axes[1]]);
+    }
+  }
+  return frame;
+}
+
+function numbers(integers, [low, high]) {
+  const unit = (high - low) / UNITS;
+  return Float64Array.from(integers, (n) => (n === GAP ? Number.NaN : low + n * unit));
+}
+
+// The frames of an answer: stop (uint32), length (uint32), frame; an empty one stands for none.
+async function unpack(buffer) {
+  const view = new DataView(buffer);
+  const found = [];
+  for (let at = 0; at < buffer.byteLength; ) {
+    const [stop, size] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+    found.push([stop, size ? await decode(buffer.slice(at + 8, at + 8 + size)) : null]);
+    at += 8 + size;
+  }
+  return found;
+}
+
+// Where the server's own files lie: right on sub-pages, below a base path and behind a proxy.
+function base() {
+  const own = document.querySelector('script[type="module"][src*="static/js/"]');
+  return own ? own.src.replace(/static\/js\/.*$/, "") : new URL("./", document.baseURI).href;
+}
+
+// --- which frames to ask for -------------------------------------------------------------------
+
+// Missing stops, the most urgent first: the thumb's own, a coarse grid, then those near the thumb.
+function missing(film, stop, count) {
+  const stride = Math.max(1, Math.ceil((count - 1) / COARSE));
+  const coarse = [];
+  for (let i = 0; i < count; i += stride) coarse.push(i);
+  const near = [];
+  for (let i = stop - NEAR; i <= stop + NEAR; i += 1) if (i >= 0 && i < count) near.push(i);
+  const distance = (a, b) => Math.abs(a - stop) - Math.abs(b - stop);
+  const ends = [0, count - 1];
+  const order = [stop, ...near.filter((i) => Math.abs(i - stop) <= 1)];
+  order.push(...coarse.sort(distance), ...ends, ...near.sort(distance));
+  return [...new Set(order)].filter((i) => !film.has(i)).slice(0, BATCH);
+}
+
+function filmOf(key) {
+  const film = films.get(key) ?? new Map();
+  films.delete(key);
+  films.set(key, film); // the last one used comes last
+  let kept = [...films.values()].reduce((sum, { size }) => sum + size, 0);
+  for (const [old, { size }] of films) {
+    if (kept <= KEPT || old === key) break;
+    films.delete(old);
+    kept -= size;
+  }
+  return film;
+}
+
+// Fetch until nothing is missing around the thumb, or the hand has gone elsewhere.
+async function fill(owner) {
+  if (owner.filling) return;
+  owner.filling = true;
+  try {
+    while (hand === owner && board) {
+      const stops = missing(owner.film, owner.stop, owner.slider.count);
+      if (!stops.length) break;
+      const { token } = board;
+      const address = `frames/${token}/${owner.place}?stops=${stops.join(",")}`;
+      const answer = await fetch(new URL(address, base()), { signal: owner.abort.signal });
+      if (answer.status === 503) await pause(RETRY_MS);
+      else if (!answer.ok)
+        break; // the board is gone: the next answer of the page brings another
+      else await receive(owner, answer, stops);
+      say("");
+    }
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    say("The connection to the server is gone: the picture follows as far as it is known.");
+    setTimeout(() => hand === owner && fill(owner), 4 * RETRY_MS);
+  } finally {
+    owner.filling = false;
+  }
+}
+
+async function receive(owner, answer, stops) {
+  const found = await unpack(await answer.arrayBuffer());
+  const film = filmOf(answer.headers.get("X-Frames-Key"));
+  for (const [stop, frame] of found) film.set(stop, frame);
+  if (!found.length) for (const stop of stops) film.set(stop, null);
+  owner.film = film;
+  if (hand === owner && owner.stop !== owner.first) schedule();
+}
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+function say(text) {
+  const note = document.querySelector(".lab-connection");
+  if (note && note.textContent !== text) note.textContent = text;
+}
+
+// --- the frame at a stop -----------------------------------------------------------------------
+
+// The stop's own frame; else one between its neighbours, or the nearest, marked as approximate.
+function frameAt(film, stop) {
+  const own = film.get(stop);
+  if (own) return own;
+  let below = null;
+  let above = null;
+  for (const [at, frame] of film) {
+    if (!frame) continue;
+    if (at < stop && (below === null || at > below)) below = at;
+    if (at > stop && (above === null || at < above)) above = at;
+  }
+  if (below === null && above === null) return null;
+  if (below === null || above === null) {
+    return { ...film.get(below ?? above), approximate: true };
+  }
+  return between(film.get(below), film.get(above), (stop - below) / (above - below));
+}
+
+function between(a, b, share) {
+  const charts = {};
+  for (const [key, chart] of Object.entries(a.charts)) {
+    const other = b.charts[key];
+    const axes = {};
+    for (const [axis, range] of Object.entries(chart.axes)) {
+      axes[axis] = mix(range, other.axes[axis] ?? range, share);
+    }
+    const ends = new Map(other.traces.map((trace) => [trace.uid, trace]));
+    const traces = chart.traces.map((trace) => {
+      const end = ends.get(trace.uid);
+      if (!end || end.x.length !== trace.x.length) return trace;
+      return { ...trace, x: mix(trace.x, end.x, share), y: mix(trace.y, end.y, share) };
+    });
+    charts[key] = { ...chart, axes, traces };
+  }
+  return { ...(share < 0.5 ? a : b), charts, approximate: true };
+}
+
+const mix = (a, b, share) => a.map((value, i) => value + share * (b[i] - value));
+
+// --- drawing -----------------------------------------------------------------------------------
+
+function schedule() {
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(() => {
+    scheduled = false;
+    if (hand) draw(hand, false);
+  });
+}
+
+// Draw the frame under the thumb; `exactly` only if it is there and rests on all samples.
+function draw(owner, exactly) {
+  const frame = frameAt(owner.film, owner.stop);
+  if (!frame || (exactly && frame.approximate)) return;
+  for (const [key, chart] of Object.entries(frame.charts)) {
+    const node = document.querySelector(`.st-key-${key} .lab-chart`);
+    if (node) drawChart(node, chart, frame.approximate);
+  }
+  drawReadout(frame);
+  owner.drawn = true;
+}
+
+function drawChart(node, chart, approximate) {
+  const state = node.sdeLab;
+  if (!state?.ready || !node._fullLayout) return;
+  state.fit(chart.axes);
+  const groups = new Map();
+  for (const group of node.querySelectorAll(".scatterlayer .trace, .lab-added"))
+    groups.set(uidOf(group), group);
+  for (const trace of chart.traces) {
+    const [x, y] = trace.axes.map((axis) => scaleOf(node, chart, axis));
+    if (!x || !y) return; // not the chart that is known here: it changes on release
+    const hidden = state.visible[trace.uid] === "legendonly";
+    const group = groups.get(trace.uid) ?? (hidden ? null : added(node, trace));
+    groups.delete(trace.uid);
+    if (group) drawTrace(group, trace, x, y);
+  }
+  for (const [uid, group] of groups) if (!uid.includes("pinned")) blank(group);
+  drawCursor(node, chart);
+  drawNotes(node, chart.notes);
+  node.classList.toggle("lab-approximate", approximate);
+}
+
+// Plotly writes a trace's uid into its class.
+function uidOf(group) {
+  if (group.dataset.uid) return group.dataset.uid;
+  const own = [...group.classList].find((name) => name.startsWith("trace") && name !== "trace");
+  return own ? own.slice("trace".length) : "";
+}
+
+// From a value to pixels: offset + factor · value. An axis without numbers takes the frame's own
+// range; others keep theirs, so that what is read off them stays right.
+function scaleOf(node, chart, id) {
+  const axis = node._fullLayout[`${id[0]}axis${id.slice(1)}`];
+  const range = axis?.fixedrange ? chart.axes[id] : axis?.range;
+  if (!range || !axis._length) return null;
+  const span = range[1] - range[0];
+  const factor = (id[0] === "x" ? 1 : -1) * (axis._length / span);
+  const offset = id[0] === "x" ? -range[0] * factor : axis._length - range[0] * factor;
+  return { factor, offset, start: axis._offset };
+}
+
+function drawTrace(group, trace, x, y) {
+  if (trace.markers) return drawMarkers(group, trace, x, y);
+  const parts = segments(trace, x, y);
+  for (const fill of group.querySelectorAll("path.js-fill")) {
+    fill.setAttribute("d", parts.length ? `${parts.join("")}Z` : "M0,0");
+  }
+  if (!trace.line[1]) return undefined;
+  const lines = group.querySelectorAll("path.js-line");
+  lines.forEach((line, i) => {
+    const last = i === lines.length - 1;
+    line.setAttribute("d", (last ? parts.slice(i).join("") : parts[i]) || "M0,0");
+  });
+  return undefined;
+}
+
+function segments(trace, x, y) {
+  const parts = [];
+  let part = "";
+  for (let i = 0; i < trace.y.length; i += 1) {
+    const across = pixels(x, trace.x[i]);
+    const down = pixels(y, trace.y[i]);
+    if (Number.isNaN(across + down)) {
+      if (part) parts.push(part);
+      part = "";
+    } else part += `${part ? "L" : "M"}${across},${down}`;
+  }
+  if (part) parts.push(part);
+  return parts;
+}
+
+const pixels = ({ factor, offset }, value) =>
+  Math.round(10 * Math.max(-FAR, Math.min(FAR, offset + factor * value))) / 10;
+
+function drawMarkers(group, trace, x, y) {
+  const points = group.querySelectorAll(".points path.point");
+  if (points.length !== trace.x.length) return;
+  points.forEach((point, i) => {
+    const at = `translate(${pixels(x, trace.x[i])},${pixels(y, trace.y[i])})`;
+    point.setAttribute("transform", at);
+  });
+}
+
+function blank(group) {
+  for (const path of group.querySelectorAll("path.js-fill, path.js-line")) {
+    path.setAttribute("d", "M0,0");
+  }
+}
+
+// A curve that the chart did not have before: on release Plotly draws it, and this one goes.
+function added(node, trace) {
+  const layer = node.querySelector(`.${trace.axes.join("")} .scatterlayer`);
+  if (!layer || trace.markers) return null;
+  const element = (name, className) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    made.setAttribute("class", className);
+    return made;
+  };
+  const group = element("g", "lab-added");
+  group.dataset.uid = trace.uid;
+  const [colour, width, dash] = trace.line;
+  if (trace.fill) {
+    const fill = element("path", "js-fill");
+    fill.style.cssText = `fill: ${trace.fill}; stroke-width: 0`;
+    group.append(fill);
+  }
+  const line = element("path", "js-line");
+  const pattern = dash === "solid" ? "none" : dash;
+  line.style.cssText = `fill: none; stroke: ${colour}; stroke-width: ${width}px; stroke-dasharray: ${pattern}`;
+  group.append(line);
+  layer.append(group);
+  return group;
+}
+
+function drawCursor(node, chart) {
+  for (const shape of node.querySelectorAll(".shapelayer path[data-index]")) {
+    const line = chart.cursor[shape.dataset.index];
+    const scale = line && scaleOf(node, chart, line[0]);
+    if (!scale) continue;
+    const at = scale.start + pixels(scale, line[1]);
+    const d = shape.getAttribute("d").replace(/([ML])[^,]+,/g, `$1${at},`);
+    shape.setAttribute("d", d);
+  }
+}
+
+// Of a note only what follows its last tag changes: a number.
+function drawNotes(node, notes) {
+  node.querySelectorAll(".annotation .annotation-text").forEach((text, i) => {
+    const words = (notes[i] ?? "").split(">").at(-1);
+    const last = text.lastChild;
+    if (words && last?.nodeType === Node.TEXT_NODE && last.data !== words) last.data = words;
+  });
+}
+
+function drawReadout(frame) {
+  const figures = document.querySelector(".lab-figures");
+  const cells = figures?.querySelectorAll(".lab-figure") ?? [];
+  if (cells.length !== frame.readout.length) return;
+  cells.forEach((cell, i) => {
+    const [value, comparison] = frame.readout[i];
+    cell.querySelector(".lab-value").textContent = value;
+    cell.querySelector(".lab-exact").textContent = `${comparison}\u00a0`;
+  });
+  figures.classList.toggle("lab-approximate", frame.approximate);
+}
+
+// --- the hand ----------------------------------------------------------------------------------
+
+// The slider that an element belongs to. Symbols such as σ and κ of typed equations give the same
+// class, so sliders of one class are told apart by their order.
+function sliderAt(element) {
+  const box = element?.closest?.('[data-testid="stSlider"]');
+  const input = box?.querySelector('input[type="range"]');
+  const own = box?.closest('[class*="st-key-"]');
+  if (!input || !own || !board) return null;
+  for (const name of own.classList) {
+    const places = board.sliders.flatMap((slider, i) => (slider.class === name ? [i] : []));
+    if (!places.length) continue;
+    const alike = [...document.querySelectorAll(`.${CSS.escape(name)} input[type="range"]`)];
+    const place = places[alike.indexOf(input)];
+    if (place !== undefined) return { place, input, slider: board.sliders[place] };
+  }
+  return null;
+}
+
+function stopOf({ input, slider }) {
+  const stop = Math.round((Number(input.value) - slider.low) / slider.step);
+  return Math.max(0, Math.min(slider.count - 1, stop));
+}
+
+function take(event) {
+  const found = sliderAt(event.target);
+  if (!found) {
+    if (event.type === "pointerdown") letGo();
+    return;
+  }
+  if (hand?.input === found.input || still()) return;
+  letGo();
+  hand = { ...found, film: new Map(), abort: new AbortController(), drawn: false };
+  hand.stop = hand.first = stopOf(hand);
+  hand.observer = new MutationObserver(moved);
+  hand.observer.observe(found.input, { attributes: true, attributeFilter: ["aria-valuetext"] });
+  for (const node of document.querySelectorAll(".lab-chart")) node.sdeLab.holding = true;
+  fill(hand);
+}
+
+function moved() {
+  if (!hand) return;
+  const stop = stopOf(hand);
+  if (stop === hand.stop) return;
+  hand.stop = stop;
+  schedule();
+  fill(hand);
+}
+
+function letGo() {
+  if (!hand) return;
+  hand.observer.disconnect();
+  hand.abort.abort();
+  hand = null;
+}
+
+// Released where it was taken: no answer will come that replaces an approximate frame.
+function released() {
+  if (!hand) return;
+  moved();
+  if (hand.stop === hand.first && hand.drawn) for (const node of charts()) node.sdeLab.redraw();
+  hand.first = hand.stop;
+  hand.drawn = false;
+}
+
+const charts = () => [...document.querySelectorAll(".lab-chart")].filter((n) => n.sdeLab.ready);
+
+// Plotly has drawn an answer; while the thumb is elsewhere already, its frame stays on show.
+function answered() {
+  if (hand && hand.stop !== hand.first) draw(hand, true);
+}
+
+const LISTENERS = {
+  pointerdown: take,
+  focusin: take,
+  pointerup: released,
+  pointercancel: released,
+  keyup: released,
+  "lab-drawn": answered,
+};
+
+function listen(way) {
+  for (const [name, listener] of Object.entries(LISTENERS)) document[way](name, listener, true);
+}
+
+export default function ({ data, parentElement }) {
+  if (!parentElement.querySelector(".lab-connection")) {
+    const note = document.createElement("div");
+    note.className = "lab-connection";
+    note.setAttribute("role", "status");
+    parentElement.append(note);
+    users += 1;
+    if (users === 1) listen("addEventListener");
+  }
+  board = data;
+  if (hand) fill(hand);
+  return () => {
+    parentElement.querySelector(".lab-connection")?.remove();
+    users -= 1;
+    if (users > 0) return;
+    letGo();
+    board = null;
+    listen("removeEventListener");
+  };
+}

@@ -1,0 +1,94 @@
+"""While a slider is dragged, the board follows: frames of its curves, drawn in the browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from sde_lab.app.components.answer_toggle import answer_hidden
+from sde_lab.app.state.current_scenario import current_engine
+from sde_lab.app.state.options import SAMPLES, STEPS, horizons
+from sde_lab.app.state.widget_keys import horizon_key, parameter_key
+from sde_lab.figures.board import BoardView
+from sde_lab.models.base import Model, Parameter
+from sde_lab.server.slider_frames import (
+    PATHS,
+    SENSITIVITIES,
+    Board,
+    Slider,
+    register_board,
+)
+
+_HERE = Path(__file__).parent
+_mount = st.components.v2.component(
+    "sde_lab_slider_frames",
+    js=(_HERE / "slider_frames.js").read_text(encoding="utf-8"),
+    isolate_styles=False,
+)
+
+
+def draw_slider_frames(view: BoardView, cursor: int, *, panels: bool) -> None:
+    """Let the browser ask for frames of this board, once a hand is on a slider.
+
+    Args:
+        view: what is shown.
+        cursor: the time cursor, in per cent of the horizon.
+        panels: whether the sensitivities are shown, and not a lesson's own figure.
+    """
+    sliders = _sliders(view.model)
+    board = Board(
+        view.summary.scenario,
+        current_engine(),
+        view.shown,
+        cursor,
+        answer_hidden(),
+        None if view.columns is None else tuple(view.columns),
+        panels,
+        view.theme,
+    )
+    _mount(
+        key="slider_frames",
+        data={
+            "token": register_board(board, [slider for _, slider, _, _ in sliders]),
+            "charts": [PATHS, SENSITIVITIES],
+            "sliders": [
+                {"class": _css_class(key), "low": low, "step": step, "count": len(slider.values)}
+                for key, slider, low, step in sliders
+            ],
+        },
+        height="content",
+    )
+
+
+def _sliders(model: Model) -> list[tuple[str, Slider, float, float]]:
+    """Return the sliders that move a board: widget key, slider, and its first value and step.
+
+    A browser counts the options of a ``select_slider`` from 0 in steps of 1.
+    """
+
+    def numbers(kind: str, parameters: Sequence[Parameter]) -> list[Any]:
+        return [
+            (parameter_key(model, p), Slider.of_parameter(kind, p), p.low, p.step)
+            for p in parameters
+        ]
+
+    def options(key: str, kind: str, values: Sequence[float]) -> tuple[str, Slider, float, float]:
+        return key, Slider(kind, kind, tuple(values)), 0.0, 1.0
+
+    return [
+        *numbers("parameter", model.parameters),
+        *numbers("initial", model.initial),
+        options(horizon_key(model), "horizon", horizons(model)),
+        options("steps", "steps", STEPS),
+        options("samples", "samples", SAMPLES),
+        options("cursor", "cursor", range(101)),
+    ]
+
+
+def _css_class(key: str) -> str:
+    """Return the class that Streamlit gives to the element of a widget with this key."""
+    return "st-key-" + re.sub(r"[^a-zA-Z0-9_-]", "-", key.strip())

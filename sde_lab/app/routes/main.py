@@ -1,0 +1,46 @@
+"""The script of all pages: Streamlit runs it at each interaction, in the thread of the session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from sde_lab.app.components.sidebar import draw_sidebar
+from sde_lab.app.components.style import apply_style
+from sde_lab.app.startup import initialise_process
+
+ROUTES = Path(__file__).parent
+
+st.set_page_config(
+    page_title="SDE laboratory",
+    page_icon="📈",
+    layout="wide",
+    initial_sidebar_state="auto",
+)
+initialise_process()
+apply_style()
+page = st.navigation(
+    [
+        st.Page(
+            ROUTES / "explore.py",
+            title="Explore",
+            icon=":material/query_stats:",
+            default=True,
+        ),
+        st.Page(
+            ROUTES / "gradients.py",
+            title="Gradients",
+            icon=":material/timeline:",
+        ),
+        st.Page(ROUTES / "sweep.py", title="Sweep", icon=":material/tune:"),
+        st.Page(
+            ROUTES / "lessons.py",
+            title="Lessons",
+            icon=":material/school:",
+        ),
+    ],
+    position="top",
+)
+draw_sidebar()
+page.run()
