@@ -1,6 +1,6 @@
 """Entry point of the laboratory in the browser: ``streamlit run app.py``, or ``sde-lab``.
 
-Streamlit finds ``app`` here and serves it: the pages (``sde_lab/app/routes/main.py`` is their script),
+Streamlit finds ``app`` here and serves it: the pages, which ``sde_lab/app/routes/main.py`` draws,
 and one route beside them, for the frames that a page draws while a slider is dragged.
 """
 

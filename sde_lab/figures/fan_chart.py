@@ -162,13 +162,16 @@ def _density(law: Law, bins: Array, time: int, component: int) -> tuple[Array, A
     return (density[seen], values[seen]) if seen.any() else None
 
 
-def _settled(stationary: StationaryDensity, bins: Array) -> tuple[Array, Array]:
-    """Return the stationary density from a little below to a little above the histogram."""
+def _settled(stationary: StationaryDensity, bins: Array) -> tuple[Array, Array] | None:
+    """Return the stationary density from a little below to a little above the histogram.
+
+    None where all of it lies elsewhere, as of paths that have just begun far away.
+    """
     air = 0.5 * float(bins[-1] - bins[0])
     values = np.linspace(float(bins[0]) - air, float(bins[-1]) + air, 241)
     density = np.interp(values, stationary.values, stationary.density, left=0.0, right=0.0)
     seen = density > 2e-3 * np.max(density)
-    return density[seen], values[seen]
+    return (density[seen], values[seen]) if seen.any() else None
 
 
 def _layout(summary: Summary, component: int, cursor: int, theme: Theme) -> dict[str, Any]:

@@ -116,6 +116,18 @@ class Board:
             return Board(**{**changes, "cursor": int(value)})
         return Board(**{**changes, "scenario": _moved_scenario(self.scenario, slider, value)})
 
+    def stop(self, slider: Slider) -> int:
+        """Return the index of the slider's value that is nearest to what the board shows."""
+        if slider.kind == "cursor":
+            value = float(self.cursor)
+        elif slider.kind == "parameter":
+            value = self.scenario.parameters[slider.name]
+        elif slider.kind == "initial":
+            value = self.scenario.initial[_initial_index(self.scenario, slider)]
+        else:
+            value = float(getattr(self.scenario, slider.kind))
+        return min(range(len(slider.values)), key=lambda i: abs(slider.values[i] - value))
+
     def key_without(self, slider: Slider) -> str:
         """Return a digest of all that the frames of a slider depend on: not of its own value."""
         scenario = {f.name: getattr(self.scenario, f.name) for f in fields(self.scenario)}

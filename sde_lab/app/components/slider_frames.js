@@ -130,14 +130,16 @@ async function receive(owner, answer, stops) {
   for (const [stop, frame] of found) film.set(stop, frame);
   if (!found.length) for (const stop of stops) film.set(stop, null);
   owner.film = film;
-  if (hand === owner && owner.stop !== owner.first) schedule();
+  if (hand === owner && ahead(owner)) schedule();
 }
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+const note = () => document.querySelector(".lab-connection");
+
 function say(text) {
-  const note = document.querySelector(".lab-connection");
-  if (note && note.textContent !== text) note.textContent = text;
+  const place = note();
+  if (place && place.textContent !== text) place.textContent = text;
 }
 
 // --- the frame at a stop -----------------------------------------------------------------------
@@ -202,6 +204,8 @@ function draw(owner, exactly) {
   }
   drawReadout(frame);
   owner.drawn = true;
+  // For whoever wants to know what is on show: the slider's value, once its own frame is.
+  note().dataset.value = frame.approximate ? "" : owner.slider.low + owner.stop * owner.slider.step;
 }
 
 function drawChart(node, chart, approximate) {
@@ -368,9 +372,14 @@ function sliderAt(element) {
   return null;
 }
 
-function stopOf({ input, slider }) {
-  const stop = Math.round((Number(input.value) - slider.low) / slider.step);
-  return Math.max(0, Math.min(slider.count - 1, stop));
+function stopOf(value, { low, step, count }) {
+  return Math.max(0, Math.min(count - 1, Math.round((Number(value) - low) / step)));
+}
+
+// Whether the thumb stands elsewhere than where the page's last answer had it.
+function ahead({ place, stop }) {
+  const slider = board?.sliders[place];
+  return slider && stop !== stopOf(slider.value, slider);
 }
 
 function take(event) {
@@ -381,8 +390,9 @@ function take(event) {
   }
   if (hand?.input === found.input || still()) return;
   letGo();
+  note().dataset.value = "";
   hand = { ...found, film: new Map(), abort: new AbortController(), drawn: false };
-  hand.stop = hand.first = stopOf(hand);
+  hand.stop = stopOf(hand.input.value, hand.slider);
   hand.observer = new MutationObserver(moved);
   hand.observer.observe(found.input, { attributes: true, attributeFilter: ["aria-valuetext"] });
   for (const node of document.querySelectorAll(".lab-chart")) node.sdeLab.holding = true;
@@ -391,7 +401,7 @@ function take(event) {
 
 function moved() {
   if (!hand) return;
-  const stop = stopOf(hand);
+  const stop = stopOf(hand.input.value, hand.slider);
   if (stop === hand.stop) return;
   hand.stop = stop;
   schedule();
@@ -405,20 +415,20 @@ function letGo() {
   hand = null;
 }
 
-// Released where it was taken: no answer will come that replaces an approximate frame.
+// Released where the page has it already: no answer will come that replaces the frame.
 function released() {
   if (!hand) return;
   moved();
-  if (hand.stop === hand.first && hand.drawn) for (const node of charts()) node.sdeLab.redraw();
-  hand.first = hand.stop;
+  if (!hand.drawn || ahead(hand)) return;
   hand.drawn = false;
+  for (const node of charts()) node.sdeLab.redraw();
 }
 
 const charts = () => [...document.querySelectorAll(".lab-chart")].filter((n) => n.sdeLab.ready);
 
 // Plotly has drawn an answer; while the thumb is elsewhere already, its frame stays on show.
 function answered() {
-  if (hand && hand.stop !== hand.first) draw(hand, true);
+  if (hand && ahead(hand)) draw(hand, true);
 }
 
 const LISTENERS = {
@@ -436,14 +446,15 @@ function listen(way) {
 
 export default function ({ data, parentElement }) {
   if (!parentElement.querySelector(".lab-connection")) {
-    const note = document.createElement("div");
-    note.className = "lab-connection";
-    note.setAttribute("role", "status");
-    parentElement.append(note);
+    const place = document.createElement("div");
+    place.className = "lab-connection";
+    place.setAttribute("role", "status");
+    parentElement.append(place);
     users += 1;
     if (users === 1) listen("addEventListener");
   }
   board = data;
+  note().dataset.token = data.token;
   if (hand) fill(hand);
   return () => {
     parentElement.querySelector(".lab-connection")?.remove();

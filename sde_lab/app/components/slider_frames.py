@@ -56,7 +56,13 @@ def draw_slider_frames(view: BoardView, cursor: int, *, panels: bool) -> None:
             "token": register_board(board, [slider for _, slider, _, _ in sliders]),
             "charts": [PATHS, SENSITIVITIES],
             "sliders": [
-                {"class": _css_class(key), "low": low, "step": step, "count": len(slider.values)}
+                {
+                    "class": _css_class(key),
+                    "low": low,
+                    "step": step,
+                    "count": len(slider.values),
+                    "value": low + step * board.stop(slider),
+                }
                 for key, slider, low, step in sliders
             ],
         },
