@@ -94,6 +94,7 @@ class Board:
         columns: names of the sensitivities on show; None for all.
         panels: whether the sensitivities are shown, and not a lesson's own figure.
         theme: colours and sizes.
+        pinned: the pinned scenario, drawn in grey; None without one.
     """
 
     scenario: Scenario
@@ -104,6 +105,7 @@ class Board:
     columns: tuple[str, ...] | None
     panels: bool
     theme: Theme
+    pinned: Scenario | None = None
 
     def moved(self, slider: Slider, value: float) -> Board:
         """Return the board with the slider at this value.
@@ -324,9 +326,9 @@ def _draw_frame(board: Board, slider: Slider, value: float) -> bytes:
     return encode_frame(charts, readout_rows(view), approximate=simulated != moved.scenario)
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=4)
 def _summary(scenario: Scenario, engine: str | None) -> Summary:
-    """Return the summary; the frames of the time cursor share one."""
+    """Return the summary; the frames of the time cursor share one, and all a pinned one."""
     return simulate_summary(scenario, engine)
 
 
@@ -342,4 +344,7 @@ def _view(board: Board, summary: Summary) -> BoardView:
                 lambda: stationary_density(scenario), "stationary density", name
             )
     cursor = summary.index_nearest(board.cursor / 100)
-    return BoardView(summary, exact, stationary, board.shown, cursor, board.columns, board.theme)
+    pinned = board.pinned and _summary(limit_to_interactive(board.pinned), None)
+    return BoardView(
+        summary, exact, stationary, board.shown, cursor, board.columns, board.theme, pinned
+    )

@@ -117,9 +117,25 @@ def compare(frame: dict[str, Any], answer: dict[str, Any]) -> None:
                 at = [[float(v) for v in re.findall(r"-?[\d.]+", text)] for text in (a, b)]
                 assert at[0] == pytest.approx(at[1], abs=0.5), uid
             ours, theirs = ("".join(part) for part in (own, paths))
-            for a, b in ((ours, theirs), (theirs, ours)):
+            for a, b in ((ours, theirs), (theirs, ours)) if theirs else ():
                 corners = visible(polyline(a), sent["axes"])
                 assert distance(corners, polyline(b)) < 1.0, uid
+
+
+def follow(page: Page, slider: str, pixels: int = 9) -> None:
+    """Drag a slider by some pixels and let go; frame and answer must be the same picture."""
+    handle, x, y = thumb(page, slider)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + pixels, y, steps=3)
+    page.wait_for_function(FOLLOWED, arg=handle.element_handle())
+    frame, value = page.evaluate(PICTURE), handle.get_attribute("aria-valuetext")
+    former = page.evaluate(TOKEN)
+    page.mouse.up()
+    page.wait_for_function(f"former => ({TOKEN})() !== former", arg=former)
+    settle(page)
+    assert handle.get_attribute("aria-valuetext") == value
+    compare(frame, page.evaluate(PICTURE))
 
 
 @pytest.mark.parametrize("model", lab.MODELS)
@@ -129,18 +145,47 @@ def test_the_frame_at_release_is_the_picture_that_the_server_sends(
     spec = lab.MODELS[model]
     visit(page, server, urlencode({"model": spec.title}) + "&" + FEW)
     for parameter in (*spec.parameters, *spec.initial):
-        handle, x, y = thumb(page, parameter.symbol)
-        page.mouse.move(x, y)
-        page.mouse.down()
-        page.mouse.move(x + 9, y, steps=3)
-        page.wait_for_function(FOLLOWED, arg=handle.element_handle())
-        frame, value = page.evaluate(PICTURE), handle.get_attribute("aria-valuetext")
-        former = page.evaluate(TOKEN)
-        page.mouse.up()
-        page.wait_for_function(f"former => ({TOKEN})() !== former", arg=former)
-        settle(page)
-        assert handle.get_attribute("aria-valuetext") == value
-        compare(frame, page.evaluate(PICTURE))
+        follow(page, parameter.symbol)
+
+
+VIEWS = {
+    "phase portrait": ({"model": "Lotka–Volterra", "lotka_volterra.show": "phase portrait"}, "α"),
+    "second component": ({"model": "Heston", "heston.show": "v"}, "κ"),
+    "hidden answer": ({"hide": "true"}, "κ"),
+    "presentation": ({"projector": "true"}, "σ"),
+    "typed equation, symbols alike to a style sheet": (
+        {"model": "Write your own…", "equation": "dx = (μ - κ*x)*dt + σ*dW"},
+        "σ",
+    ),
+    "paths that diverge": ({"model": "Logistic growth", "logistic_growth.sigma": "1.4"}, "σ"),
+    "stationary density": ({"model": "Double well"}, "a"),
+    "long horizon, many steps": ({"steps": "400", "ornstein_uhlenbeck.horizon": "20"}, "σ"),
+    "early cursor": ({"cursor": "3"}, "x₀"),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_frames_show_what_the_page_shows(page: Page, server: str, view: str) -> None:
+    query, slider = VIEWS[view]
+    visit(page, server, urlencode({"samples": "100", "steps": "50"} | query))
+    follow(page, slider)
+
+
+def test_a_pinned_scenario_stays_while_a_slider_moves(page: Page, server: str) -> None:
+    visit(page, server, FEW)
+    page.get_by_role("button", name="Pin").click()
+    page.get_by_role("button", name="Unpin").wait_for()
+    settle(page)
+    follow(page, "θ", 20)
+
+
+def test_a_lesson_follows_with_its_columns_and_leaves_its_own_figure(
+    page: Page, server: str
+) -> None:
+    page.goto(f"{server}/lessons?lesson=The+start+fades")
+    page.wait_for_selector(".lab-chart .main-svg")
+    settle(page)
+    follow(page, "κ")
 
 
 def drag(page: Page, slider: str, offsets: list[int]) -> None:
@@ -207,21 +252,16 @@ def test_frames_follow_a_finger_on_a_phone(browser: Any, server: str) -> None:
     compare(frame, page.evaluate(PICTURE))
 
 
-@pytest.mark.parametrize("slider", ["T horizon", "Steps", "Samples", "Time cursor"])
-def test_every_other_slider_moves_the_board_too(page: Page, server: str, slider: str) -> None:
+@pytest.mark.parametrize(
+    ("slider", "pixels"), [("T", -20), ("Steps", 25), ("Samples", 25), ("Time", -25)]
+)
+def test_every_other_slider_moves_the_board_too(
+    page: Page, server: str, slider: str, pixels: int
+) -> None:
     visit(page, server, FEW + "&cursor=50")
-    handle, x, y = thumb(page, slider.split(maxsplit=1)[0])
     before = numbers(page)
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 25, y, steps=3)
-    page.wait_for_function(FOLLOWED, arg=handle.element_handle())
-    frame, former = page.evaluate(PICTURE), page.evaluate(TOKEN)
-    assert frame["figures"] != before
-    page.mouse.up()
-    page.wait_for_function(f"former => ({TOKEN})() !== former", arg=former)
-    settle(page)
-    compare(frame, page.evaluate(PICTURE))
+    follow(page, slider, pixels)
+    assert numbers(page) != before
 
 
 def test_a_held_key_is_followed(page: Page, server: str) -> None:

@@ -223,7 +223,7 @@ function drawChart(node, chart, approximate) {
     groups.delete(trace.uid);
     if (group) drawTrace(group, trace, x, y);
   }
-  for (const [uid, group] of groups) if (!uid.includes("pinned")) blank(group);
+  for (const group of groups.values()) blank(group);
   drawCursor(node, chart);
   drawNotes(node, chart.notes);
   node.classList.toggle("lab-approximate", approximate);

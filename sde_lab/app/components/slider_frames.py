@@ -49,6 +49,7 @@ def draw_slider_frames(view: BoardView, cursor: int, *, panels: bool) -> None:
         None if view.columns is None else tuple(view.columns),
         panels,
         view.theme,
+        view.pinned.scenario if view.pinned else None,
     )
     _mount(
         key="slider_frames",
