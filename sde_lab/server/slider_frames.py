@@ -344,7 +344,9 @@ def _view(board: Board, summary: Summary) -> BoardView:
                 lambda: stationary_density(scenario), "stationary density", name
             )
     cursor = summary.index_nearest(board.cursor / 100)
-    pinned = board.pinned and _summary(limit_to_interactive(board.pinned), None)
+    pinned = None
+    if board.pinned is not None:
+        pinned = _summary(limit_to_interactive(board.pinned), None)
     return BoardView(
         summary, exact, stationary, board.shown, cursor, board.columns, board.theme, pinned
     )

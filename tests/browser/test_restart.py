@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -48,3 +49,47 @@ def test_a_browser_finds_its_picture_again_after_the_server_was_killed(
         context.close()
         stop_server(process)
     assert "Traceback" not in log.read_text()
+
+
+def test_a_drag_goes_on_with_the_frames_that_are_there_while_the_server_is_gone(
+    chromium: Any, tmp_path: Path
+) -> None:
+    log = tmp_path / "server.log"
+    address, process = start_server(ROOT / "app.py", log, {})
+    context = chromium.new_context(viewport={"width": 1280, "height": 720})
+    try:
+        page = context.new_page()
+        visit(page, address, "samples=100&steps=50")
+        handle = page.get_by_role("slider", name=re.compile("^κ"))
+        box = handle.locator("xpath=../..").bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        for offset in range(0, 60, 3):
+            page.mouse.move(x + offset, y)
+        page.wait_for_timeout(1000)  # frames around the thumb, and a coarse grid of others
+        process.kill()
+        process.wait()
+        seen = set()
+        for offset in range(60, 150, 6):
+            page.mouse.move(x + offset, y)
+            page.wait_for_timeout(50)
+            seen.add(numbers(page))
+        assert len(seen) > 3
+        lost = page.get_by_text("The connection to the server is gone")
+        lost.wait_for()
+        assert lost.count() == 1
+        page.mouse.up()
+
+        port = urllib.parse.urlsplit(address).port
+        _, process = start_server(ROOT / "app.py", log, {}, port)
+        page.wait_for_selector(f"{STATE}[{CONNECTED}]", timeout=60_000)
+        page.wait_for_function(DRAWN, timeout=60_000)
+        settle(page)
+        lost.wait_for(state="detached", timeout=20_000)
+        before = numbers(page)
+        press(page, "κ", "ArrowLeft", 3)
+        assert numbers(page) != before
+    finally:
+        context.close()
+        stop_server(process)

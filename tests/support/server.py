@@ -37,7 +37,8 @@ def start_server(
         )
     address = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + START_SECONDS
-    while not _healthy(address):
+    base = environment.get("STREAMLIT_SERVER_BASE_URL_PATH", "")
+    while not _healthy(f"{address}/{base}".rstrip("/")):
         if process.poll() is not None or time.monotonic() > deadline:
             stop_server(process)
             pytest.fail(f"the server did not start:\n{log.read_text()}")
