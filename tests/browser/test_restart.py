@@ -51,9 +51,10 @@ def test_a_browser_finds_its_picture_again_after_the_server_was_killed(
     assert "Traceback" not in log.read_text()
 
 
-def test_a_drag_goes_on_with_the_frames_that_are_there_while_the_server_is_gone(
+def test_a_drag_says_once_that_the_server_is_gone_and_recovers(
     chromium: Any, tmp_path: Path
 ) -> None:
+    """Streamlit disables every widget without a connection, the slider under the hand too."""
     log = tmp_path / "server.log"
     address, process = start_server(ROOT / "app.py", log, {})
     context = chromium.new_context(viewport={"width": 1280, "height": 720})
@@ -67,18 +68,16 @@ def test_a_drag_goes_on_with_the_frames_that_are_there_while_the_server_is_gone(
         page.mouse.down()
         for offset in range(0, 60, 3):
             page.mouse.move(x + offset, y)
-        page.wait_for_timeout(1000)  # frames around the thumb, and a coarse grid of others
+        page.wait_for_timeout(500)
         process.kill()
         process.wait()
-        seen = set()
+        shown = numbers(page)
         for offset in range(60, 150, 6):
             page.mouse.move(x + offset, y)
-            page.wait_for_timeout(50)
-            seen.add(numbers(page))
-        assert len(seen) > 3
         lost = page.get_by_text("The connection to the server is gone")
         lost.wait_for()
         assert lost.count() == 1
+        assert numbers(page) == shown
         page.mouse.up()
 
         port = urllib.parse.urlsplit(address).port
@@ -86,7 +85,7 @@ def test_a_drag_goes_on_with_the_frames_that_are_there_while_the_server_is_gone(
         page.wait_for_selector(f"{STATE}[{CONNECTED}]", timeout=60_000)
         page.wait_for_function(DRAWN, timeout=60_000)
         settle(page)
-        lost.wait_for(state="detached", timeout=20_000)
+        lost.wait_for(state="detached")
         before = numbers(page)
         press(page, "κ", "ArrowLeft", 3)
         assert numbers(page) != before

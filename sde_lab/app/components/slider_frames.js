@@ -16,6 +16,7 @@ const films = new Map(); // key of the frames → Map of stop → frame
 let board = null; // what the page said last: token, charts, sliders
 let hand = null; // the slider under the hand
 let scheduled = false;
+let waiting = false; // for a server that is gone
 let users = 0; // mounted components: one, or two while pages change
 
 const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -113,12 +114,10 @@ async function fill(owner) {
       else if (!answer.ok)
         break; // the board is gone: the next answer of the page brings another
       else await receive(owner, answer, stops);
-      say("");
     }
   } catch (error) {
     if (error.name === "AbortError") return;
-    say("The connection to the server is gone: the picture follows as far as it is known.");
-    setTimeout(() => hand === owner && fill(owner), 4 * RETRY_MS);
+    waitForServer();
   } finally {
     owner.filling = false;
   }
@@ -131,6 +130,24 @@ async function receive(owner, answer, stops) {
   if (!found.length) for (const stop of stops) film.set(stop, null);
   owner.film = film;
   if (hand === owner && ahead(owner)) schedule();
+}
+
+// Say once that the server is gone, and take it back when it answers again.
+async function waitForServer() {
+  if (waiting) return;
+  waiting = true;
+  say("The connection to the server is gone; the picture stays as it is until it is back.");
+  let back = false;
+  while (!back) {
+    await pause(2 * RETRY_MS);
+    back = await fetch(new URL("_stcore/health", base())).then(
+      (answer) => answer.ok,
+      () => false,
+    );
+  }
+  waiting = false;
+  say("");
+  if (hand) fill(hand);
 }
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
