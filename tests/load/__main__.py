@@ -50,9 +50,12 @@ def main() -> int:
         flush=True,
     )
     rows, failures = [], 0
-    for name in APPS if not wish.heavy else ["sde_lab"]:
+    for name in APPS if not wish.heavy and not wish.drag else ["sde_lab"]:
         lesson, meter = attend(APPS[name], wish)
         rows.append(row(name, lesson.movers, meter))
+        films = [Log(log.films) for log in lesson.movers]
+        if wish.drag:
+            rows.append(row("first frames of a slider", films, meter))
         for kind, log in zip(wish.heavy, lesson.gluttons, strict=True):
             rows.append(row(f"heavy: {kind}", [log], meter))
         faults = [error for log in (*lesson.movers, *lesson.gluttons) for error in log.errors]
@@ -70,6 +73,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--heavy", nargs="*", default=[], choices=HEAVY, help="readers who ask for much, by what"
     )
+    parser.add_argument("--drag", action="store_true", help="those who move drag their sliders")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long, for each app")
     parser.add_argument("--period", type=float, default=1.0, help="seconds between two moves")
     wish = parser.parse_args()
@@ -86,7 +90,7 @@ def attend(script: Path, wish: argparse.Namespace) -> tuple[Lesson, Meter]:
         try:
             meter = Meter(process.pid)
             kinds = [HEAVY[name] for name in wish.heavy]
-            lesson = Lesson(address, wish.users, kinds, wish.idle, wish.period)
+            lesson = Lesson(address, wish.users, kinds, wish.idle, wish.period, wish.drag)
             asyncio.run(watched(lesson, meter, wish.seconds))
         finally:
             stop_server(process)

@@ -7,6 +7,7 @@ takes what the script draws until the script says that it has finished.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +49,12 @@ class Answer:
         return [f"{e.type}: {e.message}" for e in self.of("exception")] + alerts
 
     @property
+    def board(self) -> dict[str, Any]:
+        """What the page says to whoever drags one of its sliders."""
+        given = [c.mixed.json or c.json for c in self.of("bidi_component")]
+        return next((json.loads(text) for text in given if '"token"' in text), {})
+
+    @property
     def charts(self) -> list[str]:
         """What the charts were given, as JSON; other components, such as a link, show no figure."""
         given = (c.mixed.json or c.json for c in self.of("bidi_component"))
@@ -63,10 +70,13 @@ class Tab:
         pages: address → hash, of all pages.
         page: hash of the page on show.
         session: name of the session, with which a lost connection is taken up again.
+        board: what the page says to whoever drags one of its sliders; empty on other pages.
     """
 
-    def __init__(self, socket: ClientConnection, query: str = "") -> None:
+    def __init__(self, socket: ClientConnection, query: str = "", address: str = "") -> None:
         self.socket = socket
+        self.address = address
+        self.board: dict[str, Any] = {}
         self.query = query
         self.widgets: dict[str, Any] = {}
         self.values: dict[str, WidgetState] = {}
@@ -162,6 +172,7 @@ class Tab:
                     if known is not None:
                         self.values[widget.id] = state(widget.id, known)
         self.widgets = drawn
+        self.board = answer.board
         self.values = {name: value for name, value in self.values.items() if name in drawn}
 
 
@@ -223,7 +234,7 @@ async def opened(
         proxy=None,
         open_timeout=patience,
     )
-    tab = Tab(socket, query)
+    tab = Tab(socket, query, address)
     async with asyncio.timeout(patience):
         await tab.ask()
         answer = await tab.answer()

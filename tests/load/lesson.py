@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.load.browser import opened
-from tests.load.person import Kind, Person
+from tests.load.person import Dragger, Kind, Person
 
 PATIENCE = 120.0
 """Seconds after which a page counts as hung."""
@@ -22,10 +22,12 @@ class Log:
 
     Attributes:
         taken: seconds from the moment a move was due to its whole answer.
+        films: seconds from each touch of a slider to its first frames.
         errors: what went wrong.
     """
 
     taken: list[float] = field(default_factory=list)
+    films: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
 
@@ -38,6 +40,7 @@ class Lesson:
         gluttons: those who ask for much meanwhile, by their kind.
         idle: how many look on.
         period: seconds between two moves of one reader.
+        drag: whether those who move drag their sliders.
     """
 
     def __init__(
@@ -47,9 +50,10 @@ class Lesson:
         gluttons: Sequence[Kind] = (),
         idle: int = 0,
         period: float = 1.0,
+        drag: bool = False,
     ) -> None:
         self.address = address
-        self.kinds: list[Kind] = [Person] * moving + [*gluttons]
+        self.kinds: list[Kind] = [Dragger if drag else Person] * moving + [*gluttons]
         self.idle = idle
         self.period = period
         self.movers = [Log() for _ in range(moving)]
@@ -99,6 +103,7 @@ class Lesson:
                 log.errors.append(repr(error))
                 return
             now = time.monotonic()
-            log.taken.append(now - due)
+            log.taken.append(now - due - person.aside)
+            log.films = person.films
             log.errors += answer.errors
             due = max(due + self.period, now) if person.patient else due + self.period

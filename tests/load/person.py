@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import struct
+import time
+import urllib.request
 from typing import Any, ClassVar
 
 from tests.load.browser import Answer, Tab
@@ -17,6 +21,10 @@ class Person:
     Args:
         tab: what they look at.
         number: which of them this is.
+
+    Attributes:
+        films: seconds from each touch of a slider to the first frames of it.
+        aside: seconds of the last act that went by before its move.
     """
 
     path: ClassVar[str] = ""
@@ -27,6 +35,8 @@ class Person:
     """Whether they begin the next thing when the last is there, instead of every second."""
 
     def __init__(self, tab: Tab, number: int) -> None:
+        self.films: list[float] = []
+        self.aside = 0.0
         self.tab = tab
         self.dice = random.Random(number)
 
@@ -67,6 +77,52 @@ class Person:
 
     def _button(self, label: str) -> Any:
         return next((w for w in self.tab.widgets.values() if w.label == label), None)
+
+
+class Dragger(Person):
+    """Takes a slider, drags it for half a second while frames arrive, and lets go."""
+
+    DRAG_SECONDS = 0.5
+    COARSE = 16
+    NEAR = 1
+
+    async def act(self) -> Answer:
+        began = time.monotonic()
+        self.nudge()
+        place = self._place()
+        count = self.tab.board["sliders"][place]["count"]
+        thumb = self.dice.randrange(count)
+        stride = max(1, -(-(count - 1) // self.COARSE))
+        near = [thumb + i for i in range(-self.NEAR, self.NEAR + 1) if 0 <= thumb + i < count]
+        wanted = list(dict.fromkeys([thumb, *near, *range(0, count, stride)]))
+        first = True
+        while wanted and time.monotonic() < began + self.DRAG_SECONDS:
+            stops = await asyncio.to_thread(self._frames, place, wanted[:8])
+            if first:
+                self.films.append(time.monotonic() - began)
+            first = False
+            wanted = [stop for stop in wanted if stop not in stops]
+        await asyncio.sleep(max(0.0, began + self.DRAG_SECONDS - time.monotonic()))
+        self.aside = time.monotonic() - began
+        return await self.tab.move()
+
+    def _place(self) -> int:
+        """One of the board's sliders, but for horizon, steps and samples."""
+        return self.dice.randrange(len(self.tab.board["sliders"]) - 4)
+
+    def _frames(self, place: int, stops: list[int]) -> list[int]:
+        """Ask for frames as a browser does; the stops that came."""
+        token = self.tab.board["token"]
+        query = ",".join(map(str, stops))
+        address = f"{self.tab.address}/frames/{token}/{place}?stops={query}"
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            body = answer.read()
+        came, at = [], 0
+        while at < len(body):
+            stop, size = struct.unpack_from("<II", body, at)
+            came.append(stop)
+            at += 8 + size
+        return came
 
 
 class Glutton(Person):
