@@ -92,6 +92,9 @@ def _trace(
 
 def _integers(values: NDArray[np.floating], low: float, high: float) -> NDArray[np.int16]:
     """Return values as integers: 0 at the lower end of the axis, UNITS at the upper one."""
-    shares = (np.asarray(values, dtype=np.float64) - low) / (high - low)
-    units = np.clip(np.nan_to_num(shares * UNITS, nan=0.0), -LARGEST, LARGEST).round()
-    return np.where(np.isnan(shares), GAP, units).astype("<i2")
+    units = np.asarray(values, dtype=np.float64) - low
+    units *= UNITS / (high - low)
+    np.clip(units, -LARGEST, LARGEST, out=units)
+    np.rint(units, out=units)
+    units[np.isnan(units)] = GAP
+    return units.astype("<i2")
