@@ -221,6 +221,7 @@ function draw(owner, exactly) {
   }
   drawReadout(frame);
   owner.drawn = true;
+  dragging(true);
   // For whoever wants to know what is on show: the slider's value, once its own frame is.
   note().dataset.value = frame.approximate ? "" : owner.slider.low + owner.stop * owner.slider.step;
 }
@@ -438,7 +439,13 @@ function released() {
   moved();
   if (!hand.drawn || ahead(hand)) return;
   hand.drawn = false;
+  dragging(false);
   for (const node of charts()) node.sdeLab.redraw();
+}
+
+// What does not follow, the equation's numbers, is faint meanwhile.
+function dragging(so) {
+  document.documentElement.classList.toggle("lab-dragging", so);
 }
 
 const charts = () => [...document.querySelectorAll(".lab-chart")].filter((n) => n.sdeLab.ready);
@@ -446,6 +453,7 @@ const charts = () => [...document.querySelectorAll(".lab-chart")].filter((n) => 
 // Plotly has drawn an answer; while the thumb is elsewhere already, its frame stays on show.
 function answered() {
   if (hand && ahead(hand)) draw(hand, true);
+  else dragging(false);
 }
 
 const LISTENERS = {
@@ -471,6 +479,7 @@ export default function ({ data, parentElement }) {
     if (users === 1) listen("addEventListener");
   }
   board = data;
+  if (!hand || !ahead(hand)) dragging(false);
   note().dataset.token = data.token;
   if (hand) fill(hand);
   return () => {

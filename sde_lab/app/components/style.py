@@ -38,6 +38,7 @@ _PAGE = """
   max-width: 100%; overflow-x: auto; overflow-y: hidden;}
 .katex-display > .katex {text-align: left !important;}
 .st-key-formulas {row-gap: 0;}
+.lab-dragging .st-key-formulas [data-testid="stElementContainer"]:nth-child(2) {opacity: 0.3;}
 .st-key-question {padding-bottom: 0.7rem;}
 .st-key-question h3 {font-size: 1.25rem; padding: 0; line-height: 1.35;}
 .st-key-words {padding-bottom: 0.9rem;}
