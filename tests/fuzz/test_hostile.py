@@ -121,7 +121,7 @@ PLAIN = st.one_of(
 FIELDS = [*lab.Scenario().to_dict(), "", "stesp", "__class__"]
 
 
-@counted(8500)
+@counted(2100)
 @given(st.dictionaries(st.sampled_from(FIELDS), PLAIN, max_size=4))
 @example({"parameters": {"\n": None}})
 @example({"model": "="})
@@ -152,7 +152,7 @@ def sidebar_only() -> None:
         streamlit.session_state["found"] = error
 
 
-@counted(1200)
+@counted(300)
 @given(QUERIES)
 @example({"seed": ["inf"]})
 @example({"model": [""], "steps": ["nan"]})
@@ -216,7 +216,7 @@ def square_root(**parameters: float) -> lab.Scenario:
     return lab.Scenario(model="cox_ingersoll_ross", parameters=parameters, steps=25, samples=5)
 
 
-@counted(180)
+@counted(60)
 @given(drawn(), st.integers(0, 100))
 @example(lab.Scenario(model="brownian_motion", parameters={"sigma": 1.7e-161}, steps=25), 10)
 @example(
