@@ -432,7 +432,7 @@ def test_an_equation_that_is_slow_for_any_samples_takes_turns(
         lambda study, scenario: done.append(scenario),
     )
     quick = lab.Scenario(model=HEAVY["sums"], samples=2, steps=2)
-    long = lab.Scenario(model=HEAVY["sums"], samples=2, scheme="heun")
+    long = lab.Scenario(model=HEAVY["sums"], samples=2, steps=20, scheme="heun")
     run_study(summed_gradient, quick)
     found = run_study(summed_gradient, long)
     assert done == [quick]
