@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import torch
 from streamlit.components.v2.component_manager import BidiComponentManager
 
 from tests.support.browser import REQUIRED, SWITCHES, WatchedBrowser, find_chromium
+from tests.support.kernels import compiled_once, equation_of
 from tests.support.server import ROOT, start_server, stop_server
 
 if TYPE_CHECKING:
@@ -41,12 +43,15 @@ SLOW_FILES = (
     "test_torch_defaults.py",
 )
 """Files that go through every model, scheme or example of the gallery, a second or so for each."""
+ONE_PROCESS_FILES = ("test_crowd.py", "test_executors.py", "test_worker_process.py")
+"""Files whose tests share servers or processes, which take longer to start than the tests."""
 BROWSER_FIXTURES = {"browser", "chromium", "page", "server", "serve"}
 
 hypothesis.settings.register_profile("sde_lab", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("sde_lab")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups afterwards
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests as ``slow`` or ``fast``.
 
@@ -58,6 +63,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = item.nodeid.partition("[")[0]
         repeated = item.path.name in SLOW_FILES and name in seen
         seen.add(name)
+        if (group := _group_of(item)) is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
         fixtures = set(getattr(item, "fixturenames", ()))
         if item.path.parent.name in SLOW_FOLDERS or fixtures & BROWSER_FIXTURES or repeated:
             item.add_marker("slow")
@@ -65,10 +72,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("fast")
 
 
+def _group_of(item: pytest.Item) -> str | None:
+    """Name the tests that run in one process; None where a test may run in any."""
+    return item.path.stem if item.path.name in ONE_PROCESS_FILES else equation_of(item)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kernels_are_compiled_once() -> Iterator[None]:
+    """Compile no kernel twice in this process."""
+    with compiled_once():
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     """As in the application, where every session is a thread of its own."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imports_are_no_garbage() -> None:
+    """Take what has been imported so far out of the search for garbage.
+
+    Streamlit searches after each of its runs, and the benchmark before each of its trials: 0.2 s a
+    time among the objects of torch, numba and sympy, which live as long as the process.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 import sde_lab as lab
-from sde_lab.compiled.kernel import Kernel, KernelCache, Key, compile_kernel
+from sde_lab.compiled import kernel as compiler
+from sde_lab.compiled.kernel import Kernel, KernelCache, Key
 from sde_lab.compiled.run import Tables, run_kernel
 from sde_lab.compiled.source import SourceError, TooLongError, check, write
 from sde_lab.equations.examples import EXAMPLES
@@ -46,7 +47,7 @@ def compiled(scenario: lab.Scenario) -> tuple[Kernel, Tables]:
     model = equation_of(scenario.model_spec)
     assert model is not None
     columns = equation_columns(scenario.model_spec, model)
-    kernel = compile_kernel(model, scenario.scheme_spec, columns, scenario.dtype)
+    kernel = compiler.compile_kernel(model, scenario.scheme_spec, columns, scenario.dtype)
     return kernel, run_kernel(kernel, scenario, np.arange(scenario.steps + 1))
 
 

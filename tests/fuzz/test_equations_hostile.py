@@ -27,6 +27,7 @@ from sde_lab.server.scheduling import (
 from sde_lab.solver.brownian import STREAM_SAMPLES
 from sde_lab.studies.summed_gradient import summed_gradient
 from sde_lab.summaries.chunked_run import ChunkedRun
+from tests.support.fuzz import share_of
 
 FRAME = "dx = -x*dt + sigma*{}*dW"
 PYTHON = """
@@ -431,7 +432,7 @@ def test_an_equation_that_is_slow_for_any_samples_takes_turns(
         lambda study, scenario: done.append(scenario),
     )
     quick = lab.Scenario(model=HEAVY["sums"], samples=2, steps=2)
-    long = lab.Scenario(model=HEAVY["sums"], samples=2, scheme="heun")
+    long = lab.Scenario(model=HEAVY["sums"], samples=2, steps=20, scheme="heun")
     run_study(summed_gradient, quick)
     found = run_study(summed_gradient, long)
     assert done == [quick]
@@ -512,14 +513,14 @@ def high_water() -> float:
     return float(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def test_ten_thousand_generated_texts_neither_run_nor_hang_nor_grow() -> None:
-    slowest = largest = 0.0
+def test_generated_texts_neither_run_nor_hang_nor_grow() -> None:
+    slowest, largest, tried = 0.0, 0.0, share_of(10_000)
     accepted = refused = 0
     places: set[tuple[bool, bool]] = set()
     lab.parse_sde("dx = sqrt(x)*dW")
 
     @settings(
-        max_examples=10_000,
+        max_examples=tried,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
@@ -540,8 +541,8 @@ def test_ten_thousand_generated_texts_neither_run_nor_hang_nor_grow() -> None:
             assert not watch.reached
 
     feed()
-    assert accepted > 200
-    assert refused > 5000
+    assert accepted > 0.02 * tried
+    assert refused > 0.5 * tried
     assert places == {(True, True)}
     assert slowest < 1.0
     assert largest < 50e6

@@ -2,8 +2,8 @@
 
 Four gates, from the cheapest to the whole: scenario dicts in the library; query strings through
 Streamlit's own parsing into the sidebar; slider values to the axes of the figures; and raw query
-strings and widget values over the websocket of a running server. ``SDE_LAB_FUZZ=10 pytest
---timeout=0 tests/fuzz/test_hostile.py`` tries ten times as many of each.
+strings and widget values over the websocket of a running server. How many of each are tried stands
+in ``tests/support/fuzz.py``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -36,9 +35,9 @@ from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.summaries.summary import display_times
 from sde_lab.theory.exact_laws import exact_laws
 from tests.load.browser import Answer, Tab, opened
+from tests.support.fuzz import share_of
 from tests.support.server import ROOT, start_server, stop_server
 
-MORE = int(os.environ.get("SDE_LAB_FUZZ", "1"))
 PATIENCE = 30.0
 KNOBS = [
     f"{model.name}.{parameter.name}"
@@ -97,9 +96,9 @@ QUERIES = st.dictionaries(
 
 
 def counted(examples: int) -> Any:
-    """So many examples, and as many times more as the environment asks."""
+    """So many examples, times what the environment asks."""
     return settings(
-        max_examples=examples * MORE,
+        max_examples=share_of(examples),
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
 
