@@ -94,16 +94,18 @@ def draw_board(
         current_theme(),
         pinned,
     )
+    with charts:
+        own = replacement_figure() if replacement_figure is not None else None
+    # Before what it is about: once the browser shows an answer, it must draw no frame over it.
+    draw_slider_frames(view, round(100 * share), panels=own is None)
     with readout:
         _draw_readout(view)
         if extra_readout is not None:
             extra_readout()
     with charts:
         left = paths_figure(view)
-        own = replacement_figure() if replacement_figure is not None else None
         right = own or sensitivity_figure(view)
         _draw_charts(model, left, right, height)
-    draw_slider_frames(view, round(100 * share), panels=own is None)
     draw_engine_note(summary)
     with downloads:
         draw_download_menu(summary, view.exact, [left[0], right[0]])

@@ -161,7 +161,8 @@ function say(text) {
 
 // --- the frame at a stop -----------------------------------------------------------------------
 
-// The stop's own frame; else one between its neighbours, or the nearest, marked as approximate.
+// The stop's own frame; else one between its neighbours, or the nearest, marked as approximate and
+// without numbers: those of a neighbour would be wrong.
 function frameAt(film, stop) {
   const own = film.get(stop);
   if (own) return own;
@@ -174,7 +175,7 @@ function frameAt(film, stop) {
   }
   if (below === null && above === null) return null;
   if (below === null || above === null) {
-    return { ...film.get(below ?? above), approximate: true };
+    return { ...film.get(below ?? above), readout: null, approximate: true };
   }
   return between(film.get(below), film.get(above), (stop - below) / (above - below));
 }
@@ -195,7 +196,7 @@ function between(a, b, share) {
     });
     charts[key] = { ...chart, axes, traces };
   }
-  return { ...(share < 0.5 ? a : b), charts, approximate: true };
+  return { charts, readout: null, approximate: true };
 }
 
 const mix = (a, b, share) => a.map((value, i) => value + share * (b[i] - value));
@@ -207,7 +208,7 @@ function schedule() {
   scheduled = true;
   requestAnimationFrame(() => {
     scheduled = false;
-    if (hand) draw(hand, false);
+    if (hand && (hand.drawn || ahead(hand))) draw(hand, false);
   });
 }
 
@@ -215,11 +216,13 @@ function schedule() {
 function draw(owner, exactly) {
   const frame = frameAt(owner.film, owner.stop);
   if (!frame || (exactly && frame.approximate)) return;
+  const figures = document.querySelector(".lab-figures");
+  if (!owner.drawn) owner.readout = figures?.innerHTML;
   for (const [key, chart] of Object.entries(frame.charts)) {
     const node = document.querySelector(`.st-key-${key} .lab-chart`);
     if (node) drawChart(node, chart, frame.approximate);
   }
-  drawReadout(frame);
+  if (figures) drawReadout(figures, frame);
   owner.drawn = true;
   dragging(true);
   // For whoever wants to know what is on show: the slider's value, once its own frame is.
@@ -359,16 +362,15 @@ function drawNotes(node, notes) {
   });
 }
 
-function drawReadout(frame) {
-  const figures = document.querySelector(".lab-figures");
-  const cells = figures?.querySelectorAll(".lab-figure") ?? [];
-  if (cells.length !== frame.readout.length) return;
+function drawReadout(figures, { readout, approximate }) {
+  figures.classList.toggle("lab-approximate", approximate);
+  const cells = figures.querySelectorAll(".lab-figure");
+  if (cells.length !== readout?.length) return;
   cells.forEach((cell, i) => {
-    const [value, comparison] = frame.readout[i];
+    const [value, comparison] = readout[i];
     cell.querySelector(".lab-value").textContent = value;
     cell.querySelector(".lab-exact").textContent = `${comparison}\u00a0`;
   });
-  figures.classList.toggle("lab-approximate", frame.approximate);
 }
 
 // --- the hand ----------------------------------------------------------------------------------
@@ -440,6 +442,9 @@ function released() {
   if (!hand.drawn || ahead(hand)) return;
   hand.drawn = false;
   dragging(false);
+  const figures = document.querySelector(".lab-figures");
+  if (figures) figures.innerHTML = hand.readout;
+  figures?.classList.remove("lab-approximate");
   for (const node of charts()) node.sdeLab.redraw();
 }
 
@@ -479,7 +484,8 @@ export default function ({ data, parentElement }) {
     if (users === 1) listen("addEventListener");
   }
   board = data;
-  if (!hand || !ahead(hand)) dragging(false);
+  if (hand && !ahead(hand)) hand.drawn = false; // the answer to where the thumb stands is coming
+  if (!hand?.drawn) dragging(false);
   note().dataset.token = data.token;
   if (hand) fill(hand);
   return () => {
