@@ -9,6 +9,7 @@ on disk (:mod:`sde_lab.compiled.disk_cache`), and linking it takes a millisecond
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
 import os
 import threading
@@ -39,9 +40,13 @@ if hasattr(os, "register_at_fork"):
         after_in_child=COMPILER_LOCK.release,
     )
 
+MAX_COMPILED = 300
+"""Number of kernels that a process compiles at most: of each, LLVM and numba keep 0.1 to 1 MB."""
+_compiled = itertools.count()
 _ARRAY_ARGUMENTS = 7
 """Arguments by which numba passes an array of one dimension: owner, parent, items, bytes per item,
 address, shape, stride."""
+_INT64 = np.dtype(np.int64)
 _SINGLE = {"float32": "f", "float64": ""}
 _LIBRARY_FUNCTIONS = (*FUNCTIONS, "pow")
 
@@ -61,6 +66,10 @@ class ObjectCode:
     dtype: str
 
 
+class CompileLimitError(RuntimeError):
+    """Raised where a process has compiled MAX_COMPILED kernels."""
+
+
 class LinkError(RuntimeError):
     """An object file calls what is not in this process, or does not hold a kernel."""
 
@@ -70,10 +79,13 @@ def compile_source(text: str, dtype: str) -> ObjectCode:
 
     Raises:
         SourceError: if the source is outside the language of :mod:`sde_lab.compiled.source`.
-        LinkError: if the code would call anything but functions of one number.
+        LinkError: if the code would call anything but mathematical functions.
+        CompileLimitError: if this process has compiled MAX_COMPILED kernels.
     """
     check(text)
     with COMPILER_LOCK:
+        if next(_compiled) >= MAX_COMPILED:
+            raise CompileLimitError(f"this process has compiled {MAX_COMPILED}")
         return _compile(text, dtype)
 
 
@@ -247,6 +259,7 @@ class LinkedKernel:
         # At exit the system takes the memory back; LLVM may be gone by then.
         finalize(self, engine.close).atexit = False
         self._function = _prototype(code.dtype)(address)
+        self._dtype = np.dtype(code.dtype)
 
     def __call__(
         self,
@@ -261,9 +274,13 @@ class LinkedKernel:
     ) -> None:
         """Run the kernel on contiguous arrays of its precision."""
         status = self._function(
-            _address(w), _address(h), _address(s), _address(p), step, first, len(rows),
-            _address(rows), _address(out),
-        )  # fmt: skip
+            *(_address(array, self._dtype) for array in (w, h, s, p)),
+            step,
+            first,
+            len(rows),
+            _address(rows, _INT64),
+            _address(out, self._dtype),
+        )
         if status:
             raise RuntimeError(f"a kernel returned status {status}")
 
@@ -276,6 +293,8 @@ def _prototype(dtype: str) -> Callable[[int], Callable[..., int]]:
     return ctypes.CFUNCTYPE(ctypes.c_int32, at, at, at, at, scalar, whole, whole, at, at)
 
 
-def _address(array: NDArray[Any]) -> int:
+def _address(array: NDArray[Any], dtype: np.dtype[Any]) -> int:
+    if array.dtype != dtype or not array.flags.c_contiguous:
+        raise TypeError(f"a kernel takes contiguous arrays of {dtype}, not {array.dtype}")
     address: int = array.__array_interface__["data"][0]  # half the time of array.ctypes.data
     return address
