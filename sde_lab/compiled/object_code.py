@@ -119,6 +119,8 @@ def _compile(text: str, dtype: str) -> ObjectCode:
             library=library,
         )
         library.add_ir_module(_entry(context, library, compiled.fndesc, arguments))
+        function = compiled.fndesc.llvm_func_name
+        library.get_function(function).linkage = "internal"  # it becomes part of the entry
         library.finalize()
         module = library._final_module  # noqa: SLF001  numba's way to object files is private
         imports = _imports([f.name for f in module.functions if f.is_declaration], dtype)
@@ -244,13 +246,14 @@ class LinkedKernel:
 
         with COMPILER_LOCK:
             _initialise_llvm()
-            missing = [name for name in code.imports if not llvm.address_of_symbol(name)]
-            if missing:  # LLVM would end the process
-                raise LinkError(f"no {', '.join(missing)} in this process")
             machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
                 jit=True, codemodel="jitdefault"
             )
             engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+            # An engine makes LLVM find the functions of the process. Without one, it would end it.
+            missing = [name for name in code.imports if not llvm.address_of_symbol(name)]
+            if missing:
+                raise LinkError(f"no {', '.join(missing)} in this process")
             engine.add_object_file(llvm.ObjectFileRef.from_data(code.data))
             engine.finalize_object()
             address = engine.get_function_address(SYMBOL)

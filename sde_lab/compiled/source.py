@@ -27,8 +27,8 @@ ROW_STRIDE_NUMBERS = BLOCK_SAMPLES + 16
 apart would map to the same set of the L1 cache and evict each other: Heston's step then took seven
 times as long."""
 MAX_STEP_OPERATIONS = 3000
-"""Largest number of operations of one step. At the limit, compiling takes 5 to 8 s on an Intel Xeon,
-and gives 50 KB of code."""
+"""Largest number of operations of one step. At the limit, compiling takes 5 to 8 s on an Intel
+Xeon, and gives 50 KB of code."""
 _BINARY = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 # the loop in which a line stands: outside both, in that over steps, in that over samples
 _FIXED, _STEP, _SAMPLE = range(3)

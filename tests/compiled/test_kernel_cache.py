@@ -111,7 +111,9 @@ def test_the_kernel_from_disk_computes_the_same_bits(
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "one byte", "no file", "folder", "link"])
-def test_a_damaged_file_is_compiled_anew(folder: Path, damage: str, tmp_path: Path) -> None:
+def test_a_damaged_file_is_compiled_anew(
+    folder: Path, damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compiled()
     (file,) = folder.iterdir()
     content = file.read_bytes()
@@ -132,7 +134,8 @@ def test_a_damaged_file_is_compiled_anew(folder: Path, damage: str, tmp_path: Pa
         assert [path.name for path in folder.iterdir()] == [file.name]
     else:
         assert not file.is_symlink()
-        assert file.read_bytes() == content
+        monkeypatch.setattr(kernel, "compile_source", refuse)
+        compiled()
 
 
 def test_another_compiler_or_processor_has_files_of_its_own(
@@ -162,7 +165,9 @@ def test_a_file_whose_functions_are_not_here_is_compiled_anew(folder: Path) -> N
         LinkedKernel(strange)
     disk_cache.store(text, strange)
     compiled()
-    assert disk_cache.load(text, "float32") == code
+    found = disk_cache.load(text, "float32")
+    assert found is not None
+    assert found.imports == code.imports
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions of another kind")
@@ -246,11 +251,13 @@ def test_a_full_disk_costs_the_file_alone(folder: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     "drift",
-    ["1/x", "1/(x - x)", "log(x)", "sqrt(x - 1)", "x**a", "a**x", "exp(1000*(x + 1))", "tan(1/x)"],
+    ["1/x", "1/(x - x)", "log(x)", "sqrt(x - 1)", "x**a", "a**x", "exp(700*(1.2 - x))", "tan(1/x)"],
 )
 def test_what_is_undefined_is_inf_or_nan_as_in_torch(drift: str, dtype: Any) -> None:
     scenario = lab.Scenario(
-        model=f"dx = {drift}*dt + a*dW; x(0) = 0 in [-1, 1]; a = -0.5 in [-1, 1]",
+        model=f"dx = {drift}*dt + a*dW; x(0) = 1.2 in [-2, 2]; a = 0.5 in [-1, 1]",
+        x0=0.0,
+        parameters={"a": -0.5},
         samples=5,
         steps=3,
         dtype=dtype,
@@ -260,7 +267,8 @@ def test_what_is_undefined_is_inf_or_nan_as_in_torch(drift: str, dtype: Any) -> 
     expected = lab.simulate(scenario, engine="torchsde").values.permute(0, 2, 1).numpy()
     assert not np.isfinite(expected[-1]).all()
     np.testing.assert_array_equal(np.isfinite(tables.states), np.isfinite(expected))
-    np.testing.assert_array_equal(np.isnan(tables.states), np.isnan(expected))
+    # sdeint interpolates at the last time, which makes a NaN of Inf
+    np.testing.assert_array_equal(np.isnan(tables.states[:-1]), np.isnan(expected[:-1]))
 
 
 # Size
@@ -290,7 +298,8 @@ def test_six_states_with_sixteen_parameters_stay_with_replay() -> None:
 
 
 def test_the_code_of_a_long_equation_is_small() -> None:
-    source = write(equation(coupled(3, 12)), EULER, ("x0", "x1", "x2", "a0", "a1"))
+    model = equation(coupled(3, 12))
+    source = write(model, EULER, model.jacobian_columns)
     assert source.operations > 400
     assert len(compile_source(source.text, "float32").data) < 200_000
 
@@ -301,7 +310,7 @@ def resident_mb() -> float:
 
 @pytest.mark.skipif(not STATM.exists(), reason="reads memory from /proc")
 def test_a_kernel_that_is_dropped_gives_its_memory_back() -> None:
-    code = compile_source(write(equation(coupled(2, 4)), EULER, ("x0", "a0")).text, "float32")
+    code = compile_source(write(equation(coupled(2, 4)), EULER, ()).text, "float32")
     kept = [LinkedKernel(code) for _ in range(10)]
     del kept
     gc.collect()
@@ -356,7 +365,10 @@ def _interrupt() -> Iterator[None]:
 @pytest.mark.parametrize("seconds", [0.02, 0.1, 0.2])
 def test_an_interrupted_compilation_can_be_taken_up_again(seconds: float) -> None:
     model = equation(coupled(3, 6))
-    cache, key = KernelCache(lambda *_: 0.0), Key(model.name, "euler", ("x0",), "float32")
+    cache, key = (
+        KernelCache(lambda *_: 0.0),
+        Key(model.name, "euler", model.jacobian_columns, "float32"),
+    )
     with pytest.raises(KeyboardInterrupt):  # noqa: PT012  the alarm may come at any time
         signal.setitimer(signal.ITIMER_REAL, seconds)
         cache.wait_for(key, model, EULER)
@@ -367,23 +379,24 @@ def test_an_interrupted_compilation_can_be_taken_up_again(seconds: float) -> Non
 def test_an_interrupt_of_one_thread_leaves_others_their_kernel(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    model, waiting = equation("dx = -7*x*dt + dW"), threading.Event()
+    model, begun, proceed = equation("dx = -7*x*dt + dW"), threading.Event(), threading.Event()
     cache, original = KernelCache(lambda *_: 0.0), kernel.compile_source
     key = key_of(model)
 
     def interrupted(text: str, dtype: str) -> object_code.ObjectCode:
         monkeypatch.setattr(kernel, "compile_source", original)
-        waiting.set()
-        while not request.kernel._waiters and not request.kernel._condition._waiters:  # type: ignore[attr-defined]
-            pass
+        begun.set()
+        proceed.wait(30.0)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(kernel, "compile_source", interrupted)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(cache.wait_for, key, model, EULER)
-        assert waiting.wait(30.0)
-        request = cache._pending[key]
+        assert begun.wait(30.0)
         second = pool.submit(cache.wait_for, key, model, EULER)
+        with pytest.raises(TimeoutError):
+            second.result(0.2)  # it waits for the first
+        proceed.set()
         assert second.result(60.0) is not None
         assert isinstance(first.exception(60.0), KeyboardInterrupt)
 
