@@ -251,7 +251,16 @@ def test_a_full_disk_costs_the_file_alone(folder: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     "drift",
-    ["1/x", "1/(x - x)", "log(x)", "sqrt(x - 1)", "x**a", "a**x", "exp(700*(1.2 - x))", "tan(1/x)"],
+    [
+        "1/x",
+        "1/(x - x)",
+        "log(x)",
+        "sqrt(x - 1)",
+        "x**a",
+        "a**x",
+        "exp(800 - 800*min(x, 1))",
+        "tan(1/x)",
+    ],
 )
 def test_what_is_undefined_is_inf_or_nan_as_in_torch(drift: str, dtype: Any) -> None:
     scenario = lab.Scenario(
