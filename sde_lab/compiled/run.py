@@ -9,6 +9,7 @@ depend on how many.
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -66,7 +67,8 @@ def run_kernel(
         scenario: gives parameters, start, grid, samples and seed.
         indices: numbers of the steps whose states are stored, increasing.
         first_sample: index of the first sample, a multiple of STREAM_SAMPLES.
-        threads: number of blocks run in parallel; None takes the number of processor cores.
+        threads: number of blocks run in parallel; None takes the number of processor cores that
+            this process may use.
         noise: increments to use instead of those of the seed.
         out: where to write; None makes new tables.
 
@@ -81,7 +83,7 @@ def run_kernel(
     )
     task = _Task(kernel, scenario, indices, first_sample, tables, noise)
     blocks = range(-(-count // BLOCK_SAMPLES))
-    workers = min(len(blocks), threads or os.cpu_count() or 1)
+    workers = min(len(blocks), threads or _cores())
     if workers == 1:
         for block in blocks:
             task.run(block)
@@ -89,6 +91,25 @@ def run_kernel(
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(task.run, blocks))
     return tables
+
+
+def _cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Buffers(threading.local):
+    """What each thread writes block after block into: it stays in the cache.
+
+    Fresh memory for every block would cost as much as stepping through it.
+    """
+
+    def __init__(self, kernel: Kernel, scenario: Scenario, times: int) -> None:
+        rows = kernel.source.size * (1 + len(kernel.source.columns))
+        self.stored = np.empty((times, rows, BLOCK_SAMPLES), dtype=kernel.dtype)
+        self.noise = _empty_noise(kernel, scenario)
 
 
 class _Task:
@@ -109,13 +130,13 @@ class _Task:
         self._parameters = parameter_values(kernel, scenario)
         self._rows = stored_rows(scenario.steps, indices)
         self._stores_start = bool(len(indices)) and indices[0] == 0
+        self._buffers = _Buffers(kernel, scenario, len(indices))
 
     def run(self, block: int) -> None:
         """Simulate one block and copy its stored times into the tables."""
         noise, areas = self._noise(block)
         state = start_state(self._kernel, self._scenario)
-        shape = (self._tables.states.shape[0], len(state), BLOCK_SAMPLES)
-        stored = np.empty(shape, dtype=self._kernel.dtype)
+        stored = self._buffers.stored
         if self._stores_start:
             stored[0] = state[:, :BLOCK_SAMPLES]
         self._kernel.run(
@@ -132,9 +153,9 @@ class _Task:
 
     def _noise(self, block: int) -> BlockNoise:
         """Return a block of the given increments and areas, or of those of the seed."""
+        increments, areas = self._buffers.noise
         if self._given is None:
-            return draw_noise(self._kernel, self._scenario, self._first_block + block)
-        increments, areas = _empty_noise(self._kernel, self._scenario)
+            return _draw(self._scenario, self._first_block + block, increments, areas)
         for m in range(len(increments)):
             self._take(block, m, increments[m], None if areas is None else areas[m])
         return _flat(increments, areas)
@@ -187,7 +208,11 @@ def parameter_values(kernel: Kernel, scenario: Scenario) -> NDArray[np.floating]
 
 def draw_noise(kernel: Kernel, scenario: Scenario, block: int) -> BlockNoise:
     """Draw the noise of one block of samples from the scenario's seed and the block's index."""
-    increments, areas = _empty_noise(kernel, scenario)
+    return _draw(scenario, block, *_empty_noise(kernel, scenario))
+
+
+def _draw(scenario: Scenario, block: int, increments: Tensor, areas: Tensor | None) -> BlockNoise:
+    """Draw the noise of one block into tensors (M, K, BLOCK_SAMPLES)."""
     for m in range(len(increments)):
         target = None if areas is None else areas[m]
         fill_stream(increments[m], target, scenario.seed, m, block)
