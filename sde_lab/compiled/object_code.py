@@ -46,6 +46,7 @@ _compiled = itertools.count()
 _ARRAY_ARGUMENTS = 7
 """Arguments by which numba passes an array of one dimension: owner, parent, items, bytes per item,
 address, shape, stride."""
+_ARRAY_ADDRESS = 4
 _INT64 = np.dtype(np.int64)
 _SINGLE = {"float32": "f", "float64": ""}
 _LIBRARY_FUNCTIONS = (*FUNCTIONS, "pow")
@@ -99,7 +100,10 @@ def _compile(text: str, dtype: str) -> ObjectCode:
     exec(compile(text, "<generated step>", "exec"), names)  # noqa: S102  checked above
     scalar = numba.from_dtype(np.dtype(dtype))
     array, whole = scalar[::1], types.int64
-    arguments = (array, array, array, array, scalar, whole, whole[::1], array)
+    whole_array = whole[::1]
+    arguments = (
+        array, array, array, array, scalar, whole, whole_array, whole_array, whole, whole, array,
+    )  # fmt: skip
     flags = compiler.Flags()
     flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = True
     flags.enable_pyobject = flags.nrt = False
@@ -142,12 +146,13 @@ def _entry(context: Any, library: Any, function: Any, arguments: tuple[Any, ...]
         function.llvm_func_name,
     )
     status, (result, error, *flat) = inner.function_type.return_type, inner.function_type.args
-    pointer, whole = flat[4], ir.IntType(64)
+    address, whole = flat[_ARRAY_ADDRESS], ir.IntType(64)
     number = flat[4 * _ARRAY_ARGUMENTS]
-    rows_at = flat[4 * _ARRAY_ARGUMENTS + 2 + 4]
-    taken = [pointer, pointer, pointer, pointer, number, whole, whole, rows_at, pointer]
+    steps_address = flat[4 * _ARRAY_ARGUMENTS + 2 + _ARRAY_ADDRESS]
+    taken = [address] * 4 + [number, whole, whole, steps_address, steps_address]
+    taken += [whole, whole, address]
     outer = ir.Function(module, ir.FunctionType(status, taken), SYMBOL)
-    w, h, s, p, step, first, count, rows, out = outer.args
+    w, h, s, p, step, first, count, rows, places, stride, width, out = outer.args
     zero = ir.Constant(whole, 0)
 
     def array(address: Any, size: Any = zero) -> list[Any]:
@@ -155,16 +160,8 @@ def _entry(context: Any, library: Any, function: Any, arguments: tuple[Any, ...]
         return [*nothing, size, zero, address, size, zero]
 
     build = ir.IRBuilder(outer.append_basic_block())
-    given = [
-        *array(w),
-        *array(h),
-        *array(s),
-        *array(p),
-        step,
-        first,
-        *array(rows, count),
-        *array(out),
-    ]
+    given = [*array(w), *array(h), *array(s), *array(p), step, first]
+    given += [*array(rows, count), *array(places), stride, width, *array(out)]
     slots = [build.alloca(kind.pointee) for kind in (result, error)]
     build.ret(build.call(inner, [*slots, *given]))
     return module
@@ -264,7 +261,7 @@ class LinkedKernel:
         self._function = _prototype(code.dtype)(address)
         self._dtype = np.dtype(code.dtype)
 
-    def __call__(
+    def __call__(  # noqa: PLR0913, PLR0917  the arguments of a kernel
         self,
         w: NDArray[np.floating],
         h: NDArray[np.floating],
@@ -273,6 +270,9 @@ class LinkedKernel:
         step: float,
         first: int,
         rows: NDArray[np.int64],
+        places: NDArray[np.int64],
+        stride: int,
+        width: int,
         out: NDArray[np.floating],
     ) -> None:
         """Run the kernel on contiguous arrays of its precision."""
@@ -282,6 +282,9 @@ class LinkedKernel:
             first,
             len(rows),
             _address(rows, _INT64),
+            _address(places, _INT64),
+            stride,
+            width,
             _address(out, self._dtype),
         )
         if status:
@@ -293,7 +296,8 @@ def _prototype(dtype: str) -> Callable[[int], Callable[..., int]]:
     """Return the type of SYMBOL in an object file of this precision."""
     at, whole = ctypes.c_void_p, ctypes.c_int64
     scalar = ctypes.c_float if dtype == "float32" else ctypes.c_double
-    return ctypes.CFUNCTYPE(ctypes.c_int32, at, at, at, at, scalar, whole, whole, at, at)
+    arguments = (at, at, at, at, scalar, whole, whole, at, at, whole, whole, at)
+    return ctypes.CFUNCTYPE(ctypes.c_int32, *arguments)
 
 
 def _address(array: NDArray[Any], dtype: np.dtype[Any]) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -58,7 +59,8 @@ def run_kernel(
     first_sample: int = 0,
     threads: int | None = None,
     noise: BrownianIncrements | None = None,
-    out: Tables | None = None,
+    drawn: BrownianIncrements | None = None,
+    out: NDArray[np.floating] | None = None,
 ) -> Tables:
     """Simulate the scenario's samples and differentiate them with respect to the kernel's columns.
 
@@ -70,18 +72,17 @@ def run_kernel(
         threads: number of blocks run in parallel; None takes the number of processor cores that
             this process may use.
         noise: increments to use instead of those of the seed.
-        out: where to write; None makes new tables.
+        drawn: where to write the increments of the seed, and their areas, as they are drawn.
+        out: where to write states and, after them, derivatives, (1 + C, times, D, samples); None
+            makes a new array.
 
     Returns:
         Tables of the stored times; a path that diverges holds Inf or NaN from there on.
     """
     count, size = scenario.samples, kernel.source.size
-    shape = (len(indices), size, count)
-    tables = out or Tables(
-        np.empty(shape, dtype=kernel.dtype),
-        np.empty((len(kernel.source.columns), *shape), dtype=kernel.dtype),
-    )
-    task = _Task(kernel, scenario, indices, first_sample, tables, noise)
+    shape = (1 + len(kernel.source.columns), len(indices), size, count)
+    out = np.empty(shape, dtype=kernel.dtype) if out is None else out
+    task = _Task(kernel, scenario, indices, first_sample, out, _Noise(noise, drawn))
     blocks = range(-(-count // BLOCK_SAMPLES))
     workers = min(len(blocks), threads or _cores())
     if workers == 1:
@@ -90,7 +91,7 @@ def run_kernel(
     else:
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(task.run, blocks))
-    return tables
+    return Tables(out[0], out[1:])
 
 
 def _cores() -> int:
@@ -106,10 +107,17 @@ class _Buffers(threading.local):
     Fresh memory for every block would cost as much as stepping through it.
     """
 
-    def __init__(self, kernel: Kernel, scenario: Scenario, times: int) -> None:
-        rows = kernel.source.size * (1 + len(kernel.source.columns))
-        self.stored = np.empty((times, rows, BLOCK_SAMPLES), dtype=kernel.dtype)
+    def __init__(self, kernel: Kernel, scenario: Scenario, stored: tuple[int, ...] | None) -> None:
+        self.stored = None if stored is None else np.empty(stored, dtype=kernel.dtype)
         self.noise = _empty_noise(kernel, scenario)
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """Increments that are given, and where those that are drawn are written."""
+
+    given: BrownianIncrements | None
+    drawn: BrownianIncrements | None
 
 
 class _Task:
@@ -121,24 +129,35 @@ class _Task:
         scenario: Scenario,
         indices: NDArray[np.intp],
         first_sample: int,
-        tables: Tables,
-        noise: BrownianIncrements | None,
+        out: NDArray[np.floating],
+        noise: _Noise,
     ) -> None:
-        self._given = noise
-        self._kernel, self._scenario, self._tables = kernel, scenario, tables
+        self._given, self._drawn = noise.given, noise.drawn
+        self._kernel, self._scenario, self._out = kernel, scenario, out
         self._first_block = first_sample // BLOCK_SAMPLES
         self._parameters = parameter_values(kernel, scenario)
         self._rows = stored_rows(scenario.steps, indices)
         self._stores_start = bool(len(indices)) and indices[0] == 0
-        self._buffers = _Buffers(kernel, scenario, len(indices))
+        # Samples of another layout are stored in a buffer first.
+        self._direct = out.flags.c_contiguous
+        shape = (*out.shape[:3], BLOCK_SAMPLES)
+        self._buffers = _Buffers(kernel, scenario, None if self._direct else shape)
 
     def run(self, block: int) -> None:
-        """Simulate one block and copy its stored times into the tables."""
+        """Simulate one block and write its stored times."""
         noise, areas = self._noise(block)
         state = start_state(self._kernel, self._scenario)
+        first = state[:, :BLOCK_SAMPLES].copy()  # the kernel moves on in place
+        start = block * BLOCK_SAMPLES
+        width = min(BLOCK_SAMPLES, self._scenario.samples - start)
+        part = self._out[..., start : start + width]
         stored = self._buffers.stored
-        if self._stores_start:
-            stored[0] = state[:, :BLOCK_SAMPLES]
+        # (1 + C, times, D, samples): where each state and tangent of the block begins.
+        layout = self._out if stored is None else stored
+        columns, times, size, samples = layout.shape
+        places = np.add.outer(np.arange(columns) * times * size, np.arange(size)) * samples
+        if stored is None:
+            places += start
         self._kernel.run(
             noise,
             areas,
@@ -147,40 +166,41 @@ class _Task:
             self._parameters.dtype.type(self._scenario.step),
             0,
             self._rows,
-            stored.reshape(-1),
+            places.reshape(-1).astype(np.int64),
+            size * samples,
+            width,
+            layout.reshape(-1),
         )
-        self._copy(block, stored)
+        if stored is not None:
+            part[...] = stored[..., :width]
+        if self._stores_start:
+            part[:, 0] = first.reshape(columns, size, -1)[..., :width]
 
     def _noise(self, block: int) -> BlockNoise:
         """Return a block of the given increments and areas, or of those of the seed."""
         increments, areas = self._buffers.noise
         if self._given is None:
-            return _draw(self._scenario, self._first_block + block, increments, areas)
-        for m in range(len(increments)):
-            self._take(block, m, increments[m], None if areas is None else areas[m])
+            noise = _draw(self._scenario, self._first_block + block, increments, areas)
+            if self._drawn is not None:
+                for table, part in self._parts(block, self._drawn):
+                    part.copy_(table[..., : part.shape[2]])
+            return noise
+        for table, part in self._parts(block, self._given):
+            table[..., part.shape[2] :].zero_()
+            table[..., : part.shape[2]] = part
         return _flat(increments, areas)
 
-    def _take(self, block: int, m: int, increments: Tensor, areas: Tensor | None) -> None:
-        """Copy given increments, (steps, N, M), into a block padded with zeros."""
-        assert self._given is not None
-        span = slice(
-            block * BLOCK_SAMPLES, min((block + 1) * BLOCK_SAMPLES, self._scenario.samples)
-        )
-        width = span.stop - span.start
-        given = self._given
-        for target, table in ((increments, given.increments), (areas, given.levy_areas)):
-            if target is not None and table is not None:
-                target.zero_()
-                target[:, :width] = table[:, span, m]
+    def _parts(self, block: int, noise: BrownianIncrements) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the buffer of increments, (M, K, B), with this block's part of a table; areas too.
 
-    def _copy(self, block: int, stored: NDArray[np.floating]) -> None:
-        size = self._kernel.source.size
+        The part is in the layout of the buffer, and narrower where the block is the last one.
+        """
         start = block * BLOCK_SAMPLES
-        stop = min(start + BLOCK_SAMPLES, self._scenario.samples)
-        part = stored[..., : stop - start]
-        self._tables.states[..., start:stop] = part[:, :size]
-        for c, table in enumerate(self._tables.derivatives):
-            table[..., start:stop] = part[:, size * (1 + c) : size * (2 + c)]
+        span = slice(start, min(start + BLOCK_SAMPLES, self._scenario.samples))
+        tables = (noise.increments, noise.levy_areas)
+        for buffer, table in zip(self._buffers.noise, tables, strict=True):
+            if buffer is not None and table is not None:
+                yield buffer, table[:, span].permute(2, 0, 1)
 
 
 BlockNoise = tuple[NDArray[np.floating], NDArray[np.floating]]

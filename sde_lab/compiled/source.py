@@ -74,8 +74,10 @@ def write(model: EquationModel, scheme: Scheme, columns: Sequence[str]) -> StepS
     ``w`` increments of unit variance and ``h`` space-time Lévy areas, flat (M, K, B); ``s`` states
     and tangents, flat (D + D·C, ROW_STRIDE_NUMBERS), initial values on entry and final ones on
     return; ``p`` parameters; ``step`` the step size; ``first`` index of the first step; ``rows``
-    for each of the K steps the row of its state in ``out``, or −1 for none; ``out`` flat (stored
-    times, D + D·C, B).
+    for each of the K steps the number of its stored time, or −1 for none; ``places`` for each of
+    the D + D·C states and tangents where the first stored time of the first sample stands in
+    ``out``; ``stride`` how far one stored time is from the next; ``width`` the number of samples
+    that are stored; ``out`` flat, where stored times are written.
 
     Args:
         model: the equation.
@@ -174,7 +176,7 @@ class _Body:
         parameters = sorted({n for n in used if n[0] == "p"}, key=lambda n: int(n[1:]))
         return "\n".join(
             [
-                "def kernel(w, h, s, p, step, first, rows, out):",
+                "def kernel(w, h, s, p, step, first, rows, places, stride, width, out):",
                 " root_step = number(sqrt(step))",
                 f" noise_rows = rows.shape[0] * {BLOCK_SAMPLES}",
                 *(f" {name} = p[{name[1:]}]" for name in parameters),
@@ -189,11 +191,9 @@ class _Body:
                 "  row = rows[k]",
                 "  if row >= 0:",
                 f"   for r in range({rows}):",
-                f"    for i in range({BLOCK_SAMPLES}):",
-                (
-                    f"     out[row * {rows * BLOCK_SAMPLES} + r * {BLOCK_SAMPLES} + i]"
-                    f" = s[r * {ROW_STRIDE_NUMBERS} + i]"
-                ),
+                "    start = row * stride + places[r]",
+                "    for i in range(width):",
+                f"     out[start + i] = s[r * {ROW_STRIDE_NUMBERS} + i]",
                 "",
             ]
         )
@@ -246,8 +246,12 @@ _FIXED_NAMES = frozenset(
         "root_step",
         "first",
         "rows",
+        "places",
+        "stride",
+        "width",
         "out",
         "row",
+        "start",
         "noise_rows",
         "nan",
         "inf",

@@ -347,10 +347,10 @@ def test_a_kernel_takes_arrays_of_its_precision_alone() -> None:
     run = compiled().run
     numbers, rows = np.zeros(4096, dtype=np.float64), np.zeros(0, dtype=np.int64)
     with pytest.raises(TypeError, match="contiguous arrays of float32"):
-        run(numbers, numbers, numbers, numbers, 1.0, 0, rows, numbers)
+        run(numbers, numbers, numbers, numbers, 1.0, 0, rows, rows, 0, 0, numbers)
     single = np.zeros(8192, dtype=np.float32)[::2]
     with pytest.raises(TypeError, match="contiguous"):
-        run(single, single, single, single, 1.0, 0, rows, single)
+        run(single, single, single, single, 1.0, 0, rows, rows, 0, 0, single)
 
 
 # Interrupts, and the end of Python

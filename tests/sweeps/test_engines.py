@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 import sde_lab as lab
@@ -142,6 +143,18 @@ def test_simulate_by_either_engine(equation: str, samples: int) -> None:
     np.testing.assert_array_equal(one.times, other.times)
     np.testing.assert_allclose(other.values, one.values, rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(one.noise.increments, other.noise.increments)
+
+
+@pytest.mark.parametrize("model", ["ornstein_uhlenbeck", "damped_oscillator"])
+def test_simulate_draws_the_same_increments_and_areas(model: str) -> None:
+    scenario = lab.Scenario(model=model, scheme="srk", samples=2500, steps=12)
+    one, other = (lab.simulate(scenario, engine=engine) for engine in ("torchsde", "compiled"))
+    np.testing.assert_array_equal(one.noise.increments, other.noise.increments)
+    np.testing.assert_array_equal(one.noise.levy_areas, other.noise.levy_areas)
+    with torch.inference_mode():
+        inside = lab.simulate(scenario, engine="compiled")
+    assert not inside.noise.increments.is_inference()
+    np.testing.assert_array_equal(inside.values, other.values)
 
 
 def test_simulate_on_given_noise_and_differentiate_it() -> None:
