@@ -25,8 +25,8 @@ VARIABLE = "SDE_LAB_KERNEL_CACHE"
 """Environment variable with the directory of the cache, or "off" for none."""
 MAX_FILES = 1024
 """Number of files that are kept; those not read or written for the longest time go first."""
-MAX_FILE_BYTES = 2**22
-"""Largest file that is read or written: an equation of the greatest length takes 0.5 MB."""
+MAX_FILE_BYTES = 2**20
+"""Largest file that is read or written; the longest equations take some 50 KB."""
 STALE_SECONDS = 600.0
 """Age from which an unfinished file counts as abandoned by a process that was ended."""
 _FORMAT = "sde_lab kernel 1"
