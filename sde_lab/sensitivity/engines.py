@@ -74,7 +74,7 @@ def simulate(
         shape = (scenario.steps + 1, scenario.samples, len(scenario.initial))
         values = np.empty(shape, dtype=scenario.dtype)
         # Of no column there are no derivatives; states are written in the layout of paths.
-        out = values.transpose(0, 2, 1)[np.newaxis]
+        out = values.transpose(0, 2, 1)[:, np.newaxis]
         run_kernel(
             kernel, scenario, np.arange(scenario.steps + 1), noise=noise, drawn=drawn, out=out
         )
