@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # One engine for all summaries, here and in the server's processes: "auto" changes over to a kernel
 # as soon as it is compiled, and then the last bits change. Its own tests name their engine.
 os.environ["SDE_LAB_ENGINE"] = "torchsde"
+# Kernels are compiled afresh: one from disk could be of an earlier state of the code.
+os.environ["SDE_LAB_KERNEL_CACHE"] = "off"
 
 SLOW_FOLDERS = ("browser", "fuzz", "load", "server")
 """Folders of tests that start servers, processes or browsers, or try thousands of inputs."""

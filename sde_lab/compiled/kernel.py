@@ -10,17 +10,20 @@ from __future__ import annotations
 import importlib.util
 import logging
 import math
+import os
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sde_lab.compiled import disk_cache
+from sde_lab.compiled.object_code import CompileLimitError, LinkedKernel, LinkError, compile_source
 from sde_lab.compiled.source import StepSource, TooLongError, write
 from sde_lab.equations.model import EquationModel
 from sde_lab.schemes import Scheme
@@ -32,8 +35,6 @@ COMPILE_SECONDS = 1.0
 as long in its place, so that compiling at most doubles the work of a run or a worker."""
 MAX_COUNTED = 1024
 """Number of keys whose replay time is summed; the least recently requested is dropped first."""
-FASTMATH = {"contract", "arcp", "nsz", "reassoc"}
-"""LLVM fast-math flags. Not ``nnan`` and ``ninf``: a diverged path must hold Inf or NaN."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -74,7 +75,9 @@ def available() -> bool:
 def compile_kernel(
     model: EquationModel, scheme: Scheme, columns: Sequence[str], dtype: str
 ) -> Kernel:
-    """Compile the loop of an equation and scheme now.
+    """Compile the loop of an equation and scheme now, or link what was compiled before.
+
+    Object files of earlier processes are taken from disk (:mod:`sde_lab.compiled.disk_cache`).
 
     Args:
         model: the equation.
@@ -84,25 +87,29 @@ def compile_kernel(
 
     Raises:
         TooLongError: if a step has too many operations.
+        CompileLimitError: if this process has compiled too many kernels.
     """
-    import numba
-
     source = write(model, scheme, columns)
-    number = np.float32 if dtype == "float32" else np.float64
-    names: dict[str, Any] = {name: getattr(math, name) for name in _FUNCTIONS}
-    names |= {"number": number, "nan": math.nan, "inf": math.inf}
-    code = compile(source.text, "<generated step>", "exec")
-    exec(code, names)  # noqa: S102  checked by sde_lab.compiled.source.check
-    array = numba.from_dtype(np.dtype(dtype))[::1]
-    scalar = numba.from_dtype(np.dtype(dtype))
-    signature = numba.void(array, array, array, array, scalar, numba.int64, numba.int64[::1], array)
-    compiled: Callable[..., None] = numba.njit(
-        signature, nogil=True, error_model="numpy", fastmath=FASTMATH
-    )(names["kernel"])
-    return Kernel(source, compiled, dtype)
+    kept = disk_cache.load(source.text, dtype)
+    if kept is not None:
+        try:
+            return Kernel(source, LinkedKernel(kept), dtype)
+        except LinkError:
+            pass  # compiled where a function was that is not here
+    code = compile_source(source.text, dtype)
+    run = LinkedKernel(code)
+    disk_cache.store(source.text, code)
+    return Kernel(source, run, dtype)
 
 
-_FUNCTIONS = ("sqrt", "exp", "log", "sin", "cos", "tan", "atan", "sinh", "cosh", "tanh")
+@dataclass(frozen=True)
+class _Request:
+    """A kernel to compile, and what those who wait for it are given."""
+
+    key: Key
+    model: EquationModel
+    scheme: Scheme
+    kernel: Future[Kernel | None]
 
 
 class KernelCache:
@@ -123,11 +130,25 @@ class KernelCache:
     ) -> None:
         self._check = check
         self._maxsize = maxsize
-        self._lock = threading.Lock()
         self._kernels: OrderedDict[Key, Kernel | None] = OrderedDict()
-        self._pending: dict[Key, Future[Kernel | None]] = {}
         self._work: OrderedDict[Key, float] = OrderedDict()
-        self._compiler = ThreadPoolExecutor(1, thread_name_prefix="kernel-compiler")
+        self.reset_after_fork()
+        if hasattr(os, "register_at_fork"):
+            reference = ref(self)
+
+            def forget() -> None:
+                cache = reference()
+                if cache is not None:
+                    cache.reset_after_fork()
+
+            os.register_at_fork(after_in_child=forget)
+
+    def reset_after_fork(self) -> None:
+        """Begin without requests, as a forked process must: the thread is not in the child."""
+        self._lock = threading.Lock()
+        self._pending: dict[Key, _Request] = {}
+        self._queue: deque[_Request] = deque()
+        self._thread: threading.Thread | None = None
 
     def get(
         self, key: Key, model: EquationModel, scheme: Scheme, work: float = math.inf
@@ -150,54 +171,94 @@ class KernelCache:
             self._work[key] = self._work.pop(key, 0.0) + work
             if self._work[key] >= COMPILE_SECONDS:
                 del self._work[key]
-                self._pending[key] = self._compiler.submit(self._compile, key, model, scheme)
+                self._submit(_Request(key, model, scheme, Future()))
             elif len(self._work) > MAX_COUNTED:
                 self._work.popitem(last=False)
         return None
+
+    def _submit(self, request: _Request) -> None:
+        """Have a kernel compiled by the thread, which is started if need be. The lock is held."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._compile_queued, name="kernel-compiler")
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads, or Python is ending: replay serves it
+                return
+            self._thread = thread
+        self._pending[request.key] = request
+        self._queue.append(request)
 
     def wait_for(self, key: Key, model: EquationModel, scheme: Scheme) -> Kernel | None:
         """Return the kernel, compiled in this thread if need be; None where it is unusable.
 
         A kernel that another thread is compiling is waited for, not compiled twice.
         """
-        with self._lock:
-            if key in self._kernels:
-                self._kernels.move_to_end(key)
-                return self._kernels[key]
-            other = self._pending.get(key)
-            mine: Future[Kernel | None] = Future()
-            if other is None:
-                self._pending[key] = mine
-        if other is not None:
-            return other.result()
-        try:
-            mine.set_result(self._compile(key, model, scheme))
-        except BaseException as error:  # an interrupt must not leave others waiting
-            mine.set_exception(error)
-            raise
-        return mine.result()
+        while True:
+            with self._lock:
+                if key in self._kernels:
+                    self._kernels.move_to_end(key)
+                    return self._kernels[key]
+                request = self._pending.get(key)
+                mine = request is None or request in self._queue
+                if request is None:
+                    request = self._pending[key] = _Request(key, model, scheme, Future())
+                elif mine:
+                    self._queue.remove(request)  # it need not wait for those before it
+            if mine:
+                self._compile(request)
+            try:
+                return request.kernel.result()
+            except CancelledError:
+                continue  # the thread that compiled it was interrupted
 
     def __len__(self) -> int:
         return len(self._kernels)
 
-    def _compile(self, key: Key, model: EquationModel, scheme: Scheme) -> Kernel | None:
+    def _compile_queued(self) -> None:
+        """Compile what is queued, then end. Once Python ends, drop what is left."""
+        while True:
+            with self._lock:
+                if not threading.main_thread().is_alive():
+                    for request in self._queue:
+                        self._pending.pop(request.key)
+                        request.kernel.set_result(None)
+                    self._queue.clear()
+                if not self._queue:
+                    self._thread = None
+                    return
+                request = self._queue.popleft()
+            self._compile(request)
+
+    def _compile(self, request: _Request) -> None:
         """Compile and check a kernel, and keep it; None where it is unusable."""
-        kernel: Kernel | None = None
         try:
-            made = compile_kernel(model, scheme, key.columns, key.dtype)
-            difference = self._check(key, made)
-            kernel = None if difference is None else replace(made, difference=difference)
-        except TooLongError:
-            pass  # replay serves it
-        except Exception:  # noqa: BLE001  a compiler's own faults must not reach a reader
-            _LOG.warning("no kernel for %.200r with %s", key.model, key.scheme, exc_info=True)
+            kernel = self._make(request)
+        except BaseException:  # an interrupt: others who wait for it must not
+            with self._lock:
+                self._pending.pop(request.key, None)
+            request.kernel.cancel()
+            raise
         with self._lock:
-            self._pending.pop(key, None)
-            self._kernels[key] = kernel
-            self._kernels.move_to_end(key)
+            self._pending.pop(request.key, None)
+            self._kernels[request.key] = kernel
+            self._kernels.move_to_end(request.key)
             while len(self._kernels) > self._maxsize:
                 self._kernels.popitem(last=False)
-        return kernel
+        request.kernel.set_result(kernel)
+
+    def _make(self, request: _Request) -> Kernel | None:
+        key = request.key
+        try:
+            made = compile_kernel(request.model, request.scheme, key.columns, key.dtype)
+            difference = self._check(key, made)
+            return None if difference is None else replace(made, difference=difference)
+        except TooLongError:
+            return None  # replay serves it
+        except CompileLimitError as error:
+            _LOG.warning("no more kernels: %s; torchsde computes what has none", error)
+        except Exception:  # noqa: BLE001  a compiler's own faults must not reach a reader
+            _LOG.warning("no kernel for %.200r with %s", key.model, key.scheme, exc_info=True)
+        return None
 
 
 def stored_rows(steps: int, indices: NDArray[np.intp]) -> NDArray[np.int64]:

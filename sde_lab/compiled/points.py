@@ -40,6 +40,7 @@ def step_point(
     state = start_state(kernel, scenario)
     parameters = parameter_values(kernel, scenario)
     step = parameters.dtype.type(scenario.step)
+    places = np.arange(len(state), dtype=np.int64) * BLOCK_SAMPLES
     shape = (-1, 1 + len(kernel.source.columns), kernel.source.size, BLOCK_SAMPLES)
     if len(stored) and stored[0] == 0:
         yield (
@@ -56,6 +57,9 @@ def step_point(
             step,
             first,
             stored_rows(last - first, reached - first),
+            places,
+            len(state) * BLOCK_SAMPLES,
+            BLOCK_SAMPLES,
             out.reshape(-1),
         )
         if len(reached):

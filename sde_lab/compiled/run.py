@@ -9,6 +9,8 @@ depend on how many.
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -57,7 +59,8 @@ def run_kernel(
     first_sample: int = 0,
     threads: int | None = None,
     noise: BrownianIncrements | None = None,
-    out: Tables | None = None,
+    drawn: BrownianIncrements | None = None,
+    out: NDArray[np.floating] | None = None,
 ) -> Tables:
     """Simulate the scenario's samples and differentiate them with respect to the kernel's columns.
 
@@ -66,29 +69,57 @@ def run_kernel(
         scenario: gives parameters, start, grid, samples and seed.
         indices: numbers of the steps whose states are stored, increasing.
         first_sample: index of the first sample, a multiple of STREAM_SAMPLES.
-        threads: number of blocks run in parallel; None takes the number of processor cores.
+        threads: number of blocks run in parallel; None takes the number of processor cores that
+            this process may use.
         noise: increments to use instead of those of the seed.
-        out: where to write; None makes new tables.
+        drawn: where to write the increments of the seed, and their areas, as they are drawn.
+        out: where to write states and, after them, derivatives, (times, 1 + C, D, samples); None
+            makes a new array.
 
     Returns:
         Tables of the stored times; a path that diverges holds Inf or NaN from there on.
     """
     count, size = scenario.samples, kernel.source.size
-    shape = (len(indices), size, count)
-    tables = out or Tables(
-        np.empty(shape, dtype=kernel.dtype),
-        np.empty((len(kernel.source.columns), *shape), dtype=kernel.dtype),
-    )
-    task = _Task(kernel, scenario, indices, first_sample, tables, noise)
+    # What a step writes is close together: with a table for each column, apart, fresh memory took
+    # twice as long.
+    shape = (len(indices), 1 + len(kernel.source.columns), size, count)
+    out = np.empty(shape, dtype=kernel.dtype) if out is None else out
+    task = _Task(kernel, scenario, indices, first_sample, out, _Noise(noise, drawn))
     blocks = range(-(-count // BLOCK_SAMPLES))
-    workers = min(len(blocks), threads or os.cpu_count() or 1)
+    workers = min(len(blocks), threads or _cores())
     if workers == 1:
         for block in blocks:
             task.run(block)
     else:
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(task.run, blocks))
-    return tables
+    return Tables(out[:, 0], np.moveaxis(out[:, 1:], 1, 0))
+
+
+def _cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Buffers(threading.local):
+    """What each thread writes block after block into: it stays in the cache.
+
+    Fresh memory for every block would cost as much as stepping through it.
+    """
+
+    def __init__(self, kernel: Kernel, scenario: Scenario, stored: tuple[int, ...] | None) -> None:
+        self.stored = None if stored is None else np.empty(stored, dtype=kernel.dtype)
+        self.noise = _empty_noise(kernel, scenario)
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """Increments that are given, and where those that are drawn are written."""
+
+    given: BrownianIncrements | None
+    drawn: BrownianIncrements | None
 
 
 class _Task:
@@ -100,24 +131,35 @@ class _Task:
         scenario: Scenario,
         indices: NDArray[np.intp],
         first_sample: int,
-        tables: Tables,
-        noise: BrownianIncrements | None,
+        out: NDArray[np.floating],
+        noise: _Noise,
     ) -> None:
-        self._given = noise
-        self._kernel, self._scenario, self._tables = kernel, scenario, tables
+        self._given, self._drawn = noise.given, noise.drawn
+        self._kernel, self._scenario, self._out = kernel, scenario, out
         self._first_block = first_sample // BLOCK_SAMPLES
         self._parameters = parameter_values(kernel, scenario)
         self._rows = stored_rows(scenario.steps, indices)
         self._stores_start = bool(len(indices)) and indices[0] == 0
+        # Samples of another layout are stored in a buffer first.
+        self._direct = out.flags.c_contiguous
+        shape = (*out.shape[:3], BLOCK_SAMPLES)
+        self._buffers = _Buffers(kernel, scenario, None if self._direct else shape)
 
     def run(self, block: int) -> None:
-        """Simulate one block and copy its stored times into the tables."""
+        """Simulate one block and write its stored times."""
         noise, areas = self._noise(block)
         state = start_state(self._kernel, self._scenario)
-        shape = (self._tables.states.shape[0], len(state), BLOCK_SAMPLES)
-        stored = np.empty(shape, dtype=self._kernel.dtype)
-        if self._stores_start:
-            stored[0] = state[:, :BLOCK_SAMPLES]
+        first = state[:, :BLOCK_SAMPLES].copy()  # the kernel moves on in place
+        start = block * BLOCK_SAMPLES
+        width = min(BLOCK_SAMPLES, self._scenario.samples - start)
+        part = self._out[..., start : start + width]
+        stored = self._buffers.stored
+        layout = self._out if stored is None else stored
+        samples = layout.shape[3]
+        # where each state and tangent of the block begins
+        places = np.arange(len(state), dtype=np.int64) * samples
+        if stored is None:
+            places += start
         self._kernel.run(
             noise,
             areas,
@@ -126,40 +168,41 @@ class _Task:
             self._parameters.dtype.type(self._scenario.step),
             0,
             self._rows,
-            stored.reshape(-1),
+            places,
+            len(state) * samples,
+            width,
+            layout.reshape(-1),
         )
-        self._copy(block, stored)
+        if stored is not None:
+            part[...] = stored[..., :width]
+        if self._stores_start:
+            part[0] = first.reshape(*part.shape[1:3], -1)[..., :width]
 
     def _noise(self, block: int) -> BlockNoise:
         """Return a block of the given increments and areas, or of those of the seed."""
+        increments, areas = self._buffers.noise
         if self._given is None:
-            return draw_noise(self._kernel, self._scenario, self._first_block + block)
-        increments, areas = _empty_noise(self._kernel, self._scenario)
-        for m in range(len(increments)):
-            self._take(block, m, increments[m], None if areas is None else areas[m])
+            noise = _draw(self._scenario, self._first_block + block, increments, areas)
+            if self._drawn is not None:
+                for table, part in self._parts(block, self._drawn):
+                    part.copy_(table[..., : part.shape[2]])
+            return noise
+        for table, part in self._parts(block, self._given):
+            table[..., part.shape[2] :].zero_()
+            table[..., : part.shape[2]] = part
         return _flat(increments, areas)
 
-    def _take(self, block: int, m: int, increments: Tensor, areas: Tensor | None) -> None:
-        """Copy given increments, (steps, N, M), into a block padded with zeros."""
-        assert self._given is not None
-        span = slice(
-            block * BLOCK_SAMPLES, min((block + 1) * BLOCK_SAMPLES, self._scenario.samples)
-        )
-        width = span.stop - span.start
-        given = self._given
-        for target, table in ((increments, given.increments), (areas, given.levy_areas)):
-            if target is not None and table is not None:
-                target.zero_()
-                target[:, :width] = table[:, span, m]
+    def _parts(self, block: int, noise: BrownianIncrements) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the buffer of increments, (M, K, B), with this block's part of a table; areas too.
 
-    def _copy(self, block: int, stored: NDArray[np.floating]) -> None:
-        size = self._kernel.source.size
+        The part is in the layout of the buffer, and narrower where the block is the last one.
+        """
         start = block * BLOCK_SAMPLES
-        stop = min(start + BLOCK_SAMPLES, self._scenario.samples)
-        part = stored[..., : stop - start]
-        self._tables.states[..., start:stop] = part[:, :size]
-        for c, table in enumerate(self._tables.derivatives):
-            table[..., start:stop] = part[:, size * (1 + c) : size * (2 + c)]
+        span = slice(start, min(start + BLOCK_SAMPLES, self._scenario.samples))
+        tables = (noise.increments, noise.levy_areas)
+        for buffer, table in zip(self._buffers.noise, tables, strict=True):
+            if buffer is not None and table is not None:
+                yield buffer, table[:, span].permute(2, 0, 1)
 
 
 BlockNoise = tuple[NDArray[np.floating], NDArray[np.floating]]
@@ -187,7 +230,11 @@ def parameter_values(kernel: Kernel, scenario: Scenario) -> NDArray[np.floating]
 
 def draw_noise(kernel: Kernel, scenario: Scenario, block: int) -> BlockNoise:
     """Draw the noise of one block of samples from the scenario's seed and the block's index."""
-    increments, areas = _empty_noise(kernel, scenario)
+    return _draw(scenario, block, *_empty_noise(kernel, scenario))
+
+
+def _draw(scenario: Scenario, block: int, increments: Tensor, areas: Tensor | None) -> BlockNoise:
+    """Draw the noise of one block into tensors (M, K, BLOCK_SAMPLES)."""
     for m in range(len(increments)):
         target = None if areas is None else areas[m]
         fill_stream(increments[m], target, scenario.seed, m, block)

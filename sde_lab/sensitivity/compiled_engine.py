@@ -206,8 +206,9 @@ def _relative_difference(values: NDArray[np.floating], expected: NDArray[np.floa
     """Return the largest difference of finite numbers, relative to the largest of them."""
     finite = np.isfinite(values) & np.isfinite(expected)
     scale = np.max(np.abs(expected), where=finite, initial=0.0)
-    apart = np.max(np.abs(values - expected, where=finite, out=np.zeros_like(values)), initial=0.0)
-    return float(apart / scale) if scale > 0.0 else 0.0
+    # where both are Inf, their difference would be NaN, with a warning
+    apart = np.abs(np.subtract(values, expected, where=finite, out=np.zeros_like(values)))
+    return float(apart.max(initial=0.0) / scale) if scale > 0.0 else 0.0
 
 
 def _close(values: NDArray[np.floating], expected: NDArray[np.floating], eps: np.floating) -> bool:

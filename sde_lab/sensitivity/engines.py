@@ -8,11 +8,12 @@ import numpy as np
 import torch
 
 from sde_lab import memory
-from sde_lab.compiled.run import Tables, run_kernel
+from sde_lab.compiled.run import run_kernel
 from sde_lab.errors import ScenarioError
 from sde_lab.scenario import Scenario
 from sde_lab.sensitivity.compiled_engine import find_kernel, replay_seconds
 from sde_lab.solver import simulate as torchsde
+from sde_lab.solver.allocation import empty_tensor
 from sde_lab.solver.autograd_mode import autograd_mode
 from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.simulate import Paths
@@ -69,13 +70,24 @@ def simulate(
     if noise is not None:
         torchsde.check_increments(noise, scenario)
     with autograd_mode(recording=False):
-        noise = torchsde.brownian_increments(scenario) if noise is None else noise
+        drawn = _empty_increments(scenario) if noise is None else None
         shape = (scenario.steps + 1, scenario.samples, len(scenario.initial))
         values = np.empty(shape, dtype=scenario.dtype)
         # Of no column there are no derivatives; states are written in the layout of paths.
-        states = values.transpose(0, 2, 1)
-        tables = Tables(states, np.empty((0, *states.shape), dtype=scenario.dtype))
-        run_kernel(kernel, scenario, np.arange(scenario.steps + 1), noise=noise, out=tables)
-        return Paths(
-            scenario, torchsde.times(scenario), torch.from_numpy(values), noise.outside_inference()
+        out = values.transpose(0, 2, 1)[:, np.newaxis]
+        run_kernel(
+            kernel, scenario, np.arange(scenario.steps + 1), noise=noise, drawn=drawn, out=out
         )
+        used = noise or drawn
+        assert used is not None
+        return Paths(
+            scenario, torchsde.times(scenario), torch.from_numpy(values), used.outside_inference()
+        )
+
+
+def _empty_increments(scenario: Scenario) -> BrownianIncrements:
+    """Return tables for the increments, (K, N, M), that a kernel draws block by block."""
+    shape = (scenario.steps, scenario.samples, scenario.model_spec.brownian_size)
+    areas = scenario.scheme_spec.levy_area
+    tables = [empty_tensor(shape, scenario.torch_dtype) for _ in range(2 if areas else 1)]
+    return BrownianIncrements(tables[0], tables[1] if areas else None)

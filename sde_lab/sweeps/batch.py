@@ -39,6 +39,10 @@ class BlockResult:
         error: standard errors, (P, E).
         exact: exact values, (P, E); NaN where none is known.
         exploded: number of samples left out because their state diverged, (P,).
+        engines: what computed it, in order of use: "torchsde", "compiled"; empty where that is not
+            known, as for points of a checkpoint.
+        engine_difference: largest difference between the compiled loop and torchsde when the loop
+            was checked, relative to the largest number; None for torchsde.
     """
 
     point_indices: tuple[int, ...]
@@ -46,6 +50,8 @@ class BlockResult:
     error: NDArray[np.float64]
     exact: NDArray[np.float64]
     exploded: NDArray[np.int64]
+    engines: tuple[str, ...] = ()
+    engine_difference: float | None = None
 
 
 @contextmanager
@@ -80,6 +86,8 @@ class BlockRun:
     def __init__(self, block: SweepBlock) -> None:
         self.block = block
         self._accumulator = BlockAccumulator(block)
+        self._engines: dict[str, None] = {}
+        self._difference: float | None = None
 
     def steps(self) -> Iterator[float]:
         """Simulate the block.
@@ -91,6 +99,9 @@ class BlockRun:
         for start in range(0, samples, self.block.span):
             span = slice(start, min(start + self.block.span, samples))
             kernel = _find_kernel(self.block, span)
+            self._engines["torchsde" if kernel is None else "compiled"] = None
+            if kernel is not None:
+                self._difference = kernel.difference
             steps = self._torch_steps(span) if kernel is None else self._kernel_steps(kernel, span)
             for share in steps:
                 yield (start + (span.stop - start) * share) / samples
@@ -129,7 +140,13 @@ class BlockRun:
         block = self.block
         value, error = self._accumulator.estimates()
         return BlockResult(
-            block.point_indices, value, error, exact_values(block), self._accumulator.exploded
+            block.point_indices,
+            value,
+            error,
+            exact_values(block),
+            self._accumulator.exploded,
+            tuple(self._engines),
+            self._difference,
         )
 
 

@@ -54,6 +54,10 @@ class SweepResult:
         exploded: number of samples of each point left out because their state diverged (numerical
             overflow), (P,). A derivative also leaves out the samples in which it is not finite
             itself.
+        engine: what computed it: "torchsde", "compiled", or both in order of use, as in "torchsde,
+            compiled"; empty before the first point is done. Points of a checkpoint do not count.
+        engine_difference: largest difference between a compiled loop and torchsde when the loop was
+            checked, relative to the largest number; None for torchsde.
     """
 
     scenario: Scenario
@@ -65,6 +69,8 @@ class SweepResult:
     error: Numbers
     exact: Numbers
     exploded: NDArray[np.int64]
+    engine: str = ""
+    engine_difference: float | None = None
 
     def curve(self, quantity: str, measure: str, time: int = -1) -> Curve:
         """Return one measure of one quantity over all points.
@@ -156,6 +162,7 @@ class _ResultBuilder:
             np.full((points, columns), np.nan),
             np.zeros(points, dtype=np.int64),
         )
+        self._engines: dict[str, None] = {}
 
     @property
     def done(self) -> NDArray[np.bool_]:
@@ -168,6 +175,16 @@ class _ResultBuilder:
         for name in ("value", "error", "exact", "exploded"):
             getattr(self._result, name)[points] = getattr(block_result, name)
         self._result.done[points] = True
+        self._note_engine(block_result)
+
+    def _note_engine(self, block_result: BlockResult) -> None:
+        self._engines |= dict.fromkeys(block_result.engines)
+        differences = (self._result.engine_difference, block_result.engine_difference)
+        self._result = replace(
+            self._result,
+            engine=", ".join(self._engines),
+            engine_difference=max((d for d in differences if d is not None), default=None),
+        )
 
     def result(self) -> SweepResult:
         """Return the result so far, which later blocks do not change.

@@ -6,9 +6,11 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -68,6 +70,19 @@ def test_the_default_sweep_is_what_the_library_computes() -> None:
     measures = ("mean", "std", "q05", "q25", "q50", "q75", "q95", "std slope")
     expected = lab.sweep(lab.Scenario(), {"kappa": values}, measures, ("kappa",), times=40)
     pd.testing.assert_frame_equal(result.table(), expected.table(), check_exact=True)
+
+
+def test_the_sidebar_says_which_engine_computed_the_sweep() -> None:
+    app = opened(samples=20, steps=25, engine="torchsde")
+    assert shown(app).engine == "torchsde"
+    assert any("Computed by torchsde: `sdeint` and tangents" in one.value for one in app.caption)
+    result = replace(shown(app), engine="torchsde, compiled", engine_difference=3.2e-7)
+    with mock.patch.object(SweepRun, "result", return_value=result):
+        app.run()
+    assert not app.exception
+    (note,) = [one.value for one in app.caption if one.value.startswith("Computed by")]
+    assert "Computed by: torchsde, compiled." in note
+    assert "by 3.2e-07, relative" in note
 
 
 @pytest.mark.parametrize("model", lab.MODELS)

@@ -1,4 +1,4 @@
-"""The contestants that compile: diffrax in forward mode, and a fused loop in numba.
+"""The contestants that compile: diffrax in forward mode, and loops written by hand in numba.
 
 Both return paths and the derivatives by x₀, κ, θ and σ, as :mod:`tests.benchmarks.solvers` does.
 """
@@ -56,8 +56,8 @@ def diffrax_forward(steps: int, samples: int) -> Callable[[], Any]:
 
 
 @numba.njit(fastmath=True)
-def _fused(rng: Any, q: Any, x: Any, j: Any) -> None:
-    """One thread; blocks of samples that stay in the cache; normals drawn as they are used."""
+def _by_block(rng: Any, q: Any, x: Any, j: Any) -> None:
+    """Samples innermost, in blocks that stay in the cache: x (K + 1, N), j (K + 1, 4, N)."""
     steps, samples = x.shape[0] - 1, x.shape[1]
     step = np.float32(1.0 / steps)
     root, kappa, theta, sigma = np.sqrt(step), q[1], q[2], q[3]
@@ -76,15 +76,44 @@ def _fused(rng: Any, q: Any, x: Any, j: Any) -> None:
                 j[k + 1, 3, n] = decay * j[k, 3, n] + dw
 
 
-def numba_fused(steps: int, samples: int) -> Callable[[], Any]:
-    """The loop one would write by hand for this one equation and scheme."""
+@numba.njit(fastmath=True)
+def _by_path(rng: Any, q: Any, x: Any, j: Any) -> None:
+    """One path after the other, its state in registers: x (N, K + 1), j (N, K + 1, 4)."""
+    samples, steps = x.shape[0], x.shape[1] - 1
+    step = np.float32(1.0 / steps)
+    root, kappa, theta, sigma = np.sqrt(step), q[1], q[2], q[3]
+    one, zero = np.float32(1.0), np.float32(0.0)
+    decay = one - kappa * step
+    for n in range(samples):
+        state, by_start, by_kappa, by_theta, by_sigma = q[0], one, zero, zero, zero
+        x[n, 0], j[n, 0, 0], j[n, 0, 1:] = state, one, zero
+        for k in range(1, steps + 1):
+            dw = root * np.float32(rng.standard_normal())
+            pull = theta - state
+            state = state + kappa * step * pull + sigma * dw
+            by_start = decay * by_start
+            by_kappa = decay * by_kappa + step * pull
+            by_theta = decay * by_theta + kappa * step
+            by_sigma = decay * by_sigma + dw
+            x[n, k], j[n, k, 0], j[n, k, 1] = state, by_start, by_kappa
+            j[n, k, 2], j[n, k, 3] = by_theta, by_sigma
+
+
+def numba_loops(steps: int, samples: int) -> dict[str, Callable[[], Any]]:
+    """The loops one would write by hand for this one equation and scheme, by name."""
     q = np.array([0.0, KAPPA, THETA, SIGMA], dtype=np.float32)
     rng = np.random.Generator(np.random.SFC64(0))
 
-    def run() -> Any:
+    def by_block() -> Any:
         x = np.empty((steps + 1, samples), dtype=np.float32)
         j = np.empty((steps + 1, 4, samples), dtype=np.float32)
-        _fused(rng, q, x, j)
+        _by_block(rng, q, x, j)
         return x, j
 
-    return run
+    def by_path() -> Any:
+        x = np.empty((samples, steps + 1), dtype=np.float32)
+        j = np.empty((samples, steps + 1, 4), dtype=np.float32)
+        _by_path(rng, q, x, j)
+        return x, j
+
+    return {"numba, by path": by_path, "numba, by block": by_block}

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 import torchsde
 from torch import Tensor
 
 import sde_lab as lab
+from sde_lab.compiled.run import run_kernel
+from sde_lab.sensitivity.compiled_engine import find_kernel
 
 KAPPA, THETA, SIGMA = 1.0, 0.0, 1.0
 
@@ -29,9 +32,16 @@ def scenario(steps: int, samples: int) -> lab.Scenario:
     )
 
 
+def compiled_tables(what: lab.Scenario) -> Any:
+    """Noise, paths and all columns at every time by the compiled loop, in one thread."""
+    kernel = find_kernel(what, wait=True)
+    assert kernel is not None
+    return run_kernel(kernel, what, np.arange(what.steps + 1), threads=1)
+
+
 def laboratory(what: lab.Scenario) -> Tensor:
-    """Noise, paths and all four columns of the Jacobian."""
-    return lab.jacobian(lab.simulate(what)).values
+    """Noise, paths and all columns of the Jacobian by torchsde and replay."""
+    return lab.jacobian(lab.simulate(what, engine="torchsde")).values
 
 
 class OrnsteinUhlenbeck:

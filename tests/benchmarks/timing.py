@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,13 +16,18 @@ def milliseconds(run: Callable[[], object]) -> float:
 
 
 def interleaved(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median time of each, called in turn in every round, after one call that does not count."""
+    """Median time of each, called once in every round, after one call that does not count.
+
+    The order is another one in each round: what one leaves in caches and memory touches the next.
+    """
     for run in contestants.values():
         run()
     times: dict[str, list[float]] = {name: [] for name in contestants}
+    order, shuffle = list(contestants), random.Random(0).shuffle
     for _ in range(rounds):
-        for name, run in contestants.items():
-            times[name].append(milliseconds(run))
+        shuffle(order)
+        for name in order:
+            times[name].append(milliseconds(contestants[name]))
     return {name: statistics.median(values) for name, values in times.items()}
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 import sde_lab as lab
 from sde_lab.equations.examples import EXAMPLES
 from sde_lab.sensitivity.compiled_engine import find_kernel
-from sde_lab.sweeps import batch, get_value
+from sde_lab.sweeps import SweepRun, batch, get_value
+from sde_lab.sweeps.plan import make_plan
 
 MEASURES = ("mean", "std", "q05", "q95", "std slope", "crosses 0.3")
 EQUATIONS = [*lab.MODELS, *(example.text for example in EXAMPLES)]
@@ -81,6 +84,25 @@ def test_the_compiled_loop_is_what_computes(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(batch, "propagate_tangents", refused)
     result = lab.sweep(lab.Scenario(samples=50, steps=5), {"kappa": [1.0, 2.0]}, engine="compiled")
     assert np.isfinite(result.value).all()
+    assert result.engine == "compiled"
+    assert result.engine_difference is not None
+    assert 0.0 <= result.engine_difference < 1e-5
+
+
+def test_the_result_names_what_computed_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario, over = lab.Scenario(samples=2100, steps=5), {"kappa": [1.0, 2.0]}
+    kernel = find_kernel(scenario, (), wait=True)
+    assert kernel is not None
+    found = iter([None, kernel, None])
+    monkeypatch.setattr(batch, "_find_kernel", lambda *_: next(found))
+    plan = make_plan(scenario, over, ("mean",), (), None, "auto")
+    blocks = [replace(block, span=1024) for block in plan.blocks]
+    run = SweepRun(replace(plan, blocks=tuple(blocks)))
+    assert run.result().engine == ""
+    while not run.finished:
+        run.advance()
+    assert run.result().engine == "torchsde, compiled"
+    assert run.result().engine_difference == kernel.difference
 
 
 def test_an_equation_that_cannot_be_compiled_is_computed_by_torchsde(
@@ -121,6 +143,18 @@ def test_simulate_by_either_engine(equation: str, samples: int) -> None:
     np.testing.assert_array_equal(one.times, other.times)
     np.testing.assert_allclose(other.values, one.values, rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(one.noise.increments, other.noise.increments)
+
+
+@pytest.mark.parametrize("model", ["ornstein_uhlenbeck", "damped_oscillator"])
+def test_simulate_draws_the_same_increments_and_areas(model: str) -> None:
+    scenario = lab.Scenario(model=model, scheme="srk", samples=2500, steps=12)
+    one, other = (lab.simulate(scenario, engine=engine) for engine in ("torchsde", "compiled"))
+    np.testing.assert_array_equal(one.noise.increments, other.noise.increments)
+    np.testing.assert_array_equal(one.noise.levy_areas, other.noise.levy_areas)
+    with torch.inference_mode():
+        inside = lab.simulate(scenario, engine="compiled")
+    assert not inside.noise.increments.is_inference()
+    np.testing.assert_array_equal(inside.values, other.values)
 
 
 def test_simulate_on_given_noise_and_differentiate_it() -> None:

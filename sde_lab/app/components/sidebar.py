@@ -32,6 +32,7 @@ from sde_lab.models.base import Model, Parameter
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import fitting_schemes
 from sde_lab.summaries.summary import Summary
+from sde_lab.sweeps import SweepResult
 
 _ENGINE_NOTE = "engine.note"
 """Session key of the empty line below the choice of engine."""
@@ -166,16 +167,18 @@ def _engine() -> None:
     st.session_state[_ENGINE_NOTE] = st.empty()
 
 
-def draw_engine_note(summary: Summary) -> None:
-    """Say below the choice which engine computed the summary, and how far the other one is."""
-    if summary.engine_difference is None:
-        text = "Computed by torchsde: `sdeint` and replay."
+def draw_engine_note(result: Summary | SweepResult) -> None:
+    """Say below the choice which engine computed the result, and how far the other one is."""
+    if result.engine_difference is None:
+        derivatives = "replay" if isinstance(result, Summary) else "tangents step by step"
+        text = f"Computed by torchsde: `sdeint` and {derivatives}."
     else:
         text = (
-            f"Computed by: {summary.engine}. When checked, the compiled loop differed from torchsde"
-            f" by {summary.engine_difference:.1e}, relative to the largest value."
+            f"Computed by: {result.engine}. When checked, the compiled loop differed from torchsde"
+            f" by {result.engine_difference:.1e}, relative to the largest value."
         )
-    st.session_state[_ENGINE_NOTE].caption(text)
+    if result.engine:
+        st.session_state[_ENGINE_NOTE].caption(text)
 
 
 def _draw_new_seed() -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from sde_lab.app.components.chart import draw_chart
 from sde_lab.app.components.download_menu import draw_sweep_download_menu
+from sde_lab.app.components.sidebar import draw_engine_note
 from sde_lab.app.components.style import current_theme
 from sde_lab.app.components.sweep_controls import draw_sweep_controls
 from sde_lab.app.components.time_slider import draw_time_slider
@@ -66,6 +67,7 @@ def render() -> None:
     with outlet:
         draw_sweep_download_menu(done, result, figures)
     _draw_notes(done, result)
+    draw_engine_note(result)
     if job is not None and job.running:
         _work_on(job)
 
