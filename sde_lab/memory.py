@@ -48,6 +48,8 @@ MIN_BLOCK_SAMPLES = 1024
 MIN_BINS, MAX_BINS = 64, 512
 """Bounds of the number of bins around each quantile. A bin costs about as much time as 30 samples
 of a block do, so that more would take longer than sorting."""
+HISTOGRAM_BINS = 22
+"""What a histogram takes with all that a row has but once, in bins around each quantile."""
 BLOCK_BYTES = 64e6
 """Working memory of one block of the replay; see :mod:`sde_lab.sensitivity.replay`."""
 
@@ -209,8 +211,10 @@ def streaming_sizes(scenario: Scenario) -> StreamingSizes:
     """Return the sizes that fill STREAMING_BYTES, a third of it with bins, within their bounds."""
     rows = _displayed_rows(scenario)
     per_bin, per_sample = _streaming_costs(scenario)
-    bins = int(min(MAX_BINS, max(MIN_BINS, STREAMING_BYTES / 3.0 / rows / per_bin - 20)))
-    left = STREAMING_BYTES / rows - per_bin * (bins + 20)
+    bins = int(
+        min(MAX_BINS, max(MIN_BINS, STREAMING_BYTES / 3.0 / rows / per_bin - HISTOGRAM_BINS))
+    )
+    left = STREAMING_BYTES / rows - per_bin * (bins + HISTOGRAM_BINS)
     block = int(left / per_sample) // MIN_BLOCK_SAMPLES * MIN_BLOCK_SAMPLES
     return StreamingSizes(min(MAX_BLOCK_SAMPLES, max(MIN_BLOCK_SAMPLES, block)), bins)
 
@@ -219,14 +223,14 @@ def streaming_bytes(scenario: Scenario) -> float:
     """Return the memory of the statistics of a run that does not keep its samples, in bytes."""
     sizes = streaming_sizes(scenario)
     per_bin, per_sample = _streaming_costs(scenario)
-    per_row = per_sample * sizes.block_samples + per_bin * (sizes.bins + 20)
+    per_row = per_sample * sizes.block_samples + per_bin * (sizes.bins + HISTOGRAM_BINS)
     return float(_displayed_rows(scenario) * per_row)
 
 
 def _streaming_costs(scenario: Scenario) -> tuple[int, int]:
     """Return the bytes of a row per bin around all five quantiles, and per sample of a block.
 
-    A bin has an edge and a 64-bit count. A histogram and its edges take as much as 20 bins do.
+    A bin has an edge and a 64-bit count.
     """
     number = _bytes_per_number(scenario)
     return 5 * (number + 8), number

@@ -182,7 +182,7 @@ def test_the_widest_equation_has_a_size_that_is_refused_or_fits() -> None:
     names = [f"a{i}" for i in range(16)]
     drift = " + ".join(f"{name}*x0" for name in names)
     text = "; ".join(f"dx{i} = ({drift} - x{i})*dt + dW{i}" for i in states)
-    wide = lab.Scenario(model=text, samples=10_000_000)
+    wide = lab.Scenario(model=text, samples=10_000_000, steps=120, dtype="float64")
     memory.check_chunked_run(wide, within=2e9)
     assert memory.chunked_run_bytes(wide, 2e9) < 0.5e9
     with pytest.raises(lab.ScenarioError, match="samples fit"):

@@ -130,6 +130,7 @@ def test_samples_that_do_not_fit_are_not_kept_and_the_page_says_what_that_costs(
 ) -> None:
     monkeypatch.setenv("SDE_LAB_MEMORY_GB", "0.24")
     app = opened(samples="100\u202f000", steps=25)
+    assert not app.error, app.error
     summary = shown(app)
     assert summary.kept == 100_000
     assert 0.0 < summary.relative_quantile_bound < 0.001
