@@ -41,7 +41,7 @@ MAX_DISPLAY_STEPS = 120
 STREAMING_BYTES = 160e6
 """Memory of the statistics of a run that does not keep its samples. More gives narrower bins; with
 this, the bins of built-in models are narrower than a quantile's standard error at 10 million
-samples, and the smallest server (MIN_CAPACITY_BYTES) has room for a run."""
+samples in float32, and the smallest server (MIN_CAPACITY_BYTES) has room for a run."""
 MAX_BLOCK_SAMPLES = 65_536
 """Largest number of samples that such a run sorts at a time: more would leave the CPU caches."""
 MIN_BLOCK_SAMPLES = 1024

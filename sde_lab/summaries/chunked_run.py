@@ -152,8 +152,8 @@ def simulate_summary(
     Where even the displayed times of all samples exceed ``keep_bytes``, as those of 10 million
     samples do, memory does not grow with the samples: moments are the same to rounding, histograms
     are counted in bins that the first samples choose, and quantiles have an error, whose bound is
-    in :attr:`Bands.quantile_bound`. For built-in models it is below the standard error of the
-    quantile.
+    in :attr:`Bands.quantile_bound`. For built-in models in float32 it is below the standard error
+    of the quantile.
 
     Args:
         scenario: the scenario, run in its own precision.

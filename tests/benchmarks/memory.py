@@ -1,7 +1,7 @@
-"""Peak memory, each size in a fresh process: whole paths with their Jacobian, and summaries of many.
+"""Peak memory, each size in a fresh process: whole paths with their Jacobian, and summaries.
 
-A summary of more samples than fit keeps none of them; beside its memory stands how far its quantiles
-are from the order statistics of all samples, and how far it says that they may be.
+A summary of more samples than fit keeps none of them; beside its memory stands how far its
+quantiles are from the order statistics of all samples, and how far it says that they may be.
 """
 
 from __future__ import annotations
