@@ -52,7 +52,9 @@ def _moments(count: int, mean: Array, second: Array, fourth: Array) -> Moments:
     """Return mean and standard deviation of two samples or more, from their central moments."""
     std = np.sqrt(second * count / (count - 1))
     # Var s² = (μ₄ − σ⁴ (N − 3)/(N − 1)) / N, and by the delta method SE(s) = SE(s²) / 2s.
-    variance_error = np.sqrt((fourth - second**2 * (count - 3) / (count - 1)) / count)
+    # Of two values that are equally frequent it is zero, and rounding may leave less.
+    excess = np.maximum(fourth - second**2 * (count - 3) / (count - 1), 0.0)
+    variance_error = np.sqrt(excess / count)
     std_error = np.divide(variance_error, 2.0 * std, out=np.zeros_like(std), where=std > 0.0)
     return Moments(mean, std, std / math.sqrt(count), std_error)
 

@@ -56,6 +56,7 @@ DISTRIBUTIONS: dict[str, Callable[[np.random.Generator, int], Array]] = {
     "zero": lambda draw, n: np.zeros(n),
     "half zero": lambda draw, n: np.maximum(draw.standard_normal(n), 0.0),
     "two values": lambda draw, n: draw.choice([0.1, 0.7], n),
+    "equally frequent": lambda draw, n: np.tile([-1.0, 1.0], n // 2),
     "integers": lambda draw, n: draw.integers(-3, 4, n).astype(np.float64),
     "large": lambda draw, n: 1e30 * draw.standard_normal(n),
     "tiny": lambda draw, n: 1e-38 * draw.standard_normal(n),
