@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from sde_lab.errors import ScenarioError
@@ -37,6 +38,18 @@ SMAPS_ROLLUP = Path("/proc/self/smaps_rollup")
 """File in which Linux states the memory of this process, with shared pages counted in parts."""
 MAX_DISPLAY_STEPS = 120
 """Largest number of intervals between displayed times: 121 times."""
+STREAMING_BYTES = 160e6
+"""Memory of the statistics of a run that does not keep its samples. More gives narrower bins; with
+this, the bins of built-in models are narrower than a quantile's standard error at 10 million
+samples in float32, and the smallest server (MIN_CAPACITY_BYTES) has room for a run."""
+MAX_BLOCK_SAMPLES = 65_536
+"""Largest number of samples that such a run sorts at a time: more would leave the CPU caches."""
+MIN_BLOCK_SAMPLES = 1024
+MIN_BINS, MAX_BINS = 64, 512
+"""Bounds of the number of bins around each quantile. A bin costs about as much time as 30 samples
+of a block do, so that more would take longer than sorting."""
+HISTOGRAM_BINS = 22
+"""What a histogram takes with all that a row has but once, in bins around each quantile."""
 BLOCK_BYTES = 64e6
 """Working memory of one block of the replay; see :mod:`sde_lab.sensitivity.replay`."""
 
@@ -143,19 +156,91 @@ def check_run(scenario: Scenario, *, jacobian: bool) -> None:
 
 
 def check_chunked_run(scenario: Scenario, within: float | None = None) -> None:
-    """Raise ScenarioError if a run in chunks, which stores the displayed times only, does not fit.
+    """Raise ScenarioError if a run in chunks fits neither with its samples kept nor without.
 
     Args:
         scenario: the scenario.
         within: memory limit in bytes; None takes that of one run.
     """
     allowed = run_limit_bytes() if within is None else within
-    _check(scenario, _displayed_bytes(scenario), "the displayed times need", allowed)
+    if chunked_run_bytes(scenario, allowed) > allowed:
+        _check(scenario, _displayed_bytes(scenario), "the displayed times need", allowed)
 
 
-def chunked_run_bytes(scenario: Scenario) -> float:
-    """Return the memory that a run in chunks holds as long as it exists, in bytes."""
-    return BLOCK_BYTES + scenario.samples * _displayed_bytes(scenario)
+def keeps_samples(scenario: Scenario, within: float | None = None) -> bool:
+    """Tell whether a run in chunks keeps all its samples at the displayed times, and sorts them.
+
+    It does wherever they fit. Beyond, it keeps what :func:`streaming_sizes` says, unless that would
+    take more than the samples do.
+
+    Args:
+        scenario: the scenario.
+        within: memory limit in bytes; None takes that of one run.
+    """
+    allowed = run_limit_bytes() if within is None else within
+    kept = BLOCK_BYTES + scenario.samples * _displayed_bytes(scenario)
+    return kept <= max(allowed, BLOCK_BYTES + streaming_bytes(scenario))
+
+
+def chunked_run_bytes(scenario: Scenario, within: float | None = None) -> float:
+    """Return the memory that a run in chunks holds as long as it exists, in bytes.
+
+    Args:
+        scenario: the scenario.
+        within: memory up to which all samples are kept, in bytes; None takes that of one run.
+    """
+    if keeps_samples(scenario, within):
+        return BLOCK_BYTES + scenario.samples * _displayed_bytes(scenario)
+    return BLOCK_BYTES + streaming_bytes(scenario)
+
+
+@dataclass(frozen=True)
+class StreamingSizes:
+    """What a run that does not keep its samples holds of each quantity at each displayed time.
+
+    Attributes:
+        block_samples: samples that are held and sorted at a time.
+        bins: bins around each quantile.
+    """
+
+    block_samples: int
+    bins: int
+
+
+def streaming_sizes(scenario: Scenario) -> StreamingSizes:
+    """Return the sizes that fill STREAMING_BYTES, a third of it with bins, within their bounds."""
+    rows = _displayed_rows(scenario)
+    per_bin, per_sample = _streaming_costs(scenario)
+    bins = int(
+        min(MAX_BINS, max(MIN_BINS, STREAMING_BYTES / 3.0 / rows / per_bin - HISTOGRAM_BINS))
+    )
+    left = STREAMING_BYTES / rows - per_bin * (bins + HISTOGRAM_BINS)
+    block = int(left / per_sample) // MIN_BLOCK_SAMPLES * MIN_BLOCK_SAMPLES
+    return StreamingSizes(min(MAX_BLOCK_SAMPLES, max(MIN_BLOCK_SAMPLES, block)), bins)
+
+
+def streaming_bytes(scenario: Scenario) -> float:
+    """Return the memory of the statistics of a run that does not keep its samples, in bytes."""
+    sizes = streaming_sizes(scenario)
+    per_bin, per_sample = _streaming_costs(scenario)
+    per_row = per_sample * sizes.block_samples + per_bin * (sizes.bins + HISTOGRAM_BINS)
+    return float(_displayed_rows(scenario) * per_row)
+
+
+def _streaming_costs(scenario: Scenario) -> tuple[int, int]:
+    """Return the bytes of a row per bin around all five quantiles, and per sample of a block.
+
+    A bin has an edge and a 64-bit count.
+    """
+    number = _bytes_per_number(scenario)
+    return 5 * (number + 8), number
+
+
+def _displayed_rows(scenario: Scenario) -> int:
+    """Return the number of displayed times of all quantities: of states and their derivatives."""
+    model = scenario.model_spec
+    quantities = len(model.components) * (1 + len(model.jacobian_columns))
+    return (min(scenario.steps, MAX_DISPLAY_STEPS) + 1) * quantities
 
 
 def _displayed_bytes(scenario: Scenario) -> float:

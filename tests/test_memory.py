@@ -7,10 +7,12 @@ import sys
 import tracemalloc
 from typing import NoReturn
 
+import numpy as np
 import pytest
 
 import sde_lab as lab
 from sde_lab import memory
+from sde_lab.summaries.streaming import StreamedRows
 
 VARIABLE = "SDE_LAB_MEMORY_GB"
 
@@ -133,3 +135,55 @@ def test_a_survey_too_wide_to_show_is_refused(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(lab.ScenarioError, match="the displayed times need") as caught:
         memory.check_chunked_run(lab.Scenario(steps=3200, samples=1_000_000))
     assert caught.value.field == "samples"
+
+
+@pytest.mark.parametrize("model", lab.MODELS)
+def test_ten_million_samples_need_no_more_than_one_million(model: str) -> None:
+    many = lab.Scenario(model=model, samples=10_000_000)
+    memory.check_chunked_run(many)
+    assert not memory.keeps_samples(many)
+    needed = memory.chunked_run_bytes(many)
+    assert needed == memory.chunked_run_bytes(many.replace(samples=1_000_000))
+    assert needed <= memory.BLOCK_BYTES + memory.STREAMING_BYTES < memory.MIN_CAPACITY_BYTES
+
+
+@pytest.mark.parametrize("model", lab.MODELS)
+def test_what_was_sorted_before_is_sorted(model: str) -> None:
+    """A hundred thousand samples of any model are kept with the default limit."""
+    assert memory.keeps_samples(lab.Scenario(model=model, samples=100_000), 2e9)
+
+
+def test_what_takes_less_when_kept_is_kept() -> None:
+    few = lab.Scenario(samples=1000)
+    assert memory.keeps_samples(few, 0.0)
+    assert memory.chunked_run_bytes(few, 0.0) < 70e6
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("model", ["ornstein_uhlenbeck", "heston", "lotka_volterra"])
+def test_the_estimate_covers_what_a_run_that_keeps_no_samples_holds(
+    model: str, dtype: lab.scenario.DType
+) -> None:
+    scenario = lab.Scenario(model=model, samples=10_000_000, dtype=dtype)
+    sizes = memory.streaming_sizes(scenario)
+    times, components = 101, len(scenario.initial)
+    rows = StreamedRows(times, components, dtype, sizes, scenario.samples)
+    block = np.random.default_rng(0).standard_normal((times, components, sizes.block_samples))
+    for _ in range(2):  # the second makes the first be reduced
+        rows.add(block[..., :100].astype(dtype).repeat(-(-sizes.block_samples // 100), axis=-1))
+    held = sum(value.nbytes for value in vars(rows).values() if isinstance(value, np.ndarray))
+    tables = 1 + len(scenario.model_spec.jacobian_columns)
+    assert held * tables <= memory.streaming_bytes(scenario)
+    assert held * tables > 0.5 * memory.streaming_bytes(scenario)
+
+
+def test_the_widest_equation_has_a_size_that_is_refused_or_fits() -> None:
+    states = range(6)
+    names = [f"a{i}" for i in range(16)]
+    drift = " + ".join(f"{name}*x0" for name in names)
+    text = "; ".join(f"dx{i} = ({drift} - x{i})*dt + dW{i}" for i in states)
+    wide = lab.Scenario(model=text, samples=10_000_000, steps=120, dtype="float64")
+    memory.check_chunked_run(wide, within=2e9)
+    assert memory.chunked_run_bytes(wide, 2e9) < 0.5e9
+    with pytest.raises(lab.ScenarioError, match="samples fit"):
+        memory.check_chunked_run(wide, within=memory.BLOCK_BYTES + memory.STREAMING_BYTES)

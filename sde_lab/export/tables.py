@@ -33,8 +33,10 @@ def summary_table(summary: Summary, exact: ExactLaws | None = None) -> pd.DataFr
 
     Returns:
         Columns time, quantity (``x``, ``dx_dkappa``), mean, mean_se, std, std_se, q05 … q95,
-        exact_mean, exact_std, exact_q05 … exact_q95; NaN where nothing is known. All numbers are
-        float64; times are in units of the horizon, derivatives in units of the state per parameter.
+        exact_mean, exact_std, exact_q05 … exact_q95, q05_bound … q95_bound; NaN where nothing is
+        known. All numbers are float64; times are in units of the horizon, derivatives in units of
+        the state per parameter. A bound is that of the error of a run of too many samples to keep
+        (:attr:`sde_lab.summaries.summary.Bands.quantile_bound`), zero in all others.
 
     Raises:
         ValueError: if the exact laws are those of other times.
@@ -62,6 +64,10 @@ def _rows(summary: Summary, quantity: str, bands: Bands, law: Law | None, d: int
         "std_se": bands.std_error,
         **dict(zip(QUANTILES, bands.quantiles, strict=True)),
         **_theory(law, d, len(summary.times)),
+        **{
+            f"{name}_bound": np.broadcast_to(bound, summary.times.shape)
+            for name, bound in zip(QUANTILES, bands.quantile_bound, strict=True)
+        },
     }
     return {
         "time": summary.times,

@@ -19,7 +19,7 @@ from sde_lab.memory import MAX_DISPLAY_STEPS
 from sde_lab.scenario import Scenario
 from sde_lab.sensitivity.jacobian import Jacobian
 from sde_lab.solver.simulate import Paths
-from sde_lab.summaries.estimators import Array, moments, quantiles
+from sde_lab.summaries.estimators import Array, Moments, moments, quantiles
 
 BAND_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Levels of the quantiles of every quantity: the median, and central 50 % and 90 %."""
@@ -42,6 +42,10 @@ class Bands:
         quantiles: quantiles at 5, 25, 50, 75 and 95 %, (5, T).
         mean_error: standard error of the mean, (T,).
         std_error: standard error of the standard deviation, (T,), from the fourth moment.
+        quantile_bound: largest possible distance of each quantile from that of the same samples
+            sorted, (5, T). Zero wherever all samples could be held and were sorted; above zero in a
+            run of more (:class:`sde_lab.summaries.streaming.StreamedRows`). It is no Monte-Carlo
+            error, which comes on top.
     """
 
     mean: Array
@@ -49,11 +53,24 @@ class Bands:
     quantiles: Array
     mean_error: Array
     std_error: Array
+    quantile_bound: Array = field(default_factory=lambda: np.zeros((len(BAND_LEVELS), 1)))
+
+    @property
+    def relative_bound(self) -> float:
+        """The largest bound, relative to the distance of the 5 % and 95 % quantiles at its time."""
+        bound = np.broadcast_to(self.quantile_bound, self.quantiles.shape)
+        height = self.quantiles[-1].astype(np.float64) - self.quantiles[0]
+        height = np.where(height > 0.0, height, np.nan)
+        share = np.where(bound > 0.0, np.nan_to_num(bound / height, nan=np.inf), 0.0)
+        return float(share.max(initial=0.0))
 
 
 @dataclass(frozen=True)
 class Histogram:
     """Density histogram of one quantity at every displayed time.
+
+    The counts are exact. In a run of more samples than can be held, the outer edges come from the
+    first samples only.
 
     Attributes:
         edges: edges of the bins, (T, bins + 1).
@@ -98,6 +115,16 @@ class Summary:
     engine: str = "torchsde"
     engine_difference: float | None = None
     excluded: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def relative_quantile_bound(self) -> float:
+        """Largest bound of a quantile's error, of all quantities at all displayed times.
+
+        It is relative to the distance of the 5 % and 95 % quantiles of the same quantity at the
+        same time; zero where all quantiles are those of sorted samples. See
+        :attr:`Bands.quantile_bound`.
+        """
+        return max(bands.relative_bound for bands in _all_bands(self))
 
     def index_nearest(self, fraction: float) -> int:
         """Return the index of the displayed time nearest to ``fraction`` of the horizon."""
@@ -152,20 +179,22 @@ def summarise_tables(scenario: Scenario, names: Sequence[str], tables: Sequence[
         names: columns of the sensitivities: names of initial values and parameters, (P,).
         tables: the states, then the derivatives by each name, (T, D, N) each.
     """
-    finite = _finite(tables[0])
-    finite_states = _select_samples(tables[0], finite)
-    usable = {name: finite & _finite(table) for name, table in zip(names, tables[1:], strict=True)}
+    finite = finite_samples(tables[0])
+    finite_states = select_samples(tables[0], finite)
+    usable = {
+        name: finite & finite_samples(table) for name, table in zip(names, tables[1:], strict=True)
+    }
     states = np.sort(finite_states, axis=-1)
     indices = display_indices(scenario.steps)
-    return _read_only(
+    return read_only(
         Summary(
             scenario=scenario,
             indices=indices,
             times=display_times(scenario),
-            states=tuple(_bands(states[:, d]) for d in range(states.shape[1])),
-            histograms=tuple(_histogram(states[:, d]) for d in range(states.shape[1])),
+            states=tuple(bands_over_time(states[:, d]) for d in range(states.shape[1])),
+            histograms=tuple(histogram_over_time(states[:, d]) for d in range(states.shape[1])),
             sensitivities={
-                name: _bands_per_component(_select_samples(table, usable[name]))
+                name: _bands_per_component(select_samples(table, usable[name]))
                 for name, table in zip(names, tables[1:], strict=True)
             },
             paths=np.moveaxis(finite_states[..., :MAX_PATHS_SHOWN], 2, 1).copy(),
@@ -176,7 +205,7 @@ def summarise_tables(scenario: Scenario, names: Sequence[str], tables: Sequence[
     )
 
 
-def _finite(table: Array) -> NDArray[np.bool_]:
+def finite_samples(table: Array) -> NDArray[np.bool_]:
     """Return a mask of the samples of (T, D, N) that are finite, (N,).
 
     The last time suffices: a step adds to the state, and to the derivative, so that Inf and NaN
@@ -185,51 +214,79 @@ def _finite(table: Array) -> NDArray[np.bool_]:
     return np.asarray(np.isfinite(table[-1]).all(axis=0))
 
 
-def _select_samples(table: Array, mask: NDArray[np.bool_]) -> Array:
+def select_samples(table: Array, mask: NDArray[np.bool_]) -> Array:
     """Return the samples of (T, D, N) in the mask; without a copy if that is all of them."""
     return table if mask.all() else table[..., mask]
 
 
 def _bands_per_component(table: Array) -> tuple[Bands, ...]:
     ordered = np.sort(table, axis=-1)
-    return tuple(_bands(ordered[:, d]) for d in range(ordered.shape[1]))
+    return tuple(bands_over_time(ordered[:, d]) for d in range(ordered.shape[1]))
 
 
-def _bands(ordered: Array) -> Bands:
+def bands_over_time(ordered: Array) -> Bands:
     """Return the statistics of an array (T, N) sorted along its samples."""
     estimates = moments(ordered)
     levels = np.ascontiguousarray(quantiles(ordered, BAND_LEVELS).T)
-    return Bands(estimates.mean, estimates.std, levels, estimates.mean_error, estimates.std_error)
+    return make_bands(estimates, levels, np.zeros(levels.shape))
 
 
-def _histogram(ordered: Array) -> Histogram:
+def make_bands(estimates: Moments, levels: Array, bound: Array) -> Bands:
+    """Return Bands of moments, (T,) each, quantiles and the bound of their error, (5, T) each."""
+    mean, std, errors = estimates.mean, estimates.std, (estimates.mean_error, estimates.std_error)
+    return Bands(mean, std, levels, *errors, bound)
+
+
+def histogram_over_time(ordered: Array) -> Histogram:
     """Return histograms of an array (T, N) sorted along its samples, one per time."""
     times, count = ordered.shape
-    bins = int(min(MAX_BINS, max(MIN_BINS, round(2.0 * count ** (1.0 / 3.0)))))
+    bins = histogram_bins(count)
     if count == 0:
         return Histogram(np.zeros((times, bins + 1)), np.zeros((times, bins)))
-    tail = count // TRIMMED_SAMPLES
-    low, high = ordered[:, tail].astype(np.float64), ordered[:, -1 - tail].astype(np.float64)
-    # Equal samples, such as all initial values, get an interval of a width that is not zero.
-    high = np.where(high > low, high, low + np.maximum(1e-6, 1e-6 * np.abs(low)))
-    edges = low[:, None] + (high - low)[:, None] * np.linspace(0.0, 1.0, bins + 1)
-    edges[:, -1] = high
+    edges = histogram_edges(ordered, bins)
     # Rows are sorted, so counts are differences of ranks of the edges; the last bin is closed.
     below = np.stack([row.searchsorted(edge) for row, edge in zip(ordered, edges, strict=True)])
     below[:, -1] = [
         row.searchsorted(edge[-1], side="right") for row, edge in zip(ordered, edges, strict=True)
     ]
+    return make_histogram(edges, below, count)
+
+
+def histogram_bins(count: int) -> int:
+    """Return the number of bins of a histogram of so many samples."""
+    return int(min(MAX_BINS, max(MIN_BINS, round(2.0 * count ** (1.0 / 3.0)))))
+
+
+def histogram_edges(ordered: Array, bins: int) -> Array:
+    """Return the edges of the bins, (T, bins + 1), for an array (T, N ≥ 1) of sorted samples."""
+    tail = ordered.shape[1] // TRIMMED_SAMPLES
+    low, high = ordered[:, tail].astype(np.float64), ordered[:, -1 - tail].astype(np.float64)
+    # Equal samples, such as all initial values, get an interval of a width that is not zero.
+    high = np.where(high > low, high, low + np.maximum(1e-6, 1e-6 * np.abs(low)))
+    edges = low[:, None] + (high - low)[:, None] * np.linspace(0.0, 1.0, bins + 1)
+    edges[:, -1] = high
+    return np.asarray(edges)
+
+
+def make_histogram(edges: Array, ranks: NDArray[np.integer], count: int) -> Histogram:
+    """Return the histogram of ``count`` samples with so many of them below each edge."""
     width = (edges[:, 1:2] - edges[:, :1]) * count
-    return Histogram(edges, np.diff(below, axis=1) / width)
+    return Histogram(edges, np.diff(ranks, axis=1) / width)
 
 
-def _read_only(summary: Summary) -> Summary:
+def read_only(summary: Summary) -> Summary:
     """Make all arrays of a summary read-only: a cache shares one summary between sessions."""
     arrays = [summary.indices, summary.times, summary.paths]
-    for bands in (*summary.states, *(b for row in summary.sensitivities.values() for b in row)):
+    for bands in _all_bands(summary):
         arrays += [bands.mean, bands.std, bands.quantiles, bands.mean_error, bands.std_error]
+        arrays.append(bands.quantile_bound)
     for histogram in summary.histograms:
         arrays += [histogram.edges, histogram.density]
     for array in arrays:
         array.flags.writeable = False
     return summary
+
+
+def _all_bands(summary: Summary) -> list[Bands]:
+    """Return the Bands of all states and sensitivities."""
+    return [*summary.states, *(b for row in summary.sensitivities.values() for b in row)]

@@ -113,9 +113,9 @@ def test_pin_keeps_the_old_curves_and_unpin_drops_them() -> None:
 def test_a_run_over_the_budget_is_refused_and_the_last_picture_stays(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("SDE_LAB_MEMORY_GB", "0.1")
     app = opened(samples=1000)
     before = shown(app)
+    monkeypatch.setenv("SDE_LAB_MEMORY_GB", "0.1")  # the workers, started now, keep their limit
     widget(app, "samples").set_value(100_000).run()
     assert shown(app) is before
     assert "samples" in app.error[0].value
@@ -123,6 +123,39 @@ def test_a_run_over_the_budget_is_refused_and_the_last_picture_stays(
     widget(app, "samples").set_value(500).run()
     assert not app.error
     assert shown(app).scenario.samples == 500
+
+
+def test_samples_that_do_not_fit_are_not_kept_and_the_page_says_what_that_costs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sde_lab.app.jobs.summary_job.capacity_bytes", lambda: 0.24e9)
+    app = opened(samples="100\u202f000", steps=25)
+    assert not app.error
+    summary = shown(app)
+    assert summary.kept == 100_000
+    assert 0.0 < summary.relative_quantile_bound < 0.001
+    (said,) = [c.value for c in app.caption if "Too many samples to keep" in c.value]
+    assert f"{100.0 * summary.relative_quantile_bound:.1g} %" in said
+    widget(app, "pin").click().run()
+    assert not app.exception
+    widget(app, "samples").set_value(500).run()
+    assert shown(app).relative_quantile_bound == 0.0
+    assert not [c for c in app.caption if "Too many samples to keep" in c.value]
+
+
+def test_a_link_with_ten_million_samples_asks_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def few(scenario: lab.Scenario, engine: str | None) -> lab.Summary:
+        asked.append(scenario)
+        return simulate_summary(scenario.replace(samples=100), engine)
+
+    monkeypatch.setattr("sde_lab.app.components.path_board.get_summary", few)
+    app = opened(samples="10\u202f000\u202f000", steps=25)
+    assert not app.exception
+    assert not app.error
+    assert asked == [lab.Scenario(samples=10_000_000, steps=25)]
+    assert widget(app, "samples").value == 10_000_000
 
 
 def test_diverging_paths_are_counted_and_said() -> None:

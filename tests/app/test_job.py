@@ -9,6 +9,7 @@ import pytest
 import sde_lab as lab
 from sde_lab.app.jobs import summary_job
 from sde_lab.app.jobs.job import Job, JobState
+from sde_lab.app.jobs.progress import time_left
 from sde_lab.server.restarting_job import RestartingJob
 from sde_lab.server.result_cache import LRUCache
 from sde_lab.server.worker_process import WorkerDiedError
@@ -192,3 +193,17 @@ def test_a_run_that_is_stopped_is_finished_if_all_its_samples_are_done(
     summary = one.partial_result()
     assert 0 < summary.kept == one.done
     assert (one.finished, one.done == samples) == (finished, finished)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (3.2, ", about 3 s left"),
+        (119.0, ", about 119 s left"),
+        (1190.0, ", about 20 min left"),
+        (7300.0, ", about 2 h left"),
+        (float("nan"), ""),
+    ],
+)
+def test_the_time_left_is_said_in_a_unit_that_fits(seconds: float, text: str) -> None:
+    assert time_left(seconds) == text

@@ -201,7 +201,21 @@ def test_the_table_holds_the_summary_and_the_laws(name: str) -> None:
             np.testing.assert_array_equal(
                 part[["q05", "q25", "q50", "q75", "q95"]].T, bands.quantiles
             )
+            names = [f"{name}_bound" for name in ("q05", "q25", "q50", "q75", "q95")]
+            np.testing.assert_array_equal(part[names].T, bands.quantile_bound)
             check_theory(part, law, d)
+
+
+def test_the_table_says_how_far_quantiles_of_samples_that_were_not_kept_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sde_lab.memory.STREAMING_BYTES", 1e6)
+    summary = simulate_summary(lab.Scenario(steps=20, samples=4000), keep_bytes=0.0)
+    frame = export.summary_table(summary)
+    part = frame[(frame["quantity"] == "x") & (frame["time"] > 0.0)]
+    assert (part["q25_bound"] > 0.0).all()
+    np.testing.assert_array_equal(part["q25_bound"], summary.states[0].quantile_bound[1, 1:])
+    assert export.read_scenario(export.to_parquet(frame, summary.scenario)) == summary.scenario
 
 
 def check_theory(part: pd.DataFrame, law: Any, d: int) -> None:

@@ -63,7 +63,7 @@ def test_an_object_lives_there_and_answers(worker: WorkerProcess) -> None:
 def test_a_function_is_called_there(worker: WorkerProcess) -> None:
     assert worker.call(os.getpid) == worker.pid != os.getpid()
     with pytest.raises(lab.ScenarioError):
-        worker.call(simulate_summary, lab.Scenario(samples=10_000_000, steps=3200))
+        worker.call(simulate_summary, lab.Scenario(samples=10_000_000, steps=1_000_000))
 
 
 def test_a_quick_piece_of_work_that_loses_its_process_is_done_by_the_next(
@@ -161,7 +161,7 @@ def test_a_survey_there_is_the_survey_here(worker: WorkerProcess) -> None:
 
 def test_what_is_raised_there_is_raised_here(worker: WorkerProcess) -> None:
     with pytest.raises(lab.ScenarioError) as caught:
-        worker.create(ChunkedRun, lab.Scenario(samples=10_000_000, steps=3200))
+        worker.create(ChunkedRun, lab.Scenario(samples=10_000_000, steps=1_000_000))
     assert caught.value.field == "samples"
     task = worker.create(iter, [])
     with pytest.raises(StopIteration):

@@ -231,7 +231,7 @@ def test_what_a_cache_shares_cannot_be_written_to() -> None:
     arrays = [summary.indices, summary.times, summary.paths]
     arrays += [getattr(band, name) for band in bands for name in vars(band)]
     arrays += [array for shown in summary.histograms for array in vars(shown).values()]
-    assert len(arrays) == 3 + 5 * 5 + 2
+    assert len(arrays) == 3 + 5 * 6 + 2
     assert not any(array.flags.writeable for array in arrays)
 
 

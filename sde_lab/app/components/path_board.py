@@ -142,6 +142,11 @@ def _draw_readout(view: BoardView) -> None:
         width="stretch" if view.columns is None else "content",
     )
     _draw_divergence_warning(view.summary)
+    if bound := view.summary.relative_quantile_bound:
+        st.caption(
+            "Too many samples to keep: quantiles are counted in bins, and off by at most"
+            f" {100.0 * bound:.1g} % of the height of the 90 % band."
+        )
 
 
 def _draw_divergence_warning(summary: Summary) -> None:

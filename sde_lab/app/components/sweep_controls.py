@@ -11,7 +11,7 @@ import streamlit as st
 from sde_lab.app.components.style import scaled_pixels
 from sde_lab.app.state.current_scenario import current_engine
 from sde_lab.app.state.link_values import accept_spellings, spellings
-from sde_lab.app.state.options import HORIZONS, SAMPLES, STEPS, URL_BOUND
+from sde_lab.app.state.options import HORIZONS, STEPS, SWEPT_SAMPLES, URL_BOUND
 from sde_lab.app.state.sweep_request import EARLIER_TITLES, SweepRequest, quantity_titles
 from sde_lab.figures.sweep_axis import SweepAxis
 from sde_lab.figures.theme import palette_index
@@ -27,7 +27,7 @@ CHOICE_PIXELS, RANGE_PIXELS, POINTS_PIXELS = 195, 104, 90
 LISTED_VALUES: dict[str, tuple[Any, ...]] = {
     "horizon": HORIZONS,
     "steps": STEPS,
-    "samples": SAMPLES,
+    "samples": SWEPT_SAMPLES,
 }
 RANGE_ENDS: dict[str, tuple[Any, Any]] = {
     "horizon": (0.5, 5.0),

@@ -16,8 +16,13 @@ PROGRESS_DELAY_SECONDS = 0.5
 
 
 def time_left(seconds: float) -> str:
-    """Return ", about 3 s left", or nothing where it is not known."""
-    return f", about {seconds:.0f} s left" if math.isfinite(seconds) else ""
+    """Return ", about 3 s left", in minutes or hours from two on, or nothing if not known."""
+    if not math.isfinite(seconds):
+        return ""
+    for name, unit in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2.0 * unit:
+            return f", about {seconds / unit:.0f} {name} left"
+    return f", about {seconds:.0f} s left"
 
 
 def draw_stop_button(job: Job[Any, Any], key: str) -> None:

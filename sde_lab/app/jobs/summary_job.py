@@ -86,15 +86,17 @@ class SummaryJob(Job[tuple[Scenario, str | None], Summary]):
         super().__init__((scenario, engine), _cache())
         self.scenario = scenario
         check_memory(scenario)
-        memory.check_chunked_run(scenario, within=capacity_bytes())
+        self._keep_bytes = min(memory.run_limit_bytes(), capacity_bytes())
+        memory.check_chunked_run(scenario, within=self._keep_bytes)
         self.done = 0
         self.on_wait: OnWait | None = None
         self._partial: Summary | None = None
         self._remote = RestartingJob(self._start_remote)
 
     def _start_remote(self, on_wait: OnWait | None) -> RemoteJob:
-        size = memory.chunked_run_bytes(self.scenario)
-        return start_job(ChunkedRun, *self.key, reserve_bytes=size, on_wait=on_wait)
+        keep = self._keep_bytes
+        size = memory.chunked_run_bytes(self.scenario, within=keep)
+        return start_job(ChunkedRun, *self.key, keep, reserve_bytes=size, on_wait=on_wait)
 
     @property
     def progress(self) -> tuple[str, float]:

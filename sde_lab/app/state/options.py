@@ -8,7 +8,9 @@ from sde_lab.equations.model import CUSTOM_KEY
 from sde_lab.models.base import Model
 
 STEPS = (25, 50, 100, 200, 400, 800, 1600, 3200)
-SAMPLES = (1, 2, 5, *(m * 10**e for e in (1, 2, 3, 4) for m in (1, 2, 5)), 100_000)
+SAMPLES = (1, 2, 5, *(m * 10**e for e in range(1, 7) for m in (1, 2, 5)), 10_000_000)
+SWEPT_SAMPLES = tuple(count for count in SAMPLES if count <= 100_000)
+"""Of them, those that a sweep over the number of samples can go through: it keeps them all."""
 HORIZONS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
 
 
