@@ -1,0 +1,36 @@
+"""First-order prediction of each path: exact in σ, with an error of order Δ² in κ."""
+
+from functools import partial
+
+from sde_lab.figures.first_order import first_order_chart
+from sde_lab.lessons.base import Lesson, LessonFigure
+from sde_lab.scenario import Scenario
+from sde_lab.studies.first_order import first_order_study
+
+LESSON = Lesson(
+    title="Predict with the Jacobian",
+    question="Where would each path end with another κ, or another σ, on the same noise? How far"
+    " can its derivative predict that?",
+    move="**κ** from 1 to 0.5, then up to 3. Then **σ**.",
+    watch="The dashed lines X + ∂X/∂κ · Δ and X + ∂X/∂σ · Δ of 8 paths (thick: the mean), through"
+    " where the paths end now.",
+    answer="X is linear in σ (in θ and x₀ too): each prediction is exact for any Δ. In κ paths are"
+    " curved: twice the Δ, about four times the error. The prediction suffices in the shaded"
+    " interval, which is narrower at κ = 0.5 and wider at κ = 3, where curves are flat.",
+    equation=r"X_T(\kappa + \Delta) = X_T(\kappa) +"
+    r" \frac{\partial X_T}{\partial\kappa}\,\Delta + O(\Delta^2)",
+    scenario=Scenario(
+        parameters={"kappa": 1.0, "theta": 0.0, "sigma": 0.5},
+        x0=2.5,
+        horizon=2.0,
+        samples=200,
+    ),
+    columns=("kappa", "sigma"),
+    figure=LessonFigure(
+        study=partial(first_order_study, names=("kappa", "sigma")),
+        draw=first_order_chart,
+        alt_text="State at the horizon over κ and over σ, of single paths and their mean: predicted"
+        " by the derivative at the current value (dashed), and simulated (solid)",
+        samples=200,
+    ),
+)
