@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,8 @@ import numpy as np
 from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import (
-    Array,
     Trace,
     as_float32,
-    band,
     cursor_line,
     join_with_gaps,
     line,
@@ -21,8 +20,10 @@ from sde_lab.studies.first_order import TOLERANCE, FirstOrderStudy, Prediction
 
 GAP = 0.05
 """Share of the width between two panels."""
-WITHIN_LABEL = f"error < {100 * TOLERANCE:g} % of std"
-"""Legend entry of the interval in which the prediction of every path on show holds."""
+TITLE_HEIGHT = 0.07
+"""Share of the height that the words above the panels take."""
+INTERVAL_LABEL = f"error < {100 * TOLERANCE:g} %"
+"""Legend entry of the shaded interval; the share is of the standard deviation of X_T."""
 
 
 def first_order_chart(study: FirstOrderStudy, hidden: bool, theme: Theme) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def first_order_chart(study: FirstOrderStudy, hidden: bool, theme: Theme) -> dic
         axis = "" if number == 0 else str(number + 1)
         colour = theme.parameter_colour(prediction.parameter.name, model)
         place = {"xaxis": f"x{axis}", "yaxis": f"y{axis}"}
-        panel = _panel(prediction, colour, extent, hidden, theme)
+        panel = _panel(prediction, colour, hidden, theme)
         traces += [{**t, **place, "showlegend": t["showlegend"] and number == 0} for t in panel]
         width = (1.0 - GAP * (count - 1)) / count
         left = number * (width + GAP)
@@ -60,19 +61,22 @@ def first_order_chart(study: FirstOrderStudy, hidden: bool, theme: Theme) -> dic
         }
         layout[f"yaxis{axis}"] = theme.axis(
             anchor=f"x{axis}",
+            domain=[0.0, 1.0 - TITLE_HEIGHT],
             range=extent,
             title=_state_label(study) if number == 0 else "",
             showticklabels=number == 0,
             **({"matches": "y"} if axis else {}),
         )
         layout["shapes"].append(cursor_line(prediction.current, axis, theme))
-        layout["annotations"] += _interval_note(prediction, colour, axis, hidden, theme)
+        if not hidden and prediction.interval is not None:
+            layout["shapes"].append(_shade(prediction.interval, colour, axis, theme))
+            layout["annotations"].append(
+                _note(prediction, prediction.interval, colour, axis, theme)
+            )
     return {"data": traces, "layout": layout}
 
 
-def _panel(
-    prediction: Prediction, colour: str, extent: list[float], hidden: bool, theme: Theme
-) -> list[Trace]:
+def _panel(prediction: Prediction, colour: str, hidden: bool, theme: Theme) -> list[Trace]:
     name, state = prediction.parameter.name, theme.state
     tangents = _tangents(prediction, colour, theme)
     now: Trace = {
@@ -87,8 +91,7 @@ def _panel(
     }
     if hidden:
         return [*tangents, now]
-    within = _interval(prediction, colour, extent, theme)
-    return [*within, *_simulated(prediction, theme), *tangents, now]
+    return [*_simulated(prediction, theme), *tangents, now]
 
 
 def _simulated(prediction: Prediction, theme: Theme) -> list[Trace]:
@@ -141,39 +144,47 @@ def _tangents(prediction: Prediction, colour: str, theme: Theme) -> list[Trace]:
     ]
 
 
-def _interval(
-    prediction: Prediction, colour: str, extent: list[float], theme: Theme
-) -> list[Trace]:
-    """Shade the values at which the prediction of every path on show holds."""
-    if prediction.interval is None:
-        return []
-    x, one = np.array(prediction.interval), np.ones(2)
-    fill = theme.with_alpha(colour, 0.18)
-    uid = f"{prediction.parameter.name}-interval"
-    shade = band(x, extent[0] * one, extent[1] * one, fill, name=WITHIN_LABEL, uid=uid)
-    return [{**shade, "legendgroup": "interval"}]
+def _shade(interval: tuple[float, float], colour: str, axis: str, theme: Theme) -> dict[str, Any]:
+    """Shade the interval over the whole height, wherever the reader zooms."""
+    return {
+        "type": "rect",
+        "xref": f"x{axis}",
+        "yref": f"y{axis} domain",
+        "x0": interval[0],
+        "x1": interval[1],
+        "y0": 0,
+        "y1": 1,
+        "fillcolor": theme.with_alpha(colour, 0.16),
+        "line": {"width": 0},
+        "layer": "below",
+        "showlegend": axis == "",
+        "name": INTERVAL_LABEL,
+        "legendrank": 2000,
+    }
 
 
-def _interval_note(
-    prediction: Prediction, colour: str, axis: str, hidden: bool, theme: Theme
-) -> list[dict[str, Any]]:
+def _note(
+    prediction: Prediction,
+    interval: tuple[float, float],
+    colour: str,
+    axis: str,
+    theme: Theme,
+) -> dict[str, Any]:
     """Write the ends of the shaded interval above its panel."""
-    if hidden or prediction.interval is None:
-        return []
-    low, high = (f"{end:.2f}".replace("-", "−") for end in prediction.interval)
-    return [
-        {
-            "text": f"<b>{low} < {prediction.parameter.symbol} < {high}</b>",
-            "xref": f"x{axis} domain",
-            "yref": f"y{axis} domain",
-            "x": 0.5,
-            "y": 1,
-            "xanchor": "center",
-            "yanchor": "bottom",
-            "showarrow": False,
-            "font": {"size": theme.font_size, "color": colour},
-        }
-    ]
+    width = float(prediction.values[-1] - prediction.values[0])
+    digits = max(0, 2 - math.floor(math.log10(width)))
+    low, high = (f"{round(end, digits):g}".replace("-", "−") for end in interval)
+    return {
+        "text": f"<b>{low} ≤ {prediction.parameter.symbol} ≤ {high}</b>",
+        "xref": f"x{axis} domain",
+        "yref": f"y{axis} domain",
+        "x": 0.5,
+        "y": 1,
+        "xanchor": "center",
+        "yanchor": "bottom",
+        "showarrow": False,
+        "font": {"size": theme.font_size, "color": colour},
+    }
 
 
 def _parameter_axis(prediction: Prediction, colour: str, axis: str, theme: Theme) -> dict[str, Any]:
@@ -195,7 +206,5 @@ def _state_label(study: FirstOrderStudy) -> str:
 
 
 def _extent(study: FirstOrderStudy) -> list[float]:
-    """Return a range with every simulated path; tangents may widen it."""
-    simulated: list[Array] = [p.paths for p in study.predictions]
-    tangents: list[Array] = [p.predicted_paths for p in study.predictions]
-    return axis_range(simulated, tangents)
+    """Return a range with every simulated path; tangents may leave it where they are far off."""
+    return axis_range([prediction.paths for prediction in study.predictions], [])
