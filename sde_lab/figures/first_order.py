@@ -20,8 +20,6 @@ from sde_lab.studies.first_order import TOLERANCE, FirstOrderStudy, Prediction
 
 GAP = 0.05
 """Share of the width between two panels."""
-TITLE_HEIGHT = 0.07
-"""Share of the height that the words above the panels take."""
 INTERVAL_LABEL = f"error < {100 * TOLERANCE:g} %"
 """Legend entry of the shaded interval; the share is of the standard deviation of X_T."""
 
@@ -41,7 +39,6 @@ def first_order_chart(study: FirstOrderStudy, hidden: bool, theme: Theme) -> dic
     extent = _extent(study)
     model = study.scenario.model_spec
     layout = theme.layout(
-        annotations=[],
         shapes=[],
         hovermode="closest",
         meta={"time": [], "ground": theme.background},
@@ -56,12 +53,18 @@ def first_order_chart(study: FirstOrderStudy, hidden: bool, theme: Theme) -> dic
         traces += [{**t, **place, "showlegend": t["showlegend"] and number == 0} for t in panel]
         width = (1.0 - GAP * (count - 1)) / count
         left = number * (width + GAP)
-        layout[f"xaxis{axis}"] = _parameter_axis(prediction, colour, axis, theme) | {
-            "domain": [left, left + width]
-        }
+        layout[f"xaxis{axis}"] = theme.axis(
+            prediction.parameter.symbol if hidden else _interval_text(prediction),
+            anchor=f"y{axis}",
+            domain=[left, left + width],
+            range=prediction.values[[0, -1]].tolist(),
+            zeroline=False,
+            nticks=7,
+        )
+        font = {"size": theme.font_size + 2, "color": colour}
+        layout[f"xaxis{axis}"]["title"]["font"] = font
         layout[f"yaxis{axis}"] = theme.axis(
             anchor=f"x{axis}",
-            domain=[0.0, 1.0 - TITLE_HEIGHT],
             range=extent,
             title=_state_label(study) if number == 0 else "",
             showticklabels=number == 0,
@@ -70,9 +73,6 @@ def first_order_chart(study: FirstOrderStudy, hidden: bool, theme: Theme) -> dic
         layout["shapes"].append(cursor_line(prediction.current, axis, theme))
         if not hidden and prediction.interval is not None:
             layout["shapes"].append(_shade(prediction.interval, colour, axis, theme))
-            layout["annotations"].append(
-                _note(prediction, prediction.interval, colour, axis, theme)
-            )
     return {"data": traces, "layout": layout}
 
 
@@ -163,41 +163,17 @@ def _shade(interval: tuple[float, float], colour: str, axis: str, theme: Theme) 
     }
 
 
-def _note(
-    prediction: Prediction,
-    interval: tuple[float, float],
-    colour: str,
-    axis: str,
-    theme: Theme,
-) -> dict[str, Any]:
-    """Write the ends of the shaded interval above its panel."""
-    width = float(prediction.values[-1] - prediction.values[0])
-    digits = max(0, 2 - math.floor(math.log10(width)))
-    low, high = (f"{round(end, digits):g}".replace("-", "−") for end in interval)
-    return {
-        "text": f"<b>{low} ≤ {prediction.parameter.symbol} ≤ {high}</b>",
-        "xref": f"x{axis} domain",
-        "yref": f"y{axis} domain",
-        "x": 0.5,
-        "y": 1,
-        "xanchor": "center",
-        "yanchor": "bottom",
-        "showarrow": False,
-        "font": {"size": theme.font_size, "color": colour},
-    }
+def _interval_text(prediction: Prediction) -> str:
+    """Return the symbol of the parameter, between the ends of the shaded interval if there is one.
 
-
-def _parameter_axis(prediction: Prediction, colour: str, axis: str, theme: Theme) -> dict[str, Any]:
-    values = prediction.values
-    found = theme.axis(
-        prediction.parameter.symbol,
-        anchor=f"y{axis}",
-        range=[float(values[0]), float(values[-1])],
-        zeroline=False,
-        nticks=7,
-    )
-    found["title"]["font"] = {"size": theme.font_size + 2, "color": colour}
-    return found
+    The ends have about three digits of the slider's range.
+    """
+    symbol = prediction.parameter.symbol
+    if prediction.interval is None:
+        return symbol
+    digits = 2 - math.floor(math.log10(np.ptp(prediction.values)))
+    low, high = (f"{round(end, digits):g}".replace("-", "−") for end in prediction.interval)
+    return f"{low} ≤ {symbol} ≤ {high}"
 
 
 def _state_label(study: FirstOrderStudy) -> str:

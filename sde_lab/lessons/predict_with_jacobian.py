@@ -9,15 +9,14 @@ from sde_lab.studies.first_order import first_order_study
 
 LESSON = Lesson(
     title="Predict with the Jacobian",
-    question="Where would each path end with another κ, or another σ, on the same noise? How far"
-    " can its derivative predict that?",
+    question="Same noise, another κ or σ: can the derivative predict where a path ends?",
     move="**κ** from 1 to 0.5, then up to 3. Then **σ**.",
     watch="On the right, where 8 paths end (dots), and what the derivative predicts,"
-    " X + ∂X/∂κ · Δ (dashed; the mean is thick).",
+    " X\u00a0+\u00a0∂X/∂κ\u00a0·\u00a0Δ (dashed; the mean is thick).",
     answer="X is linear in σ, θ and x₀: the prediction is exact for any Δ. In κ paths are curved:"
-    " for a small Δ, twice the Δ means four times the error. In the shaded interval each error is"
-    " below 5 % of the standard deviation of X. It is narrower at κ = 0.5 and wider at κ = 3,"
-    " where the curves are flatter.",
+    " for a small Δ, twice the Δ means about four times the error. In the shaded interval each"
+    " error is below 5 % of the standard deviation of X. It is narrower at κ = 0.5 and wider at"
+    " κ = 3, where the curves are flatter.",
     equation=r"X_T = \theta + (x_0 - \theta)\,e^{-\kappa T}"
     r" + \sigma \int_0^T e^{-\kappa (T - s)}\,dW_s",
     scenario=Scenario(
