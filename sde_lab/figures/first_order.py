@@ -10,6 +10,7 @@ import numpy as np
 from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import (
+    Array,
     Trace,
     as_float32,
     cursor_line,
@@ -182,5 +183,16 @@ def _state_label(study: FirstOrderStudy) -> str:
 
 
 def _extent(study: FirstOrderStudy) -> list[float]:
-    """Return a range with every simulated path; tangents may leave it where they are far off."""
-    return axis_range([prediction.paths for prediction in study.predictions], [])
+    """Return a range with the paths at the current value and at three quarters of the others.
+
+    A scheme may be unstable at one end of a slider, and its paths there of any size: the last
+    quarter widens the range by half at most. Tangents may leave it.
+    """
+    required: list[Array] = []
+    every: list[Array] = []
+    for prediction in study.predictions:
+        whole = prediction.paths[np.isfinite(prediction.paths).all(axis=1)]
+        most = [np.quantile(whole.min(axis=1), 0.25), np.quantile(whole.max(axis=1), 0.75)]
+        required += [prediction.paths[prediction.index], np.array(most)]
+        every.append(whole)
+    return axis_range(required, every)
