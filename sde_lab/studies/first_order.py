@@ -34,8 +34,8 @@ SHOWN_PATHS = 8
 TOLERANCE = 0.05
 """Largest error of a prediction that holds, as a share of the standard deviation of X_T."""
 MAX_SAMPLE_STEPS = 2_000_000
-"""Samples × values × steps up to which a study takes tenths of a second; beyond, it takes fewer
-samples, but never fewer than the paths on show."""
+"""Samples × values × steps × components, times the cost of the equation, up to which a study takes
+tenths of a second at most; beyond, it takes fewer samples, but not fewer than the paths on show."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,9 @@ def _columns(scenario: Scenario, names: Sequence[str]) -> list[Parameter]:
 
 def _limited(scenario: Scenario, columns: int) -> Scenario:
     """Return the scenario with as many of its samples as MAX_SAMPLE_STEPS allows."""
-    few = MAX_SAMPLE_STEPS // ((VALUE_COUNT + 1) * columns * scenario.steps)
+    model = scenario.model_spec
+    cost = model.evaluation_cost(scenario.scheme_spec.interpretation) * len(scenario.initial)
+    few = int(MAX_SAMPLE_STEPS / ((VALUE_COUNT + 1) * columns * scenario.steps * cost))
     return scenario.replace(samples=min(scenario.samples, max(few, SHOWN_PATHS)))
 
 

@@ -168,6 +168,9 @@ def test_long_runs_take_fewer_samples_but_all_paths_on_show() -> None:
     limited = first_order_study(many, ["kappa", "sigma"]).scenario
     work = limited.samples * limited.steps * 2 * VALUE_COUNT
     assert 0.9 * MAX_SAMPLE_STEPS < work <= MAX_SAMPLE_STEPS
+    two = lab.Scenario("lotka_volterra", steps=50, samples=5000)
+    halved = first_order_study(two, two.model_spec.jacobian_columns[2:4]).scenario
+    assert halved.samples == limited.samples // 2
     long = first_order_study(many.replace(steps=3200), ["kappa", "sigma"])
     assert long.scenario.samples == SHOWN_PATHS
     # One seed names the noise: with fewer samples the first paths stay.
