@@ -15,6 +15,7 @@ from sde_lab.lessons import (
     monte_carlo_error,
     multiplicative_noise,
     payoff_kink_and_jump,
+    predict_with_jacobian,
     summed_gradient,
 )
 from sde_lab.lessons.base import Lesson
@@ -27,6 +28,7 @@ LESSONS: Mapping[str, Lesson] = MappingProxyType(
             half_life,
             additive_noise,
             multiplicative_noise,
+            predict_with_jacobian,
             double_well_ridge,
             monte_carlo_error,
             euler_bias,

@@ -19,6 +19,7 @@ from sde_lab.figures.theme import Theme
 from sde_lab.lessons import LESSONS
 from sde_lab.lessons.base import Lesson
 from sde_lab.solver.simulate import brownian_increments
+from sde_lab.studies.first_order import SHOWN_PATHS, TOLERANCE, first_order_study
 from sde_lab.studies.payoffs import payoff_study
 from sde_lab.studies.summed_gradient import summed_gradient
 from sde_lab.summaries.chunked_run import simulate_summary
@@ -96,6 +97,50 @@ def _(scene: lab.Scenario) -> None:
         assert bands.std[-1] > 0.5
     still = by(scene.replace(parameters={"sigma": 0.0}), "x0")
     np.testing.assert_allclose(still.std, 0.0, atol=1e-6)
+
+
+@seen("Predict with the Jacobian")
+def _(scene: lab.Scenario) -> None:
+    lesson, fine = LESSONS["Predict with the Jacobian"], scene.replace(dtype="float64")
+    assert f"{SHOWN_PATHS} paths" in lesson.watch
+    assert f"{100 * TOLERANCE:g} % of the standard deviation" in lesson.answer
+    for linear in first_order_study(fine, ("sigma", "theta", "x0")).predictions:
+        np.testing.assert_allclose(linear.predicted_paths, linear.paths, atol=1e-11)
+        assert linear.interval == (linear.parameter.low, linear.parameter.high)
+    # twice the Δ, four times the error: of every path, on either side
+    (curved,) = first_order_study(fine, ("kappa",)).predictions
+
+    def error(change: float) -> np.ndarray:
+        moved = fine.replace(parameters={"kappa": curved.current + change})
+        ends = lab.simulate(moved).values[-1, :SHOWN_PATHS, 0].numpy()
+        return ends - curved.paths[curved.index] - change * curved.slopes
+
+    for change, tolerance in ((0.1, 0.1), (-0.1, 0.1), (0.01, 0.01), (-0.01, 0.01)):
+        assert np.abs(error(change)).min() > 1e-5
+        np.testing.assert_allclose(error(2 * change) / error(change), 4.0, rtol=tolerance)
+    # the shaded interval, and that what it leaves out is visibly wrong
+    widths = []
+    for kappa in (0.5, 1.0, 3.0):
+        study = first_order_study(scene.replace(parameters={"kappa": kappa}), ("kappa", "sigma"))
+        found, straight = study.predictions
+        low, high = found.interval
+        off = np.abs(found.paths - found.predicted_paths).max(axis=1) / study.spread
+        inside = (found.values >= low) & (found.values <= high)
+        assert (off[inside] <= TOLERANCE).all()
+        assert (off[~inside] > TOLERANCE).all()
+        assert max(off[0], off[-1]) > 1.0
+        assert straight.interval == (straight.parameter.low, straight.parameter.high)
+        widths.append(high - low)
+    assert widths[0] < 0.8 * widths[1] < 0.4 * widths[2]
+    slopes = [
+        np.abs(by(scene.replace(parameters={"kappa": kappa}), "kappa").mean[-1])
+        for kappa in (0.5, 1.0, 3.0)
+    ]
+    assert slopes[0] > 2 * slopes[1] > 20 * slopes[2]  # flatter and flatter
+    # the readout beside the figure is of the same samples
+    (found,) = first_order_study(scene, ("kappa",)).predictions
+    mean = simulate_summary(scene).states[0].mean[-1]
+    assert found.mean[found.index] == pytest.approx(mean, rel=1e-5)
 
 
 @seen("On the ridge")
@@ -300,7 +345,12 @@ def test_lessons_follow_one_another_and_start_over() -> None:
 @pytest.mark.parametrize("model", ["Heston", "Lotka–Volterra", "Ornstein–Uhlenbeck"])
 def test_a_lesson_survives_another_model(model: str) -> None:
     names = {m.title: m.name for m in lab.MODELS.values()}
-    for title in ("A kink and a jump", "The summed gradient", "On the ridge"):
+    for title in (
+        "A kink and a jump",
+        "Predict with the Jacobian",
+        "The summed gradient",
+        "On the ridge",
+    ):
         app = lessons_page()
         widget(app, f"open.{title}").click().run()
         widget(app, "model").set_value(names[model]).run()
@@ -339,5 +389,6 @@ def test_a_lessons_own_figure_keeps_its_answer_until_asked(hidden: bool, theme: 
         found = lesson.figure.study(lesson.scenario.replace(samples=50))
         figure = lesson.figure.draw(found, hidden, theme)
         uids = {trace["uid"] for trace in figure["data"]}
-        assert bool(uids & {"kink-exact", "jump-exact", "summands"}) != hidden
+        answers = {"kink-exact", "jump-exact", "summands", "kappa-paths", "sigma-paths"}
+        assert bool(uids & answers) != hidden
         json.loads(figure_to_json(figure))

@@ -63,7 +63,7 @@ def _chosen() -> Lesson | None:
             placeholder="Choose a lesson",
             key=LESSON_KEY,
             label_visibility="collapsed",
-            width=205,
+            width="stretch" if current_theme().projector else 225,
             on_change=_open_chosen,
             **URL_BOUND,
         )
