@@ -11,7 +11,7 @@ import sys
 
 from tests.benchmarks.machine import description
 
-PARTS = ("engine", "by_engine", "memory", "sweep", "typed", "page")
+PARTS = ("engine", "by_engine", "memory", "sweep", "typed", "page", "drag")
 
 
 def main() -> int:

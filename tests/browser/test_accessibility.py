@@ -17,7 +17,9 @@ Page = Any
 SERIOUS = ("serious", "critical")
 TOLERATED: frozenset[tuple[str, str]] = frozenset()
 """Findings that Streamlit alone could mend, as (rule, a part of the selector). There are none."""
-PAGES = sorted(path.stem for path in (ROOT / "sde_lab/app/routes").glob("[a-z]*.py"))
+PAGES = sorted(
+    path.stem for path in (ROOT / "sde_lab/app/routes").glob("[a-z]*.py") if path.stem != "main"
+)
 
 
 def bars(page: Page) -> list[str]:

@@ -174,9 +174,17 @@ def test_runs_wait_for_memory_and_all_end(start: Start, needed: float) -> None:
     assert 0 < max(meter.seen) < allowed
 
 
-def test_what_could_never_fit_is_refused_with_what_would(start: Start, needed: float) -> None:
+def test_on_the_smallest_server_a_long_run_keeps_no_samples(start: Start, needed: float) -> None:
     least = needed + memory.GROWTH_BYTES + memory.MIN_CAPACITY_BYTES
     address, _ = start(SDE_LAB_SERVER_MEMORY_GB=str(least / 1e9 + 0.1), SDE_LAB_MEMORY_GB="2")
+    answer = run(asked(address, LONG))
+    assert not answer.errors
+    assert len(answer.charts) == 2
+
+
+def test_what_could_never_fit_is_refused_with_what_would(start: Start) -> None:
+    """Not even the statistics of a run that keeps no samples fit in 0.1 GB."""
+    address, _ = start(SDE_LAB_MEMORY_GB="0.1")
     answer = run(asked(address, LONG))
     assert len(answer.errors) == 1
     assert "samples fit at 200 steps" in answer.errors[0]

@@ -405,7 +405,7 @@ function ahead({ place, stop }) {
 function take(event) {
   const found = sliderAt(event.target);
   if (!found) {
-    if (event.type === "pointerdown") letGo();
+    letGo();
     return;
   }
   if (hand?.input === found.input || still()) return;
@@ -415,7 +415,7 @@ function take(event) {
   hand.stop = stopOf(hand.input.value, hand.slider);
   hand.observer = new MutationObserver(moved);
   hand.observer.observe(found.input, { attributes: true, attributeFilter: ["aria-valuetext"] });
-  for (const node of document.querySelectorAll(".lab-chart")) node.sdeLab.holding = true;
+  hold(true);
   fill(hand);
 }
 
@@ -428,11 +428,17 @@ function moved() {
   fill(hand);
 }
 
+// While a hand is on a slider axes stay where they are, if they can: see chart.js.
+function hold(so) {
+  for (const node of document.querySelectorAll(".lab-chart")) node.sdeLab.holding = so;
+}
+
 function letGo() {
   if (!hand) return;
   hand.observer.disconnect();
   hand.abort.abort();
   hand = null;
+  hold(false);
 }
 
 // Released where the page has it already: no answer will come that replaces the frame.

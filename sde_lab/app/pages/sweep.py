@@ -32,7 +32,7 @@ HEIGHT = "clamp(390px, calc(100vh - 15.7rem), 900px)"
 """Height of the charts, a CSS length: the window's less what stands above and below them."""
 MAP_KEY = "sweep.map"
 """Of the heatmaps, with their number after it."""
-EXPLORE = "sde_lab/app/routes/explore.py"
+EXPLORE = "explore.py"
 FAN_MEASURES = ("q05", "q25", "q75", "q95")
 LAST_SWEEP = "sweep.good"
 """Session key of the last request that worked, with its result."""
