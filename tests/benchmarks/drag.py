@@ -71,18 +71,17 @@ class Drags:
     def _opened(self, seed: int) -> tuple[Any, float, float]:
         """A page under a seed of its own, so that no frames are there; the thumb's middle."""
         page = self._browser.new_page(viewport={"width": 1280, "height": 720})
-        page.on(
-            "response",
-            lambda answer: (
-                self.sizes.append(len(answer.body())) if "/frames/" in answer.url else None
-            ),
-        )
+        page.on("response", self._answered)
         visit(page, self._address, urlencode({"model": self._model, "seed": seed}))
         page.wait_for_timeout(1500)
         handle = page.get_by_role("slider", name=re.compile(f"^{self._slider}")).first
         box = handle.locator("xpath=../..").bounding_box()
         page.evaluate(WATCH, self._slider)
         return page, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def _answered(self, answer: Any) -> None:
+        if "/frames/" in answer.url:
+            self.sizes.append(int(answer.headers.get("content-length", 0)))
 
     def touch(self, seed: int) -> float:
         """Milliseconds from a press beside the thumb to the first picture."""
