@@ -56,6 +56,25 @@ WATCH = """slider => {
 }"""
 
 
+ARM = """() => {
+    const read = () => [...document.querySelectorAll('.lab-chart')].map(
+        node => [...node.querySelectorAll('path.js-line, path.js-fill')]
+            .map(path => path.getAttribute('d')).join());
+    const last = read();
+    window.painted = new Promise(resolve => {
+        document.addEventListener('keydown', () => {
+            const start = performance.now();
+            const look = () => {
+                if (!read().every((chart, i) => chart !== last[i])) requestAnimationFrame(look);
+                else requestAnimationFrame(() => requestAnimationFrame(
+                    () => resolve(performance.now() - start)));
+            };
+            look();
+        }, {once: true, capture: true});
+    });
+}"""
+
+
 class Drags:
     """One model's slider, dragged in pages of its own.
 
@@ -95,6 +114,21 @@ class Drags:
         page.close()
         return taken
 
+    def keys(self, seed: int) -> list[float]:
+        """Milliseconds from each press of a key to its picture, painted, once frames are there."""
+        page, _, _ = self._opened(seed)
+        handle = page.get_by_role("slider", name=re.compile(f"^{self._slider}")).first
+        handle.focus()
+        page.wait_for_timeout(1500)
+        taken = []
+        for _ in range(TOUCHES):
+            page.evaluate(ARM)
+            handle.press("ArrowRight")
+            taken.append(float(page.evaluate("() => window.painted")))
+            page.wait_for_timeout(800)
+        page.close()
+        return taken
+
     def sweep(self, seed: int) -> dict[str, float]:
         """Drag to and fro; what was seen."""
         page, x, y = self._opened(seed)
@@ -112,6 +146,7 @@ class Drags:
 def row(drags: Drags, model: str) -> list[str]:
     """Figures of one model."""
     taken = [drags.touch(seed) for seed in range(1, TOUCHES + 1)]
+    keys = drags.keys(50)
     drags.sizes.clear()
     seen = drags.sweep(100)
     seconds = (seen["end"] - seen["start"]) / 1e3
@@ -119,6 +154,7 @@ def row(drags: Drags, model: str) -> list[str]:
         model,
         f"{statistics.median(taken):.0f}",
         f"{max(taken):.0f}",
+        f"{statistics.median(keys):.0f}",
         f"{seen['positions'] / seconds:.0f}",
         f"{seen['pictures'] / seconds:.0f}",
         f"{seen['faint'] / max(1, seen['pictures']):.0%}",
@@ -130,6 +166,7 @@ HEAD = (
     "",
     "touch → first picture, ms",
     "slowest",
+    "key → picture, ms",
     "positions a second",
     "pictures a second",
     "of them interpolated",
