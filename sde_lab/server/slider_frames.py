@@ -313,17 +313,21 @@ def _draw_frame(board: Board, slider: Slider, value: float) -> bytes:
     try:
         moved = board.moved(slider, value)
         check_memory(moved.scenario)
-        if is_slow(moved.scenario):
-            return b""
-        simulated = limit_to_interactive(moved.scenario)
-        summary = _summary(simulated, board.engine)
     except ScenarioError:
         return b""
-    view = _view(moved, summary)
+    if is_slow(moved.scenario):
+        return b""
+    # What fails here fails on the page too, where it is said; the thumb passes over it.
+    return fact_or_none(lambda: _encode(moved), "frame", moved.scenario.model) or b""
+
+
+def _encode(board: Board) -> bytes:
+    simulated = limit_to_interactive(board.scenario)
+    view = _view(board, _summary(simulated, board.engine))
     charts = {PATHS: paths_figure(view)[0]}
     if board.panels:
         charts[SENSITIVITIES] = sensitivity_figure(view)[0]
-    return encode_frame(charts, readout_rows(view), approximate=simulated != moved.scenario)
+    return encode_frame(charts, readout_rows(view), approximate=simulated != board.scenario)
 
 
 @functools.lru_cache(maxsize=4)

@@ -53,9 +53,9 @@ def main() -> int:
     for name in APPS if not wish.heavy and not wish.drag else ["sde_lab"]:
         lesson, meter = attend(APPS[name], wish)
         rows.append(row(name, lesson.movers, meter))
-        films = [Log(log.films) for log in lesson.movers]
+        touches = [Log(log.touches) for log in lesson.movers]
         if wish.drag:
-            rows.append(row("first frames of a slider", films, meter))
+            rows.append(row("first frames of a slider", touches, meter))
         for kind, log in zip(wish.heavy, lesson.gluttons, strict=True):
             rows.append(row(f"heavy: {kind}", [log], meter))
         faults = [error for log in (*lesson.movers, *lesson.gluttons) for error in log.errors]

@@ -22,12 +22,12 @@ class Log:
 
     Attributes:
         taken: seconds from the moment a move was due to its whole answer.
-        films: seconds from each touch of a slider to its first frames.
+        touches: seconds from each touch of a slider to its first frames.
         errors: what went wrong.
     """
 
     taken: list[float] = field(default_factory=list)
-    films: list[float] = field(default_factory=list)
+    touches: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
 
@@ -104,6 +104,6 @@ class Lesson:
                 return
             now = time.monotonic()
             log.taken.append(now - due - person.aside)
-            log.films = person.films
+            log.touches = person.touches
             log.errors += answer.errors
             due = max(due + self.period, now) if person.patient else due + self.period

@@ -23,7 +23,7 @@ class Person:
         number: which of them this is.
 
     Attributes:
-        films: seconds from each touch of a slider to the first frames of it.
+        touches: seconds from each touch of a slider to the first frames of it.
         aside: seconds of the last act that went by before its move.
     """
 
@@ -35,7 +35,7 @@ class Person:
     """Whether they begin the next thing when the last is there, instead of every second."""
 
     def __init__(self, tab: Tab, number: int) -> None:
-        self.films: list[float] = []
+        self.touches: list[float] = []
         self.aside = 0.0
         self.tab = tab
         self.dice = random.Random(number)
@@ -99,7 +99,7 @@ class Dragger(Person):
         while wanted and time.monotonic() < began + self.DRAG_SECONDS:
             stops = await asyncio.to_thread(self._frames, place, wanted[:8])
             if first:
-                self.films.append(time.monotonic() - began)
+                self.touches.append(time.monotonic() - began)
             first = False
             wanted = [stop for stop in wanted if stop not in stops]
         await asyncio.sleep(max(0.0, began + self.DRAG_SECONDS - time.monotonic()))

@@ -151,6 +151,17 @@ def test_what_the_scenario_refuses_is_an_empty_frame_and_much_is_drawn_with_fewe
     assert decode(frame)[0]["approximate"]
 
 
+def test_a_frame_that_cannot_be_drawn_is_empty_and_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(view: BoardView) -> None:
+        raise ValueError("no such figure")
+
+    monkeypatch.setattr(slider_frames, "paths_figure", broken)
+    assert draw_frames(board_of(lab.Scenario(samples=5, steps=5)), SIGMA, [1.0]) == [b""]
+    assert "left out: frame" in caplog.text
+
+
 def test_a_phase_portrait_and_a_lesson_have_their_own_frames() -> None:
     scenario = lab.Scenario("lotka_volterra", samples=50, steps=20)
     alpha = Slider.of_parameter("parameter", scenario.model_spec.parameters[0])

@@ -122,7 +122,7 @@ function forget(state, layout) {
   link.scene = scene;
 }
 
-// A film goes on at the frame where its reader left the slider, as long as there is that frame.
+// An animation goes on at the frame where its reader left the slider, as long as there is that frame.
 function cue(state, figure) {
   const { frames, data, layout } = figure;
   if (!frames) return;
@@ -193,7 +193,7 @@ async function draw(node) {
     // Plotly.react would first compare every attribute with the last figure's: a third of its time.
     const { frames, ...still } = figure;
     Object.assign(node, still);
-    // Frames of the same name are replaced; a film is played by its frames' names.
+    // Frames of the same name are replaced; an animation is played by its frames' names.
     if (frames) await window.Plotly.addFrames(node, frames);
     await redraw(node);
     return;

@@ -12,7 +12,7 @@ const KEPT = 400; // frames in memory
 const RETRY_MS = 500;
 const FAR = 5000; // pixels, beyond which a curve is cut
 
-const films = new Map(); // key of the frames → Map of stop → frame
+const caches = new Map(); // key of the frames → Map of stop → frame
 let board = null; // what the page said last: token, charts, sliders
 let hand = null; // the slider under the hand
 let scheduled = false;
@@ -73,7 +73,7 @@ function base() {
 // --- which frames to ask for -------------------------------------------------------------------
 
 // Missing stops, the most urgent first: the thumb's own, a coarse grid, then those near the thumb.
-function missing(film, stop, count) {
+function missing(cache, stop, count) {
   const stride = Math.max(1, Math.ceil((count - 1) / COARSE));
   const coarse = [];
   for (let i = 0; i < count; i += stride) coarse.push(i);
@@ -83,20 +83,20 @@ function missing(film, stop, count) {
   const ends = [0, count - 1];
   const order = [stop, ...near.filter((i) => Math.abs(i - stop) <= 1)];
   order.push(...coarse.sort(distance), ...ends, ...near.sort(distance));
-  return [...new Set(order)].filter((i) => !film.has(i)).slice(0, BATCH);
+  return [...new Set(order)].filter((i) => !cache.has(i)).slice(0, BATCH);
 }
 
-function filmOf(key) {
-  const film = films.get(key) ?? new Map();
-  films.delete(key);
-  films.set(key, film); // the last one used comes last
-  let kept = [...films.values()].reduce((sum, { size }) => sum + size, 0);
-  for (const [old, { size }] of films) {
+function cacheOf(key) {
+  const cache = caches.get(key) ?? new Map();
+  caches.delete(key);
+  caches.set(key, cache); // the last one used comes last
+  let kept = [...caches.values()].reduce((sum, { size }) => sum + size, 0);
+  for (const [old, { size }] of caches) {
     if (kept <= KEPT || old === key) break;
-    films.delete(old);
+    caches.delete(old);
     kept -= size;
   }
-  return film;
+  return cache;
 }
 
 // Fetch until nothing is missing around the thumb, or the hand has gone elsewhere.
@@ -105,7 +105,7 @@ async function fill(owner) {
   owner.filling = true;
   try {
     while (hand === owner && board) {
-      const stops = missing(owner.film, owner.stop, owner.slider.count);
+      const stops = missing(owner.cache, owner.stop, owner.slider.count);
       if (!stops.length) break;
       const { token } = board;
       const address = `frames/${token}/${owner.place}?stops=${stops.join(",")}`;
@@ -125,10 +125,10 @@ async function fill(owner) {
 
 async function receive(owner, answer, stops) {
   const found = await unpack(await answer.arrayBuffer());
-  const film = filmOf(answer.headers.get("X-Frames-Key"));
-  for (const [stop, frame] of found) film.set(stop, frame);
-  if (!found.length) for (const stop of stops) film.set(stop, null);
-  owner.film = film;
+  const cache = cacheOf(answer.headers.get("X-Frames-Key"));
+  for (const [stop, frame] of found) cache.set(stop, frame);
+  if (!found.length) for (const stop of stops) cache.set(stop, null);
+  owner.cache = cache;
   if (hand === owner && ahead(owner)) schedule();
 }
 
@@ -163,21 +163,21 @@ function say(text) {
 
 // The stop's own frame; else one between its neighbours, or the nearest, marked as approximate and
 // without numbers: those of a neighbour would be wrong.
-function frameAt(film, stop) {
-  const own = film.get(stop);
+function frameAt(cache, stop) {
+  const own = cache.get(stop);
   if (own) return own;
   let below = null;
   let above = null;
-  for (const [at, frame] of film) {
+  for (const [at, frame] of cache) {
     if (!frame) continue;
     if (at < stop && (below === null || at > below)) below = at;
     if (at > stop && (above === null || at < above)) above = at;
   }
   if (below === null && above === null) return null;
   if (below === null || above === null) {
-    return { ...film.get(below ?? above), readout: null, approximate: true };
+    return { ...cache.get(below ?? above), readout: null, approximate: true };
   }
-  return between(film.get(below), film.get(above), (stop - below) / (above - below));
+  return between(cache.get(below), cache.get(above), (stop - below) / (above - below));
 }
 
 function between(a, b, share) {
@@ -214,7 +214,7 @@ function schedule() {
 
 // Draw the frame under the thumb; `exactly` only if it is there and rests on all samples.
 function draw(owner, exactly) {
-  const frame = frameAt(owner.film, owner.stop);
+  const frame = frameAt(owner.cache, owner.stop);
   if (!frame || (exactly && frame.approximate)) return;
   const figures = document.querySelector(".lab-figures");
   if (!owner.drawn) owner.readout = figures?.innerHTML;
@@ -411,7 +411,7 @@ function take(event) {
   if (hand?.input === found.input || still()) return;
   letGo();
   note().dataset.value = "";
-  hand = { ...found, film: new Map(), abort: new AbortController(), drawn: false };
+  hand = { ...found, cache: new Map(), abort: new AbortController(), drawn: false };
   hand.stop = stopOf(hand.input.value, hand.slider);
   hand.observer = new MutationObserver(moved);
   hand.observer.observe(found.input, { attributes: true, attributeFilter: ["aria-valuetext"] });
