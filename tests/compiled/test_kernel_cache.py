@@ -78,6 +78,7 @@ print(summary.engine, summary.engine_difference)
 # The cache on disk
 
 
+@pytest.mark.slow
 def test_a_kernel_is_compiled_once_for_all_processes(folder: Path) -> None:
     first = run(SUMMARY)
     assert first.startswith("compiled")
@@ -88,6 +89,7 @@ def test_a_kernel_is_compiled_once_for_all_processes(folder: Path) -> None:
     assert again == first
 
 
+@pytest.mark.slow
 def test_processes_that_compile_the_same_kernel_at_once(folder: Path) -> None:
     with ThreadPoolExecutor(3) as pool:
         printed = set(pool.map(lambda _: run(SUMMARY), range(3)))
@@ -414,6 +416,7 @@ def test_an_interrupt_of_one_thread_leaves_others_their_kernel(
         assert isinstance(first.exception(60.0), KeyboardInterrupt)
 
 
+@pytest.mark.slow
 def test_the_end_of_python_does_not_wait_for_what_is_queued() -> None:
     code = """
 import atexit
