@@ -12,9 +12,11 @@ from sde_lab.figures.readout import ReadoutRow, rows_at_cursor
 from sde_lab.figures.sensitivity_panels import sensitivity_panels
 from sde_lab.figures.theme import Theme
 from sde_lab.models.base import Model
-from sde_lab.summaries.summary import Summary
-from sde_lab.theory.exact_laws import ExactLaws
-from sde_lab.theory.stationary_density import StationaryDensity
+from sde_lab.scenario import Scenario
+from sde_lab.summaries.summary import Summary, display_times
+from sde_lab.theory.exact_laws import ExactLaws, exact_laws
+from sde_lab.theory.optional_facts import fact_or_none
+from sde_lab.theory.stationary_density import StationaryDensity, stationary_density
 
 Figure = dict[str, Any]
 CaptionedFigure = tuple[Figure, str]
@@ -57,6 +59,17 @@ class BoardView:
         """Index of the state component on show; of the first beside a phase portrait."""
         components = self.model.components
         return components.index(self.shown) if self.shown in components else 0
+
+
+def known_exact_laws(scenario: Scenario) -> ExactLaws | None:
+    """Return the exact laws at the displayed times; None where none are known."""
+    times = display_times(scenario)
+    return fact_or_none(lambda: exact_laws(scenario, times=times), "exact law", scenario.model)
+
+
+def known_stationary_density(scenario: Scenario) -> StationaryDensity | None:
+    """Return the stationary density of an equation of one state, where it can be normalised."""
+    return fact_or_none(lambda: stationary_density(scenario), "stationary density", scenario.model)
 
 
 def paths_figure(view: BoardView) -> CaptionedFigure:

@@ -19,7 +19,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 
 from sde_lab.errors import ScenarioError
-from sde_lab.figures.board import BoardView, paths_figure, readout_rows, sensitivity_figure
+from sde_lab.figures.board import (
+    BoardView,
+    known_exact_laws,
+    known_stationary_density,
+    paths_figure,
+    readout_rows,
+    sensitivity_figure,
+)
 from sde_lab.figures.frames import encode_frame
 from sde_lab.figures.theme import Theme
 from sde_lab.models.base import Parameter
@@ -30,10 +37,8 @@ from sde_lab.server.result_cache import LRUCache
 from sde_lab.server.scheduling import is_slow, limit_to_interactive
 from sde_lab.server.singleton import process_singleton
 from sde_lab.summaries.chunked_run import check_memory, simulate_summary
-from sde_lab.summaries.summary import Summary, display_times
-from sde_lab.theory.exact_laws import exact_laws
+from sde_lab.summaries.summary import Summary
 from sde_lab.theory.optional_facts import fact_or_none
-from sde_lab.theory.stationary_density import stationary_density
 
 PATHS, SENSITIVITIES = "paths", "sensitivities"
 """Keys of the charts of a board, on the page and in a frame."""
@@ -337,16 +342,10 @@ def _summary(scenario: Scenario, engine: str | None) -> Summary:
 
 
 def _view(board: Board, summary: Summary) -> BoardView:
-    scenario = summary.scenario
-    exact = stationary = None
-    if not board.hidden:
-        times = display_times(scenario)
-        name = scenario.model
-        exact = fact_or_none(lambda: exact_laws(scenario, times=times), "exact law", name)
-        if exact is None:
-            stationary = fact_or_none(
-                lambda: stationary_density(scenario), "stationary density", name
-            )
+    exact = None if board.hidden else known_exact_laws(summary.scenario)
+    stationary = None
+    if exact is None and not board.hidden:
+        stationary = known_stationary_density(summary.scenario)
     cursor = summary.index_nearest(board.cursor / 100)
     pinned = None
     if board.pinned is not None:

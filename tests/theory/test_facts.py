@@ -145,12 +145,12 @@ def test_a_fact_that_raises_is_left_out_of_the_page_and_logged(
 
     text = f"dx = (x - x**3)*dt + {error.__name__}*dW"  # no other test has cached it
     for place in (
-        "jobs.results.stationary_density",
-        "jobs.results.exact_laws",
-        "components.equation_facts.fixed_points",
-        "components.equation_facts.description.noise",
+        "figures.board.stationary_density",
+        "figures.board.exact_laws",
+        "app.components.equation_facts.fixed_points",
+        "app.components.equation_facts.description.noise",
     ):
-        monkeypatch.setattr(f"sde_lab.app.{place}", fail)
+        monkeypatch.setattr(f"sde_lab.{place}", fail)
     with caplog.at_level(logging.WARNING):
         app = opened(model=CUSTOM_MODEL_LABEL, equation=text, samples=50)
         app.session_state["says"] = True

@@ -279,6 +279,7 @@ function create(parentElement) {
   node.setAttribute("aria-keyshortcuts", "+ - ArrowLeft ArrowRight 0");
   const own = { nodes: new Set(), range: null };
   node.sdeLab = { zoom: {}, visible: {}, home: {}, time: [], own, work: Promise.resolve() };
+  node.sdeLab.base = base;
   node.sdeLab.fit = (ranges) => fit(node, ranges);
   node.sdeLab.redraw = () => redraw(node);
   node.addEventListener("keydown", (event) => onKey(node, event));

@@ -64,10 +64,9 @@ async function unpack(buffer) {
   return found;
 }
 
-// Where the server's own files lie: right on sub-pages, below a base path and behind a proxy.
-function base() {
-  const own = document.querySelector('script[type="module"][src*="static/js/"]');
-  return own ? own.src.replace(/static\/js\/.*$/, "") : new URL("./", document.baseURI).href;
+// An address on the server; charts know where its files lie.
+function onServer(path) {
+  return new URL(path, document.querySelector(".lab-chart").sdeLab.base());
 }
 
 // --- which frames to ask for -------------------------------------------------------------------
@@ -109,7 +108,7 @@ async function fill(owner) {
       if (!stops.length) break;
       const { token } = board;
       const address = `frames/${token}/${owner.place}?stops=${stops.join(",")}`;
-      const answer = await fetch(new URL(address, base()), { signal: owner.abort.signal });
+      const answer = await fetch(onServer(address), { signal: owner.abort.signal });
       if (answer.status === 503) await pause(RETRY_MS);
       else if (!answer.ok)
         break; // the board is gone: the next answer of the page brings another
@@ -137,10 +136,11 @@ async function waitForServer() {
   if (waiting) return;
   waiting = true;
   say("The connection to the server is gone; the picture stays as it is until it is back.");
+  const health = onServer("_stcore/health");
   let back = false;
   while (!back) {
     await pause(2 * RETRY_MS);
-    back = await fetch(new URL("_stcore/health", base())).then(
+    back = await fetch(health).then(
       (answer) => answer.ok,
       () => false,
     );
@@ -270,18 +270,20 @@ function scaleOf(node, chart, id) {
 }
 
 function drawTrace(group, trace, x, y) {
-  if (trace.markers) return drawMarkers(group, trace, x, y);
+  if (trace.markers) {
+    drawMarkers(group, trace, x, y);
+    return;
+  }
   const parts = segments(trace, x, y);
   for (const fill of group.querySelectorAll("path.js-fill")) {
     fill.setAttribute("d", parts.length ? `${parts.join("")}Z` : "M0,0");
   }
-  if (!trace.line[1]) return undefined;
+  if (!trace.line[1]) return;
   const lines = group.querySelectorAll("path.js-line");
   lines.forEach((line, i) => {
     const last = i === lines.length - 1;
     line.setAttribute("d", (last ? parts.slice(i).join("") : parts[i]) || "M0,0");
   });
-  return undefined;
 }
 
 function segments(trace, x, y) {

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from sde_lab.figures.board import known_exact_laws, known_stationary_density
 from sde_lab.scenario import Scenario
 from sde_lab.server.scheduling import limit_to_interactive, run_study
 from sde_lab.summaries.chunked_run import simulate_summary
-from sde_lab.summaries.summary import Summary, display_times
-from sde_lab.theory.exact_laws import ExactLaws, exact_laws
-from sde_lab.theory.optional_facts import fact_or_none
-from sde_lab.theory.stationary_density import StationaryDensity, stationary_density
+from sde_lab.summaries.summary import Summary
+from sde_lab.theory.exact_laws import ExactLaws
+from sde_lab.theory.stationary_density import StationaryDensity
 
 
 def get_preview(scenario: Scenario) -> Summary:
@@ -43,8 +43,7 @@ def cached_exact_laws(summary: Summary) -> ExactLaws | None:
 
 @st.cache_resource(max_entries=128, show_spinner=False, hash_funcs={Scenario: repr})
 def _exact_laws(scenario: Scenario) -> ExactLaws | None:
-    times = display_times(scenario)
-    return fact_or_none(lambda: exact_laws(scenario, times=times), "exact law", scenario.model)
+    return known_exact_laws(scenario)
 
 
 def cached_stationary_density(summary: Summary) -> StationaryDensity | None:
@@ -54,4 +53,4 @@ def cached_stationary_density(summary: Summary) -> StationaryDensity | None:
 
 @st.cache_resource(max_entries=128, show_spinner=False, hash_funcs={Scenario: repr})
 def _stationary(scenario: Scenario) -> StationaryDensity | None:
-    return fact_or_none(lambda: stationary_density(scenario), "stationary density", scenario.model)
+    return known_stationary_density(scenario)
