@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import sde_lab as lab
-from tests.support.browser import numbers, settle, visit
+from tests.support.browser import DRAWN, numbers, settle, visit
 
 Page = Any
 
@@ -179,13 +179,31 @@ def test_a_pinned_scenario_stays_while_a_slider_moves(page: Page, server: str) -
     follow(page, "θ", 20)
 
 
-def test_a_lesson_follows_with_its_columns_and_leaves_its_own_figure(
-    page: Page, server: str
-) -> None:
+def test_a_lesson_follows_with_its_columns(page: Page, server: str) -> None:
     page.goto(f"{server}/lessons?lesson=The+start+fades")
     page.wait_for_selector(".lab-chart .main-svg")
     settle(page)
     follow(page, "κ")
+
+
+def test_a_lessons_own_figure_stays_until_release(page: Page, server: str) -> None:
+    page.goto(f"{server}/lessons?" + urlencode({"lesson": "A kink and a jump"}))
+    page.wait_for_function(DRAWN, timeout=60_000)
+    settle(page)
+    before = page.evaluate(PICTURE)["charts"]
+    handle, x, y = thumb(page, "σ")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 20, y, steps=3)
+    page.wait_for_function(FOLLOWED, arg=handle.element_handle())
+    during = page.evaluate(PICTURE)["charts"]
+    assert during[0]["curves"] != before[0]["curves"]
+    assert during[1] == before[1]
+    former = page.evaluate(TOKEN)
+    page.mouse.up()
+    page.wait_for_function(f"former => ({TOKEN})() !== former", arg=former)
+    settle(page)
+    assert page.evaluate(PICTURE)["charts"][1] != before[1]
 
 
 def drag(page: Page, slider: str, offsets: list[int]) -> None:
