@@ -29,6 +29,9 @@ SERIES_INDICES: Mapping[str, int] = {
 MAX_LINE_CHARS = 18
 """Characters to a line of a method's title beside its bar."""
 
+MOST_TICKS = 5
+"""Ticks on the axis of seconds, which has room for them on a phone."""
+
 
 def benchmark_bars(results: Sequence[TrialResult], theme: Theme) -> dict[str, Any]:
     """Draw the time of each method at the benchmark's size, the slowest at the bottom.
@@ -47,7 +50,9 @@ def benchmark_bars(results: Sequence[TrialResult], theme: Theme) -> dict[str, An
     base = next((r.seconds for r in timed if r.method == REPLAY), math.nan)
     size = theme.font_size
     layout = theme.layout(
-        xaxis=theme.axis(title="seconds", type="log", range=_range(timed), dtick=2),
+        xaxis=theme.axis(
+            title="seconds", type="log", tickangle=0, fixedrange=True, **_decades(timed)
+        ),
         yaxis=theme.axis(
             type="category",
             categoryorder="array",
@@ -127,7 +132,7 @@ def _label(result: TrialResult, base: float) -> str:
     """Return a bar's label: its time, the ratio to replay's, and whether it is predicted."""
     parts = [readable_seconds(result.seconds)]
     if result.status == "predicted":
-        parts += [readable_bytes(result.memory), "predicted"]
+        parts.append(f"{readable_bytes(result.memory)}<br>  predicted")
     elif result.method not in (REPLAY, SUMMED) and math.isfinite(base):
         parts.append(f"{readable_times(result.seconds / base)} ×")
     if result.method == SUMMED:
@@ -135,13 +140,22 @@ def _label(result: TrialResult, base: float) -> str:
     return "  " + " · ".join(parts)
 
 
-def _range(timed: Sequence[TrialResult]) -> list[float]:
-    """Exponents of ten: half a decade below the shortest bar, and room for words at the longest."""
+def _decades(timed: Sequence[TrialResult]) -> dict[str, list[float]]:
+    """Return the ``range`` of the axis in exponents of ten, and whole decades as its ``tickvals``.
+
+    The bars begin at a whole decade and have labels to their right, so the ticks end with them. A
+    tick lies well inside: where Plotly hides all labels, as beyond the edge, it loses the title.
+    """
     if not timed:
-        return [-3.0, 1.0]
-    low = math.log10(min(r.seconds for r in timed)) - 0.5
-    high = math.log10(max(r.seconds for r in timed))
-    return [low, high + 1.6 * (high - low)]
+        return {"range": [-3.0, 1.0], "tickvals": [1e-3, 1e-2, 1e-1, 1.0]}
+    exponents = [math.log10(r.seconds) for r in timed]
+    low, high = math.floor(min(exponents) - 0.3), max(exponents)
+    last = math.ceil(high)
+    step = math.ceil((last - low) / (MOST_TICKS - 1))
+    return {
+        "range": [low, max(high + 1.6 * (high - low), last + 0.4)],
+        "tickvals": [10.0**k for k in range(low, last + 1, step)],
+    }
 
 
 def _invitation(theme: Theme) -> dict[str, Any]:

@@ -47,8 +47,8 @@ def scaling_chart(results: Sequence[TrialResult], study: str, theme: Theme) -> d
             traces += _method_traces(name, points, study, theme)
     size = theme.font_size
     layout = theme.layout(
-        xaxis=theme.axis(title=study, type="log", dtick=1),
-        yaxis=theme.axis(title="seconds", type="log", dtick=1),
+        xaxis=theme.axis(title=study, type="log", nticks=6),
+        yaxis=theme.axis(title="seconds", type="log", nticks=6),
         margin={"l": 3.4 * size + 10, "r": 8, "t": 6.6 * size, "b": 2.9 * size + 6},
         hovermode="closest",
         meta={"time": [], "ground": theme.background},

@@ -15,6 +15,7 @@ import pytest
 
 from sde_lab.equations.examples import EXAMPLES
 from sde_lab.figures.axis_range import axis_range
+from sde_lab.figures.benchmark_bars import benchmark_bars
 from sde_lab.figures.fan_chart import fan_chart
 from sde_lab.figures.phase_portrait import phase_portrait
 from sde_lab.figures.scaling_chart import scaling_chart
@@ -349,3 +350,21 @@ def test_every_method_of_the_scaling_study_has_a_symbol_of_its_own() -> None:
     traces = scaling_chart(results, "samples", Theme())["data"]
     symbols = [trace["marker"]["symbol"] for trace in traces if "marker" in trace]
     assert len(set(symbols)) == len(METHODS)
+
+
+@pytest.mark.parametrize("count", [1, 2, len(METHODS)])
+def test_the_axis_of_the_bars_always_has_ticks_well_inside(count: int) -> None:
+    """In Chromium, Plotly set the title at y = −∞ when the only tick's label was hidden."""
+    for seconds in 10.0 ** np.linspace(-4, 3, 71):
+        results = [
+            TrialResult(name, 100, 25, "measured", seconds=seconds * 1.5**k)
+            for k, name in enumerate(list(METHODS)[:count])
+        ]
+        axis = benchmark_bars(results, Theme())["layout"]["xaxis"]
+        low, high = axis["range"]
+        ticks = np.log10(axis["tickvals"])
+        assert 2 <= len(ticks) <= 5
+        assert ticks.min() == low
+        assert ticks.max() < high - 0.1 * (high - low)
+        assert low < np.log10(seconds)
+        assert np.log10(seconds * 1.5 ** (count - 1)) < high - 0.3 * (high - low)
