@@ -18,7 +18,7 @@ from typing import Any
 
 from sde_lab import memory
 from sde_lab.errors import ScenarioError
-from sde_lab.server.fair_queue import FairQueue, OnWait, acquire_slot
+from sde_lab.server.fair_queue import FairQueue, OnWait, acquire_slot, leave_script_queue
 from sde_lab.server.interactive import interactive_worker
 from sde_lab.server.singleton import process_singleton
 from sde_lab.server.worker_process import RemoteObject, WorkerDiedError, WorkerProcess
@@ -168,6 +168,7 @@ class JobPool:
             hint = f"this needs {needed}, all runs may hold {allowed}"
             raise ScenarioError("memory", needed, hint)
         job = RemoteJob(self, reserve_bytes)
+        leave_script_queue()
         with self._admission.slot(on_wait):
             while not self._try_reserve(job):
                 if on_wait is not None:

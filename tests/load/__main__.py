@@ -27,6 +27,7 @@ APPS = {"sde_lab": ROOT / "app.py", "one line chart": Path(__file__).parent / "o
 HEAD = (
     "",
     "moves",
+    "pictures",
     "p50",
     "p95",
     "max",
@@ -129,6 +130,7 @@ def row(name: str, logs: list[Log], meter: Meter) -> list[str]:
     return [
         name,
         str(len(taken)),
+        str(sum(log.pictures for log in logs)),
         *(f"{t:.0f}" for t in figures),
         str(sum(len(log.errors) for log in logs)),
         f"{meter.used:.2f}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,11 +33,13 @@ class Answer:
         elements: what it drew, in order.
         size: bytes received.
         replaced: whether a newer request ended it.
+        began: when word came that it begins, on ``time.monotonic``.
     """
 
     elements: list[Element] = field(default_factory=list)
     size: int = 0
     replaced: bool = False
+    began: float = 0.0
 
     def of(self, kind: str) -> list[Any]:
         """The elements of one kind, such as ``"alert"``."""
@@ -91,6 +94,7 @@ class Tab:
         state = ClientState(query_string=self.query, page_script_hash=self.page)
         state.widget_states.widgets.extend(self.values.values())
         state.context_info.timezone = "UTC"
+        self.release()
         await self.socket.send(BackMsg(rerun_script=state).SerializeToString())
 
     async def answer(self) -> Answer:
@@ -124,7 +128,6 @@ class Tab:
         answer = await self.answer()
         while answer.replaced:
             answer = await self.answer()
-        self.release()
         return answer
 
     def set(self, widget: str, **value: Any) -> None:
@@ -132,7 +135,7 @@ class Tab:
         self.values[widget] = state(widget, value)
 
     def release(self) -> None:
-        """Buttons are pressed for one run only."""
+        """Buttons are pressed for one request only."""
         for name in [n for n, s in self.values.items() if s.WhichOneof("value") == "trigger_value"]:
             del self.values[name]
 
@@ -154,6 +157,7 @@ class Tab:
 
     def _began(self, message: ForwardMsg, answer: Answer) -> None:
         answer.elements.clear()
+        answer.began = time.monotonic()
         self.session = message.new_session.initialize.session_id
         self.page = message.new_session.page_script_hash
 

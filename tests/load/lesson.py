@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.load.browser import opened
+from tests.load.browser import Answer, opened
 from tests.load.person import Dragger, Kind, Person
 
 PATIENCE = 120.0
@@ -21,14 +21,23 @@ class Log:
     """What happened to one reader.
 
     Attributes:
-        taken: seconds from the moment a move was due to its whole answer.
+        taken: seconds from the moment a move was due to the whole picture of it, or of a newer one.
+        pictures: how many came.
         touches: seconds from each touch of a slider to its first frames.
         errors: what went wrong.
     """
 
     taken: list[float] = field(default_factory=list)
+    pictures: int = 0
     touches: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+
+    def take(self, answer: Answer, due: Sequence[float]) -> None:
+        """Note the answer to the moves that were due at these times."""
+        now = time.monotonic()
+        self.taken += [now - moment for moment in due]
+        self.pictures += 1
+        self.errors += answer.errors
 
 
 class Lesson:
@@ -93,17 +102,52 @@ class Lesson:
             await person.tab.socket.close()
 
     async def _follow(self, person: Person, log: Log, due: float, until: float) -> None:
-        """One move each period. A late answer delays the next move, not the moment it was due."""
-        while due < until:
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    answer = await person.act()
-            except Exception as error:  # noqa: BLE001
-                log.errors.append(repr(error))
-                return
-            now = time.monotonic()
-            log.taken.append(now - due - person.aside)
-            log.touches = person.touches
-            log.errors += answer.errors
-            due = max(due + self.period, now) if person.patient else due + self.period
+        """Make one move each period, or as soon as the last is answered."""
+        try:
+            if person.patient:
+                await self._patiently(person, log, due, until)
+            else:
+                await self._steadily(person, log, due, until)
+        except Exception as error:  # noqa: BLE001
+            log.errors.append(repr(error))
+        log.touches = person.touches
+
+    async def _patiently(self, person: Person, log: Log, due: float, until: float) -> None:
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        while (began := time.monotonic()) < until:
+            async with asyncio.timeout(PATIENCE):
+                await person.act()
+                answer = await person.tab.settled()
+            log.take(answer, [began])
+
+    async def _steadily(self, person: Person, log: Log, due: float, until: float) -> None:
+        """Move each period whether the last move is answered or not: a hand does not wait."""
+        asked: list[tuple[float, float]] = []
+        """When each move that is not answered yet was sent, and when it was due."""
+
+        async def receive() -> None:
+            while True:
+                answer = await person.tab.settled()
+                shown = [d for sent, d in asked if sent < answer.began]
+                asked[:] = [move for move in asked if move[0] >= answer.began]
+                person.turning = person.turning and not shown
+                log.take(answer, shown)
+
+        receiving = asyncio.create_task(receive())
+        try:
+            while due < until:
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                if receiving.done():
+                    break
+                if not person.turning:
+                    dragged = time.monotonic()
+                    await person.act()
+                    asked.append((time.monotonic(), due + time.monotonic() - dragged))
+                due += self.period
+            async with asyncio.timeout(PATIENCE):
+                while asked and not receiving.done():
+                    await asyncio.sleep(0.01)
+        finally:
+            if receiving.done():
+                receiving.result()
+            receiving.cancel()

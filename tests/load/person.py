@@ -9,7 +9,7 @@ import time
 import urllib.request
 from typing import Any, ClassVar
 
-from tests.load.browser import Answer, Tab
+from tests.load.browser import Tab
 
 PAGE, NOISE = 0.05, 0.05
 """Shares of moves that open another page and that ask for new noise; the others move a slider."""
@@ -24,7 +24,7 @@ class Person:
 
     Attributes:
         touches: seconds from each touch of a slider to the first frames of it.
-        aside: seconds of the last act that went by before its move.
+        turning: whether another page was asked for that is not there yet.
     """
 
     path: ClassVar[str] = ""
@@ -36,26 +36,23 @@ class Person:
 
     def __init__(self, tab: Tab, number: int) -> None:
         self.touches: list[float] = []
-        self.aside = 0.0
+        self.turning = False
         self.tab = tab
         self.dice = random.Random(number)
 
-    async def act(self) -> Answer:
-        """One move, and the page's answer to it."""
+    async def act(self) -> None:
+        """Make one move, whether the last one was answered or not, as a hand does."""
         draw = self.dice.random()
         if draw < PAGE and len(self.tab.pages) > 1:
-            return await self.turn_page()
+            others = [page for page in self.tab.pages.values() if page != self.tab.page]
+            self.turning = True
+            await self.tab.ask(self.dice.choice(others))
+            return
         if draw < PAGE + NOISE and (button := self._button("New seed")):
             self.tab.set(button.id, trigger_value=True)
         else:
             self.nudge()
-        return await self.tab.move()
-
-    async def turn_page(self) -> Answer:
-        """Open another page."""
-        others = [page for page in self.tab.pages.values() if page != self.tab.page]
-        await self.tab.ask(self.dice.choice(others))
-        return await self.tab.settled()
+        await self.tab.ask()
 
     def nudge(self) -> None:
         """Move one slider by some of its steps, to another value than it has."""
@@ -86,7 +83,7 @@ class Dragger(Person):
     COARSE = 16
     NEAR = 1
 
-    async def act(self) -> Answer:
+    async def act(self) -> None:
         began = time.monotonic()
         self.nudge()
         place = self._place()
@@ -103,8 +100,7 @@ class Dragger(Person):
             first = False
             wanted = [stop for stop in wanted if stop not in stops]
         await asyncio.sleep(max(0.0, began + self.DRAG_SECONDS - time.monotonic()))
-        self.aside = time.monotonic() - began
-        return await self.tab.move()
+        await self.tab.ask()
 
     def _place(self) -> int:
         """One of the board's sliders, but for horizon, steps and samples."""
@@ -130,16 +126,16 @@ class Glutton(Person):
 
     patient = True
 
-    async def act(self) -> Answer:
+    async def act(self) -> None:
         for label, value in {"Steps": "1600", "Samples": "100\u202f000"}.items():
             self.tab.set(self.tab.named(label).id, string_array_value=[value])
-        return await self.afresh()
+        await self.afresh()
 
-    async def afresh(self) -> Answer:
+    async def afresh(self) -> None:
         """Ask for the same under other noise."""
         seed = float(self.dice.randrange(10**6))
         self.tab.set(self.tab.named("Seed").id, double_value=seed)
-        return await self.tab.move()
+        await self.tab.ask()
 
 
 class Racer(Glutton):
@@ -147,10 +143,11 @@ class Racer(Glutton):
 
     path, query = "gradients", "part=The+race"
 
-    async def act(self) -> Answer:
+    async def act(self) -> None:
         await self.afresh()
+        await self.tab.settled()
         self.tab.set(self.tab.named("Run benchmark").id, trigger_value=True)
-        return await self.tab.move()
+        await self.tab.ask()
 
 
 class Sweeper(Glutton):
@@ -159,8 +156,8 @@ class Sweeper(Glutton):
     path = "sweep"
     query = "ornstein_uhlenbeck.sweep.and=%CF%83++volatility&sweep.points=51"
 
-    async def act(self) -> Answer:
-        return await self.afresh()
+    async def act(self) -> None:
+        await self.afresh()
 
 
 Kind = type[Person]

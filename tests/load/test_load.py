@@ -62,18 +62,21 @@ def test_a_class_moves_and_nobody_is_left_out(server: str) -> None:
 
     lesson = alongside(hold())
     assert [log.errors for log in lesson.movers] == [[]] * 4
-    assert [len(log.taken) for log in lesson.movers] == [4, 4, 4, 4]
+    assert all(2 <= len(log.taken) <= 4 for log in lesson.movers)  # no move while a page turns
+    assert all(log.pictures >= 1 for log in lesson.movers)
     assert all(t > 0 for log in lesson.movers for t in log.taken)
 
 
 def test_those_who_ask_for_much_do(server: str) -> None:
     async def visit() -> tuple[Answer, Answer]:
         tab, first = await opened(server, Sweeper.query, Sweeper.path)
-        swept = await Sweeper(tab, 0).act()
+        await Sweeper(tab, 0).act()
+        swept = await tab.settled()
         await tab.socket.close()
         small = f"{Racer.query}&samples=10&steps=25"
         tab, _ = await opened(server, small, Racer.path)
-        raced = await Racer(tab, 0).act()
+        await Racer(tab, 0).act()
+        raced = await tab.settled()
         await tab.socket.close()
         assert first.charts != swept.charts
         return swept, raced

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,13 @@ from contextlib import contextmanager, suppress
 import pytest
 import streamlit as st
 
-from sde_lab.server.fair_queue import FairQueue, _queue, acquire_slot
+from sde_lab.server.fair_queue import (
+    FairQueue,
+    _queue,
+    _script_queue,
+    acquire_slot,
+    script_slot,
+)
 
 PATIENCE = 20.0
 """Seconds after which a test takes a thread for lost."""
@@ -21,8 +28,8 @@ class Quick(FairQueue):
 
     POLL_SECONDS = 0.01
 
-    def __init__(self, slots: int = 1) -> None:
-        super().__init__(slots)
+    def __init__(self, slots: int = 1, slot_seconds: float = math.inf) -> None:
+        super().__init__(slots, slot_seconds)
 
 
 class Left(BaseException):
@@ -324,3 +331,54 @@ def test_all_sessions_stand_in_one_queue_whatever_a_browser_clears() -> None:
     with acquire_slot():
         assert len(found[0]._serving) == 1
     assert empty(found[0])
+
+
+def test_who_keeps_an_earlier_place_goes_first() -> None:
+    queue, order, threads = Quick(), [], []
+
+    def job(since: float) -> None:
+        with queue.slot(since=since):
+            order.append(since)
+
+    with held(queue):
+        for since in (3.0, 1.0, 2.0, 1.5):
+            threads.append(started(lambda since=since: job(since)))
+            until(lambda: len(queue._waiting) == len(threads))
+    finish(threads)
+    assert order == [1.0, 1.5, 2.0, 3.0]
+
+
+def test_who_keeps_a_slot_too_long_holds_up_nobody() -> None:
+    queue, served = Quick(slot_seconds=0.05), []
+
+    def job() -> None:
+        with queue.slot():
+            served.append(1)
+
+    with held(queue):
+        finish([started(job)])
+        assert served == [1]
+    assert empty(queue)
+
+
+def test_a_slot_can_be_given_back_before_its_block_ends() -> None:
+    queue, served = Quick(), []
+
+    def job() -> None:
+        with queue.slot():
+            served.append(1)
+
+    with queue.slot():
+        queue.leave()
+        queue.leave()
+        finish([started(job)])
+    assert served == [1]
+    assert empty(queue)
+
+
+def test_a_run_of_the_script_that_begins_heavy_work_lets_others_run() -> None:
+    with script_slot(0.0):
+        assert len(_script_queue()._serving) == 1
+        with acquire_slot():
+            assert empty(_script_queue())
+    assert empty(_script_queue())

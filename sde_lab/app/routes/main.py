@@ -9,38 +9,40 @@ import streamlit as st
 from sde_lab.app.components.sidebar import draw_sidebar
 from sde_lab.app.components.style import apply_style
 from sde_lab.app.startup import initialise_process
+from sde_lab.app.state.script_turn import script_turn
 
 ROUTES = Path(__file__).parent
 
-st.set_page_config(
-    page_title="SDE laboratory",
-    page_icon="📈",
-    layout="wide",
-    initial_sidebar_state="auto",
-)
-initialise_process()
-apply_style()
-page = st.navigation(
-    [
-        st.Page(
-            ROUTES / "explore.py",
-            title="Explore",
-            icon=":material/query_stats:",
-            default=True,
-        ),
-        st.Page(
-            ROUTES / "gradients.py",
-            title="Gradients",
-            icon=":material/timeline:",
-        ),
-        st.Page(ROUTES / "sweep.py", title="Sweep", icon=":material/tune:"),
-        st.Page(
-            ROUTES / "lessons.py",
-            title="Lessons",
-            icon=":material/school:",
-        ),
-    ],
-    position="top",
-)
-draw_sidebar()
-page.run()
+with script_turn():
+    st.set_page_config(
+        page_title="SDE laboratory",
+        page_icon="📈",
+        layout="wide",
+        initial_sidebar_state="auto",
+    )
+    initialise_process()
+    apply_style()
+    page = st.navigation(
+        [
+            st.Page(
+                ROUTES / "explore.py",
+                title="Explore",
+                icon=":material/query_stats:",
+                default=True,
+            ),
+            st.Page(
+                ROUTES / "gradients.py",
+                title="Gradients",
+                icon=":material/timeline:",
+            ),
+            st.Page(ROUTES / "sweep.py", title="Sweep", icon=":material/tune:"),
+            st.Page(
+                ROUTES / "lessons.py",
+                title="Lessons",
+                icon=":material/school:",
+            ),
+        ],
+        position="top",
+    )
+    draw_sidebar()
+    page.run()
