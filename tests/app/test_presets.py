@@ -45,7 +45,7 @@ def test_a_preset_is_a_setting_of_the_sliders_that_runs(name: str, preset: Prese
 
 def test_a_preset_moves_the_sliders_of_its_model_and_keeps_the_grid() -> None:
     app = opened(model="Double well", samples=200, steps=50, seed=3)
-    widget(app, "double_well.preset.On the ridge").click().run()
+    widget(app, "double_well.presets").click("On the ridge").run()
     scenario = shown(app).scenario
     assert (scenario.initial, scenario.parameters["sigma"]) == ((0.0,), 0.3)
     assert (scenario.samples, scenario.steps, scenario.seed) == (200, 50, 3)
@@ -75,7 +75,7 @@ RENAMED = {"Critical damping", "Extinction", "Weak mean reversion", "Damped by n
 def test_a_presets_link_holds_its_values_and_not_its_title(name: str, preset: Preset) -> None:
     model = lab.MODELS[name]
     app = opened(model=model.title, samples=100, steps=25)
-    widget(app, f"{model.slug}.preset.{preset.title}").click().run()
+    widget(app, f"{model.slug}.presets").click(preset.title).run()
     scenario = shown(app).scenario
     link = {
         key: value if isinstance(value, str) else value[-1]

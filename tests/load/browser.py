@@ -54,13 +54,13 @@ class Answer:
     @property
     def board(self) -> dict[str, Any]:
         """What the page says to whoever drags one of its sliders."""
-        given = [c.mixed.json or c.json for c in self.of("bidi_component")]
+        given = [c.json or c.mixed.json for c in self.of("bidi_component")]
         return next((json.loads(text) for text in given if '"token"' in text), {})
 
     @property
     def charts(self) -> list[str]:
         """What the charts were given, as JSON; other components, such as a link, show no figure."""
-        given = (c.mixed.json or c.json for c in self.of("bidi_component"))
+        given = (c.bytes.decode() for c in self.of("bidi_component"))
         return [text for text in given if '"figure"' in text]
 
 

@@ -30,7 +30,15 @@ def shown(app: AppTest) -> lab.Summary:
 
 def widget(app: AppTest, key: str) -> Any:
     """The widget with this key, of whatever kind."""
-    kinds = ("slider", "select_slider", "selectbox", "number_input", "button", "toggle")
+    kinds = [
+        "slider",
+        "select_slider",
+        "selectbox",
+        "number_input",
+        "button",
+        "menu_button",
+        "toggle",
+    ]
     found = [w for kind in kinds for w in getattr(app, kind) if w.key == key]
     assert len(found) == 1, key
     return found[0]

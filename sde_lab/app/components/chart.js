@@ -186,7 +186,7 @@ async function draw(node) {
   const state = node.sdeLab;
   await load(state.library);
   if (!state.pending || !node.isConnected || !node.clientWidth) return;
-  const figure = JSON.parse(state.pending);
+  const figure = state.pending;
   state.pending = null;
   prepare(node, figure);
   if (state.ready) {
@@ -301,13 +301,15 @@ function remove(node) {
 export default function ({ data, parentElement, setTriggerValue }) {
   const node = parentElement.querySelector(".lab-chart") ?? create(parentElement);
   const state = node.sdeLab;
-  node.style.height = data.height;
-  node.setAttribute("aria-label", data.alt);
-  const { filename, link, library } = data;
-  Object.assign(state, { filename, link, library, send: setTriggerValue });
-  linkOf(state).nodes.add(node);
-  if (state.shown !== data.figure) {
-    state.shown = state.pending = data.figure;
+  state.send = setTriggerValue;
+  const text = new TextDecoder().decode(data);
+  if (state.shown !== text) {
+    state.shown = text;
+    const { figure, height, alt, filename, link, library } = JSON.parse(text);
+    node.style.height = height;
+    node.setAttribute("aria-label", alt);
+    Object.assign(state, { filename, link, library, pending: figure });
+    linkOf(state).nodes.add(node);
     update(node);
   }
   return () => remove(node);

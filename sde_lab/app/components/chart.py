@@ -57,14 +57,17 @@ def draw_chart(
     callbacks: dict[str, Any] = {} if on_click is None else {"on_clicked_change": on_click}
     _mount(
         key=key,
-        data={
-            "figure": figure_to_json(figure),
-            "height": f"{height}px" if isinstance(height, int) else height,
-            "alt": alt,
-            "filename": filename,
-            "link": link or "",
-            "library": _library(),
-        },
+        # As bytes: of a dictionary Streamlit would make JSON twice, once to send, once to name it.
+        data=figure_to_json(
+            {
+                "figure": figure,
+                "height": f"{height}px" if isinstance(height, int) else height,
+                "alt": alt,
+                "filename": filename,
+                "link": link or "",
+                "library": _library(),
+            }
+        ).encode(),
         height="content",
         **callbacks,
     )

@@ -19,16 +19,17 @@ QUERY_KEY = "pin"
 
 def draw_pin_button(summary: Summary) -> Summary | None:
     """Draw the button; return the pinned summary, None without one or of another model."""
-    slot = st.container(width="content")
+    refusal = ""
     try:
         scenario = _pinned(summary.scenario.model)
-        ghost = None if scenario is None else _pinned_summary(scenario, summary)
+        pinned = None if scenario is None else _pinned_summary(scenario, summary)
     except ScenarioError as error:
-        st.warning(f"Nothing is pinned. {error}", icon=":material/keep_off:")
-        scenario = ghost = None
-    with slot:
-        _button(summary.scenario if scenario is None else None)
-    return ghost
+        refusal = f"Nothing is pinned. {error}"
+        scenario = pinned = None
+    _button(summary.scenario if scenario is None else None)
+    if refusal:
+        st.warning(refusal, icon=":material/keep_off:")
+    return pinned
 
 
 def _pinned_summary(scenario: Scenario, summary: Summary) -> Summary | None:

@@ -11,11 +11,17 @@ from sde_lab.models.base import Model
 
 def draw_presets(model: Model) -> None:
     """Draw the menu of the model's presets, beside the button that resets its controls."""
-    left, right = st.columns(2)
-    if model.presets:
-        with left, st.popover("Presets", width="stretch", key="presets"):
-            _menu(model)
-    with right:
+    with st.container(horizontal=True, wrap=False):
+        if model.presets:
+            key = f"{model.slug}.presets"
+            st.menu_button(
+                "Presets",
+                [preset.title for preset in model.presets],
+                key=key,
+                on_click=_apply_chosen,
+                args=(model, key),
+                width="stretch",
+            )
         st.button(
             "Reset",
             key="reset",
@@ -25,12 +31,8 @@ def draw_presets(model: Model) -> None:
         )
 
 
-def _menu(model: Model) -> None:
+def _apply_chosen(model: Model, key: str) -> None:
+    """Set the controls to the preset that was chosen in the menu of this key."""
     for preset in model.presets:
-        st.button(
-            preset.title,
-            key=f"{model.slug}.preset.{preset.title}",
-            on_click=st.session_state.update,
-            args=(widget_values(preset_scenario(model, preset)),),
-            type="tertiary",
-        )
+        if preset.title == st.session_state[key]:
+            st.session_state.update(widget_values(preset_scenario(model, preset)))

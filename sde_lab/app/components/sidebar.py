@@ -36,6 +36,8 @@ from sde_lab.sweeps import SweepResult
 
 _ENGINE_NOTE = "engine.note"
 """Session key of the empty line below the choice of engine."""
+_SEED_PIXELS = 90
+"""Width of the seed's field: beside it the button's label fits, in presentation mode too."""
 
 
 def draw_sidebar() -> None:
@@ -102,8 +104,7 @@ def _decimals(step: float) -> int:
 
 
 def _grid(model: Model) -> dict[str, Any]:
-    left, right = st.columns(2)
-    with left:
+    with st.container(horizontal=True, wrap=False):
         horizon = st.select_slider(
             "T  horizon",
             horizons(model),
@@ -112,7 +113,6 @@ def _grid(model: Model) -> dict[str, Any]:
             key=horizon_key(model),
             **URL_BOUND,
         )
-    with right:
         steps = st.select_slider("Steps", STEPS, value=100, key="steps", **URL_BOUND)
     samples = st.select_slider(
         "Samples",
@@ -138,12 +138,18 @@ def _scheme(model: Model) -> str:
 
 
 def _seed() -> int:
-    left, right = st.columns([2, 3], vertical_alignment="bottom")
-    with left:
+    with st.container(horizontal=True, wrap=False, vertical_alignment="bottom"):
         seed = st.number_input(
-            "Seed", 0.0, MAX_SEED, 0.0, step=1.0, format="%.0f", key="seed", **URL_BOUND
+            "Seed",
+            0.0,
+            MAX_SEED,
+            0.0,
+            step=1.0,
+            format="%.0f",
+            key="seed",
+            width=_SEED_PIXELS,
+            **URL_BOUND,
         )
-    with right:
         st.button(
             "New seed", key="new_noise", on_click=_draw_new_seed, width="stretch", shortcut="n"
         )
