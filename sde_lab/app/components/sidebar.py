@@ -12,6 +12,12 @@ from sde_lab.app.components.presets import draw_presets
 from sde_lab.app.components.share_dialog import draw_share_button
 from sde_lab.app.components.style import draw_presentation_toggle
 from sde_lab.app.state.current_scenario import store_scenario
+from sde_lab.app.state.link_values import (
+    accept_plain_name,
+    accept_spellings,
+    number_spellings,
+    spellings,
+)
 from sde_lab.app.state.options import (
     COMPILED,
     CUSTOM_MODEL_KEY,
@@ -22,10 +28,13 @@ from sde_lab.app.state.options import (
     STEPS,
     TORCHSDE,
     URL_BOUND,
+    horizon_label,
     horizons,
+    samples_label,
 )
 from sde_lab.app.state.url_state import scheme_key, scheme_label
 from sde_lab.app.state.widget_keys import horizon_key, parameter_key
+from sde_lab.equations import EquationModel
 from sde_lab.errors import ScenarioError
 from sde_lab.models import MODELS
 from sde_lab.models.base import Model, Parameter
@@ -67,12 +76,13 @@ def _controls() -> Scenario:
 
 
 def _model() -> Model:
+    titles = {name: model.title for name, model in MODELS.items()}
+    titles[CUSTOM_MODEL_KEY] = CUSTOM_MODEL_LABEL
+    accept_spellings("model", spellings({}, titles))
     name = st.selectbox(
         "Model",
-        [*MODELS, CUSTOM_MODEL_KEY],
-        format_func=lambda name: (
-            CUSTOM_MODEL_LABEL if name == CUSTOM_MODEL_KEY else MODELS[name].title
-        ),
+        list(titles),
+        format_func=lambda name: titles[name],
         key="model",
         **URL_BOUND,
     )
@@ -85,6 +95,8 @@ def _model() -> Model:
 
 
 def _slider(model: Model, parameter: Parameter) -> float:
+    if not isinstance(model, EquationModel):  # whose parameters may have any name
+        accept_plain_name(parameter_key(model, parameter), parameter.name)
     value = st.slider(
         f"{parameter.symbol}  {parameter.description}",
         min_value=float(parameter.low),
@@ -104,12 +116,16 @@ def _decimals(step: float) -> int:
 
 
 def _grid(model: Model) -> dict[str, Any]:
+    accept_plain_name(horizon_key(model), "horizon")
+    accept_spellings(horizon_key(model), number_spellings(horizons(model), horizon_label))
+    accept_spellings("steps", number_spellings(STEPS, str))
+    accept_spellings("samples", number_spellings(SAMPLES, samples_label))
     with st.container(horizontal=True, wrap=False):
         horizon = st.select_slider(
             "T  horizon",
             horizons(model),
             value=model.horizon,
-            format_func=lambda value: f"{value:g}",
+            format_func=horizon_label,
             key=horizon_key(model),
             **URL_BOUND,
         )
@@ -118,7 +134,7 @@ def _grid(model: Model) -> dict[str, Any]:
         "Samples",
         SAMPLES,
         value=1000,
-        format_func=lambda count: f"{count:,}".replace(",", "\u202f"),
+        format_func=samples_label,
         key="samples",
         **URL_BOUND,
     )
@@ -127,6 +143,8 @@ def _grid(model: Model) -> dict[str, Any]:
 
 def _scheme(model: Model) -> str:
     fitting = fitting_schemes(model)
+    accept_plain_name(scheme_key(model), "scheme")
+    accept_spellings(scheme_key(model), spellings({}, {n: scheme_label(n) for n in fitting}))
     chosen = st.selectbox(
         "Scheme",
         fitting,

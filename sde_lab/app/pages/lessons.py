@@ -10,8 +10,9 @@ from streamlit.delta_generator import DeltaGenerator
 from sde_lab.app.components.answer_toggle import HIDE_KEY, answer_hidden
 from sde_lab.app.components.path_board import current_summary, draw_board
 from sde_lab.app.components.pin import STATE_KEY
-from sde_lab.app.components.style import current_theme
-from sde_lab.app.state.options import URL_BOUND
+from sde_lab.app.components.style import PRESENTATION_KEY, current_theme
+from sde_lab.app.state.link_values import said_alone
+from sde_lab.app.state.options import ENGINE_KEY, URL_BOUND
 from sde_lab.app.state.url_state import apply_scenario, set_widgets
 from sde_lab.errors import ScenarioError
 from sde_lab.figures.board import CaptionedFigure
@@ -24,6 +25,16 @@ LESSON_KEY = "lesson"
 RESTART = "Start over"
 HEIGHT = "clamp(310px, calc(100vh - 22rem), 900px)"
 """Height of the charts, a CSS length: the window's less what stands above and below them."""
+
+
+def open_linked_lesson() -> None:
+    """Open the lesson of a link that says nothing else, as a click on it would.
+
+    To be called before the controls are drawn, since it sets them.
+    """
+    title = said_alone(LESSON_KEY, (PRESENTATION_KEY, ENGINE_KEY))
+    if title is not None and title in LESSONS:
+        _open(title)
 
 
 def render() -> None:

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from sde_lab.app.components.link_notes import draw_link_notes
 from sde_lab.app.components.sidebar import draw_sidebar
 from sde_lab.app.components.style import apply_style
+from sde_lab.app.pages.lessons import open_linked_lesson
 from sde_lab.app.startup import initialise_process
+from sde_lab.app.state.link_values import remember_link
 from sde_lab.app.state.script_turn import script_turn
 
 ROUTES = Path(__file__).parent
@@ -44,5 +47,8 @@ with script_turn():
         ],
         position="top",
     )
+    remember_link()
+    open_linked_lesson()
     draw_sidebar()
     page.run()
+    draw_link_notes()

@@ -19,6 +19,16 @@ def horizons(model: Model) -> list[float]:
     return sorted({*HORIZONS, model.horizon})
 
 
+def horizon_label(horizon: float) -> str:
+    """Return how the slider and a link write a horizon."""
+    return f"{horizon:g}"
+
+
+def samples_label(samples: int) -> str:
+    """Return how the slider and a link write a number of samples: a narrow space between groups."""
+    return f"{samples:,}".replace(",", "\u202f")
+
+
 MAX_SEED = 999_999.0
 """A float, as Streamlit's number input fails on `seed=inf` in a link where its bounds are ints."""
 URL_BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}

@@ -8,9 +8,10 @@ from typing import Any
 import streamlit as st
 
 from sde_lab.app.state.model_scenarios import default_scenario
-from sde_lab.app.state.options import CUSTOM_MODEL_KEY, TEXT_KEY
+from sde_lab.app.state.options import CUSTOM_MODEL_KEY, CUSTOM_MODEL_LABEL, TEXT_KEY
 from sde_lab.app.state.widget_keys import horizon_key, parameter_key
 from sde_lab.equations import EquationModel
+from sde_lab.models import MODELS
 from sde_lab.models.base import Model
 from sde_lab.scenario import Scenario
 from sde_lab.schemes import SCHEMES, fitting_schemes
@@ -44,9 +45,8 @@ def apply_scenario(scenario: Scenario) -> None:
     Args:
         scenario: with values that the widgets offer.
     """
-    set_widgets(
-        _all_widget_values(scenario), _all_widget_values(default_scenario(scenario.model_spec))
-    )
+    defaults = _all_widget_values(default_scenario(scenario.model_spec))
+    set_widgets(_all_widget_values(scenario), {**defaults, "model": next(iter(MODELS))})
 
 
 def set_widgets(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
@@ -68,6 +68,8 @@ def set_widgets(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
 def _query_text(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if key == "model":
+        return MODELS[value].title if value in MODELS else CUSTOM_MODEL_LABEL
     if isinstance(value, str):
         return scheme_label(value) if key.endswith("scheme") else value
     return f"{value:.12g}"
