@@ -170,7 +170,7 @@ def test_the_link_of_a_lesson_alone_opens_it_with_its_answer_hidden() -> None:
     lesson = LESSONS["On the ridge"]
     app = AppTest.from_file(APP, default_timeout=60)
     app.query_params["lesson"] = lesson.title
-    app = app.run().switch_page("lessons.py").run()
+    app = app.switch_page("lessons.py").run()
     assert app.session_state[LAST_SUMMARY].scenario == lesson.scenario
     assert app.session_state[HIDE_KEY] is True
     assert not app.toast

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sde_lab.app.state.model_scenarios import default_scenario, preset_scenario
-from sde_lab.app.state.url_state import apply_scenario, widget_values
+from sde_lab.app.components.page_values import reset_values
+from sde_lab.app.state.model_scenarios import preset_scenario
+from sde_lab.app.state.url_state import widget_values
 from sde_lab.models.base import Model
 
 
@@ -25,8 +26,8 @@ def draw_presets(model: Model) -> None:
         st.button(
             "Reset",
             key="reset",
-            on_click=apply_scenario,
-            args=(default_scenario(model),),
+            on_click=reset_values,
+            args=(model,),
             width="stretch",
         )
 

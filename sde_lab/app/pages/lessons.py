@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from sde_lab.app.components.answer_toggle import HIDE_KEY, answer_hidden
+from sde_lab.app.components.page_values import open_explore, take_values_along
 from sde_lab.app.components.path_board import current_summary, draw_board
 from sde_lab.app.components.pin import STATE_KEY
 from sde_lab.app.components.style import PRESENTATION_KEY, current_theme
@@ -23,6 +24,8 @@ from sde_lab.server.scheduling import limit_to_interactive, run_study
 
 LESSON_KEY = "lesson"
 RESTART = "Start over"
+_LEAVE = "lesson.leave"
+"""Session key: the next run is to change over to Explore."""
 HEIGHT = "clamp(310px, calc(100vh - 22rem), 900px)"
 """Height of the charts, a CSS length: the window's less what stands above and below them."""
 
@@ -39,6 +42,8 @@ def open_linked_lesson() -> None:
 
 def render() -> None:
     """Draw the page: the list of lessons, or the one that was opened."""
+    if st.session_state.pop(_LEAVE, False):
+        open_explore()
     left, right = st.columns([55, 45], gap="medium", vertical_alignment="center")
     with right:
         lesson = _chosen()
@@ -81,6 +86,12 @@ def _chosen() -> Lesson | None:
         lesson = LESSONS.get(str(title))
         if lesson is not None:
             following = titles[(titles.index(lesson.title) + 1) % len(titles)]
+            st.button(
+                ":material/query_stats:",
+                key="open_in_explore",
+                help="Open in Explore",
+                on_click=_take_along,
+            )
             _lesson_button(RESTART, lesson.title, "restart_alt")
             _lesson_button("Next lesson", following, "arrow_forward")
     return lesson
@@ -95,6 +106,11 @@ def _lesson_button(label: str, title: str, icon: str) -> None:
         on_click=_open,
         args=(title,),
     )
+
+
+def _take_along() -> None:
+    take_values_along()
+    st.session_state[_LEAVE] = True
 
 
 def _open_chosen() -> None:

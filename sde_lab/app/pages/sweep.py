@@ -10,6 +10,7 @@ import streamlit as st
 
 from sde_lab.app.components.chart import draw_chart
 from sde_lab.app.components.download_menu import draw_sweep_download_menu
+from sde_lab.app.components.page_values import open_explore
 from sde_lab.app.components.sidebar import draw_engine_note
 from sde_lab.app.components.style import current_theme
 from sde_lab.app.components.sweep_controls import draw_sweep_controls
@@ -32,7 +33,6 @@ HEIGHT = "clamp(390px, calc(100vh - 15.7rem), 900px)"
 """Height of the charts, a CSS length: the window's less what stands above and below them."""
 MAP_KEY = "sweep.map"
 """Of the heatmaps, with their number after it."""
-EXPLORE = "explore.py"
 FAN_MEASURES = ("q05", "q25", "q75", "q95")
 LAST_SWEEP = "sweep.good"
 """Session key of the last request that worked, with its result."""
@@ -43,8 +43,7 @@ _OPEN = "sweep.open"
 def render() -> None:
     """Draw the page as far as the sweep is done, do its next part, and run again until it is."""
     if st.session_state.pop(_OPEN, False):
-        # With no mapping it would try to clear the address bar, to which widgets are bound.
-        st.switch_page(EXPLORE, query_params={})
+        open_explore()
     scenario = current_or_last_valid(LAST_SCENARIO, current_scenario)
     if scenario is None:
         return

@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from sde_lab.app.components.link_notes import draw_link_notes
+from sde_lab.app.components.page_values import use_values_of_page
 from sde_lab.app.components.sidebar import draw_sidebar
 from sde_lab.app.components.style import apply_style
 from sde_lab.app.pages.lessons import open_linked_lesson
@@ -48,7 +49,10 @@ with script_turn():
         position="top",
     )
     remember_link()
-    open_linked_lesson()
+    on_lessons = page.url_path == "lessons"
+    use_values_of_page(on_lessons=on_lessons)
+    if on_lessons:
+        open_linked_lesson()
     draw_sidebar()
     page.run()
     draw_link_notes()

@@ -45,8 +45,8 @@ def apply_scenario(scenario: Scenario) -> None:
     Args:
         scenario: with values that the widgets offer.
     """
-    defaults = _all_widget_values(default_scenario(scenario.model_spec))
-    set_widgets(_all_widget_values(scenario), {**defaults, "model": next(iter(MODELS))})
+    defaults = all_widget_values(default_scenario(scenario.model_spec))
+    set_widgets(all_widget_values(scenario), {**defaults, "model": next(iter(MODELS))})
 
 
 def set_widgets(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
@@ -75,7 +75,7 @@ def _query_text(key: str, value: Any) -> str:
     return f"{value:.12g}"
 
 
-def _all_widget_values(scenario: Scenario) -> dict[str, Any]:
+def all_widget_values(scenario: Scenario) -> dict[str, Any]:
     """Return widget key → value, for every widget that describes a scenario."""
     model = scenario.model_spec
     named = {"model": model.name}
