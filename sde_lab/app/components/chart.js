@@ -271,6 +271,20 @@ function onKey(node, event) {
   show(node);
 }
 
+// Streamlit does not run the script again when the reader, or the system, changes over to light or
+// dark, and the server chose the colours. So the chart asks for it, once for each background.
+function followTheme(node) {
+  const state = node.sdeLab;
+  const ground = node.layout?.meta?.ground?.toLowerCase();
+  const style = getComputedStyle(node);
+  const page = style.getPropertyValue("--st-background-color").trim().toLowerCase();
+  if (!ground || !page || page === ground) state.asked = null;
+  else if (page !== state.asked) {
+    state.asked = page;
+    state.send("theme", page);
+  }
+}
+
 function create(parentElement) {
   const node = document.createElement("div");
   node.className = "lab-chart";
@@ -284,14 +298,17 @@ function create(parentElement) {
   node.sdeLab.redraw = () => redraw(node);
   node.addEventListener("keydown", (event) => onKey(node, event));
   node.sdeLab.observer = new ResizeObserver(() => requestAnimationFrame(() => resized(node)));
+  node.sdeLab.styles = new MutationObserver(() => followTheme(node));
   parentElement.append(node);
   node.sdeLab.observer.observe(node);
+  node.sdeLab.styles.observe(document.head, { childList: true });
   return node;
 }
 
 function remove(node) {
   const state = node.sdeLab;
   state.observer.disconnect();
+  state.styles.disconnect();
   state.pending = null;
   linkOf(state).nodes.delete(node);
   node.remove();
