@@ -63,7 +63,7 @@ def test_a_typed_equation_is_given_back() -> None:
 
 def test_a_lesson_can_be_taken_along_to_explore() -> None:
     app = with_lesson(opened(ornstein_uhlenbeck__kappa=2, steps=25))
-    widget(app, "open_in_explore").click().run()
+    widget(app, "Open in Explore").click().run()
     assert shown(app).scenario == RIDGE.scenario
     assert not app.get("subheader")  # the question of a lesson
     app.run()

@@ -15,6 +15,8 @@ from sde_lab.models import MODELS
 from sde_lab.models.base import Model
 from sde_lab.schemes import fitting_schemes
 
+NOTE_SECONDS = 15
+"""Seconds for which the note lies over the page."""
 MOST_LINES = 5
 """Values that are named one by one."""
 _PLAIN = {"cursor", "engine", "hide", "lesson", "part", "projector", "seed", "way"}
@@ -40,7 +42,7 @@ def draw_link_notes() -> None:
         st.toast(
             "\n\n".join(["Left out of the link:", *said[:MOST_LINES], *more]),
             icon=":material/link_off:",
-            duration="infinite",
+            duration=NOTE_SECONDS,
         )
 
 

@@ -44,7 +44,9 @@ def use_values_of_page(*, on_lessons: bool) -> None:
     present = _present()
     other = state.get(_OTHER, present if on_lessons else {})
     state[_OTHER] = present
-    set_widgets({**_defaults(), **other}, _defaults())
+    defaults = _defaults()
+    set_widgets({**defaults, **other}, defaults)
+    state[STATE_KEY] = other.get(STATE_KEY)
 
 
 def take_values_along() -> None:
@@ -69,13 +71,13 @@ def _present() -> dict[str, Any]:
     """Return the values of the set in use; of the widgets that the session has drawn or set."""
     state = st.session_state
     typed = [key for key in state if str(key).startswith(f"{CUSTOM_KEY}.")]
-    return {key: state[key] for key in (*_defaults(), *typed, TEXT_KEY) if key in state}
+    return {key: state[key] for key in (*_defaults(), *typed, TEXT_KEY, STATE_KEY) if key in state}
 
 
 def _defaults() -> dict[str, Any]:
     """Return the defaults of the widgets of all models, and of what else belongs to a set."""
     first = next(iter(MODELS))
-    values = {STATE_KEY: None, **_VIEW}
+    values = dict(_VIEW)
     for model in MODELS.values():
         values |= all_widget_values(default_scenario(model))
     return {**values, "model": first}

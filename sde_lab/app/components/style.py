@@ -37,6 +37,9 @@ _PAGE = """
 .katex-display {margin: 0 !important; padding: 0.15rem 0 1rem 0; text-align: left !important;
   max-width: 100%; overflow-x: auto; overflow-y: hidden;}
 .katex-display > .katex {text-align: left !important;}
+[class*="st-key-icon_"] button {padding-inline: 0.5rem;}
+[class*="st-key-icon_"] button [data-testid="stMarkdownContainer"] {position: absolute; width: 1px;
+  height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;}
 .st-key-formulas {row-gap: 0;}
 .lab-dragging .st-key-formulas [data-testid="stElementContainer"]:nth-child(2) {opacity: 0.3;}
 .st-key-question {padding-bottom: 0.7rem;}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -71,7 +72,7 @@ def render() -> None:
 def _chosen() -> Lesson | None:
     """Draw the row that chooses a lesson; return the chosen one, None on the list of lessons."""
     titles = list(LESSONS)
-    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+    with st.container(horizontal=True, wrap=False, gap="small"):
         title = st.selectbox(
             "Lesson",
             titles,
@@ -79,33 +80,24 @@ def _chosen() -> Lesson | None:
             placeholder="Choose a lesson",
             key=LESSON_KEY,
             label_visibility="collapsed",
-            width="stretch" if current_theme().projector else 225,
             on_change=_open_chosen,
             **URL_BOUND,
         )
         lesson = LESSONS.get(str(title))
         if lesson is not None:
             following = titles[(titles.index(lesson.title) + 1) % len(titles)]
-            st.button(
-                ":material/query_stats:",
-                key="open_in_explore",
-                help="Open in Explore",
-                on_click=_take_along,
-            )
-            _lesson_button(RESTART, lesson.title, "restart_alt")
-            _lesson_button("Next lesson", following, "arrow_forward")
+            _icon_button("Open in Explore", "query_stats", _take_along)
+            _icon_button(RESTART, "restart_alt", _open, lesson.title)
+            _icon_button("Next lesson", "arrow_forward", _open, following)
     return lesson
 
 
-def _lesson_button(label: str, title: str, icon: str) -> None:
-    """Draw a button with an icon alone that opens a lesson."""
-    st.button(
-        f":material/{icon}:",
-        key=label,
-        help=label,
-        on_click=_open,
-        args=(title,),
-    )
+def _icon_button(label: str, icon: str, on_click: Callable[..., None], *args: str) -> None:
+    """Draw a button that shows its icon alone; screen readers and the tooltip say its label."""
+    with st.container(key=f"icon_{icon}", width="content"):
+        st.button(
+            label, key=label, icon=f":material/{icon}:", help=label, on_click=on_click, args=args
+        )
 
 
 def _take_along() -> None:

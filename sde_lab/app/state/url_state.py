@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from sde_lab.app.state.model_scenarios import default_scenario
 from sde_lab.app.state.options import CUSTOM_MODEL_KEY, CUSTOM_MODEL_LABEL, TEXT_KEY
@@ -52,16 +54,20 @@ def apply_scenario(scenario: Scenario) -> None:
 def set_widgets(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     """Set widgets to these values, in the session and in the link.
 
-    Streamlit writes session state into the link only for widgets that were drawn before; for the
-    others it is done here. A value that is the default is left out of the link.
+    Streamlit writes session state into the link only for the widgets that the last run drew, whose
+    parameters it lets nobody else write; for the others it is done here. A value that is the
+    default is left out of the link.
 
     Args:
         values: key of the widget → value.
-        defaults: key of the widget → default.
+        defaults: key of the widget → default; a key without one stays out of the link.
     """
     for key, value in values.items():
-        if key not in st.session_state and value != defaults[key]:
-            st.query_params[key] = _query_text(key, value)
+        with contextlib.suppress(StreamlitAPIException):  # drawn: Streamlit writes it
+            if value != defaults.get(key, value):
+                st.query_params[key] = _query_text(key, value)
+            elif key in st.query_params:
+                del st.query_params[key]
     st.session_state.update(values)
 
 
