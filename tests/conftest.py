@@ -15,7 +15,7 @@ import pytest
 import torch
 from streamlit.components.v2.component_manager import BidiComponentManager
 
-from tests.support.browser import REQUIRED, SWITCHES, WatchedBrowser, find_chromium
+from tests.support.browser import REQUIRED, SWITCHES, WatchedBrowser, Windows, find_chromium
 from tests.support.kernels import compiled_once, equation_of
 from tests.support.server import ROOT, start_server, stop_server
 
@@ -172,10 +172,16 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def windows(chromium: Browser) -> Windows:
+    """Windows that one test after the other uses."""
+    return Windows(chromium)
+
+
 @pytest.fixture
-def browser(chromium: Browser) -> Iterator[WatchedBrowser]:
+def browser(windows: Windows) -> Iterator[WatchedBrowser]:
     """A browser whose windows may neither log an error nor ask anything of another machine."""
-    watched = WatchedBrowser(chromium)
+    watched = WatchedBrowser(windows)
     yield watched
     watched.close()
     assert not watched.faults, "\n".join(watched.faults)
@@ -183,5 +189,5 @@ def browser(chromium: Browser) -> Iterator[WatchedBrowser]:
 
 @pytest.fixture
 def page(browser: WatchedBrowser) -> Page:
-    """An empty page of that browser."""
-    return browser.new_page()
+    """An empty window of that browser."""
+    return browser.window()

@@ -198,7 +198,7 @@ def test_a_race_runs_and_its_link_shows_it_in_another_browser(
     assert set(bars(page)) == {way.title for way in METHODS.values()}
     assert page.get_by_text("times as long").count() >= 1
     link = page.evaluate("() => location.href")
-    other = browser.new_page()
+    other = browser.window()
     other.goto(link)
     other.get_by_role("button", name="Measure again").wait_for(timeout=60_000)
     other.wait_for_function(DRAWN, timeout=60_000)
@@ -232,9 +232,7 @@ def test_a_contestant_that_cannot_run_is_refused_in_words(page: Any, server: str
 
 
 def test_a_snippet_can_be_copied(server: str, browser: Any) -> None:
-    context = browser.new_context()
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = context.new_page()
+    page = browser.window(permissions=["clipboard-read", "clipboard-write"])
     visit(page, server, "samples=10&steps=25")
     code = page.locator('[data-testid="stCode"]').first
     code.hover()

@@ -88,7 +88,7 @@ STATES: dict[str, Callable[[Page, str], None]] = {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", [*PAGES, *STATES])
 def test_nothing_serious_bars_anyone(server: str, browser: Any, state: str, scheme: str) -> None:
-    page = browser.new_page(color_scheme=scheme)
+    page = browser.window(color_scheme=scheme)
     if state in STATES:
         STATES[state](page, server)
     else:
@@ -122,7 +122,7 @@ OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElemen
 def test_on_a_phone_controls_fold_away_and_charts_stack(
     server: str, browser: Any, state: str
 ) -> None:
-    page = browser.new_page(**PHONE)
+    page = browser.window(**PHONE)
     STATES.get(state, lambda p, s: come(p, s, "explore"))(page, server)
     assert page.evaluate(OVERFLOW) <= 0
     sidebar = "() => document.querySelector('[data-testid=\"stSidebar\"]').getBoundingClientRect()"
@@ -144,15 +144,14 @@ def test_on_a_phone_controls_fold_away_and_charts_stack(
 
 @pytest.mark.parametrize("across", [0.05, 0.5, 0.95])
 def test_a_finger_on_a_chart_scrolls_the_page(server: str, browser: Any, across: float) -> None:
-    context = browser.new_context(**PHONE)
-    page = context.new_page()
+    page = browser.window(**PHONE)
     visit(page, server)
     scrolled = "() => document.querySelector('[data-testid=\"stMain\"]').scrollTop"
     ranges = """() => [...document.querySelectorAll('.lab-chart')].map(
         node => JSON.stringify([node.layout.xaxis.range, node.layout.yaxis.range]))"""
     home, (left, top, width, _) = page.evaluate(ranges), page.evaluate(BOXES)[0]
     assert page.evaluate(scrolled) == 0
-    finger = context.new_cdp_session(page)
+    finger = page.context.new_cdp_session(page)
 
     def touch(kind: str, *points: dict[str, float]) -> None:
         finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
@@ -179,7 +178,7 @@ WORDS = """() => [...document.querySelectorAll(
 def test_a_projector_shows_larger_letters_and_clips_none(
     server: str, browser: Any, state: str
 ) -> None:
-    page = browser.new_page()
+    page = browser.window()
     come(page, server, "lessons" if state == "answered" else "explore", "projector=true")
     if state == "answered":
         open_lesson(page, "Itô or Stratonovich")

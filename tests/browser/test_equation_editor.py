@@ -91,7 +91,7 @@ def test_the_link_carries_the_equation_to_another_browser(
     settle(page)
     press(page, "^κ", "ArrowRight", 4)
     link = page.evaluate("() => location.href")
-    other = browser.new_context().new_page()
+    other = browser.window()
     other.goto(link)
     other.wait_for_function(DRAWN, timeout=60_000)
     settle(other)
@@ -121,8 +121,7 @@ WIDE = "dx%3Dsin(a*x)*sqrt(b%2Bx**2)*exp(-c*x**2)*dt%2Bsigma*dW"
 
 
 def test_a_wide_equation_fits_a_phone(server: str, browser: Any) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844})
-    page = context.new_page()
+    page = browser.window(viewport={"width": 390, "height": 844})
     visit(page, server, f"model=Write+your+own%E2%80%A6&equation={WIDE}")
     overflow = page.evaluate(
         "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -144,7 +143,7 @@ def test_another_range_leaves_the_slider_and_the_link_says_where(
     settle(page)
     handle = page.get_by_role("slider", name="a parameter")
     assert float(handle.get_attribute("aria-valuetext")) == float(moved)
-    other = browser.new_context().new_page()
+    other = browser.window()
     other.goto(page.evaluate("() => location.href"))
     other.wait_for_function(DRAWN, timeout=60_000)
     settle(other)

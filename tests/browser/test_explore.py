@@ -73,24 +73,22 @@ def test_the_link_shows_the_same_numbers_in_another_browser(
     press(page, "Time cursor", "PageDown", 2)
     link = page.evaluate("() => location.href")
     assert "kappa" in link
-    other = browser.new_context().new_page()
+    other = browser.window()
     other.goto(link)
     other.wait_for_function(DRAWN, timeout=60_000)
     settle(other)
     assert numbers(other) == numbers(page)
     assert other.evaluate(CHARTS) == page.evaluate(CHARTS)
-    other.context.close()
 
 
 def test_two_sessions_do_not_disturb_each_other(page: Page, server: str, browser: Any) -> None:
     visit(page, server)
     before = numbers(page)
-    other = browser.new_context().new_page()
+    other = browser.window()
     visit(other, server)
     press(other, "κ", "End")
     assert numbers(page) == before
     assert numbers(other) != before
-    other.context.close()
 
 
 def test_keyboard_reaches_every_slider_end(page: Page, server: str) -> None:
@@ -103,8 +101,7 @@ def test_keyboard_reaches_every_slider_end(page: Page, server: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_theme_follows_the_system(server: str, browser: Any, scheme: str) -> None:
-    context = browser.new_context(color_scheme=scheme)
-    page = context.new_page()
+    page = browser.window(color_scheme=scheme)
     visit(page, server)
     ground = page.evaluate(
         "() => getComputedStyle(document.querySelector('.stApp')).backgroundColor"
@@ -115,19 +112,16 @@ def test_the_theme_follows_the_system(server: str, browser: Any, scheme: str) ->
     brightness = sum(int(v) for v in re.findall(r"\d+", ground)[:3]) / 3
     assert (brightness > 128) == (scheme == "light")
     assert (int(ink[1:3], 16) < 128) == (scheme == "light")
-    context.close()
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1920])
 def test_nothing_is_wider_than_the_window(server: str, browser: Any, width: int) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 720})
-    page = context.new_page()
+    page = browser.window(viewport={"width": width, "height": 720})
     visit(page, server)
     overflow = page.evaluate(
         "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     assert overflow <= 0
-    context.close()
 
 
 def test_downloads_parse_and_the_program_prints_the_same_numbers(page: Page, server: str) -> None:

@@ -70,7 +70,7 @@ def test_one_knob_is_turned_and_the_link_says_so(page: Page, server: str, browse
     page.wait_for_timeout(500)
     settle(page)
     link = page.evaluate("() => location.href")
-    other = browser.new_page()
+    other = browser.window()
     other.goto(link)
     other.wait_for_function(f"() => document.querySelector('.lab-chart')?._fullData && ({CURVE})()")
     settle(other)
@@ -226,7 +226,7 @@ def test_the_sidebar_stays_alive_while_a_sweep_runs(page: Page, server: str) -> 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("query", ["", TWO], ids=["one", "two"])
 def test_it_fits_the_window(server: str, browser: Any, width: int, query: str) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 720})
+    page = browser.window(viewport={"width": width, "height": 720})
     visit(page, server, query)
     overflow = page.evaluate(
         "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"

@@ -18,7 +18,7 @@ GHOSTS = """() => JSON.stringify([...document.querySelectorAll('.lab-chart')].ma
 
 def opened_elsewhere(page: Page, browser: Any) -> Page:
     """The link of this page in another browser."""
-    other = browser.new_page()
+    other = browser.window()
     other.goto(page.evaluate("() => location.href"))
     other.wait_for_function(DRAWN, timeout=60_000)
     settle(other)
@@ -60,8 +60,7 @@ def test_a_hidden_answer_travels_in_the_link_and_waits_for_a_click(
 
 
 def test_the_link_is_copied_and_drawn_as_a_code(server: str, browser: Any) -> None:
-    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
-    page = context.new_page()
+    page = browser.window(permissions=["clipboard-read", "clipboard-write"])
     visit(page, server)
     press(page, "κ", "PageUp")
     page.get_by_role("button", name="Share").click()
@@ -76,12 +75,12 @@ def test_the_link_is_copied_and_drawn_as_a_code(server: str, browser: Any) -> No
 
 
 def test_without_a_clipboard_the_link_stands_there_selected(server: str, browser: Any) -> None:
-    page = browser.new_page()
-    page.add_init_script("""
+    page = browser.window()
+    visit(page, server, "ornstein_uhlenbeck.kappa=2.0")
+    page.evaluate("""() => {
         Object.defineProperty(navigator, 'clipboard', {value: undefined});
         Document.prototype.execCommand = () => false;
-    """)
-    visit(page, server, "ornstein_uhlenbeck.kappa=2.0")
+    }""")
     page.get_by_role("button", name="Share").click()
     page.get_by_role("img", name="QR code of the link").wait_for()
     page.get_by_role("button", name="Copy link").click()

@@ -406,7 +406,7 @@ def test_hostile_words_of_a_model_stay_text(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_browser_draws_the_page_without_asking_anyone(browser: Any, dark: bool) -> None:
     """The fixture fails on console errors, which a request against the page's policy is too."""
     theme, scenario = Theme(dark=dark), SCENARIOS[0]
-    page = browser.new_page()
+    page = browser.new_context().new_page()
     page.set_content(export.to_html(charts(scenario, theme), scenario).decode("utf-8"))
     page.wait_for_function("() => document.querySelectorAll('.main-svg').length >= 4")
     boxes = page.evaluate(
