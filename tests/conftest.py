@@ -47,7 +47,12 @@ SLOW_FILES = (
     "test_torch_defaults.py",
 )
 """Files that go through every model, scheme or example of the gallery, a second or so for each."""
-ONE_PROCESS_FILES = ("test_crowd.py", "test_executors.py", "test_worker_process.py")
+ONE_PROCESS_FILES = (
+    "test_crowd.py",
+    "test_executors.py",
+    "test_restart.py",
+    "test_worker_process.py",
+)
 """Files whose tests share servers or processes, which take longer to start than the tests."""
 BROWSER_FIXTURES = {"browser", "chromium", "page", "server", "serve"}
 

@@ -35,6 +35,7 @@ def initialise_process() -> None:
         threading.Thread(target=_warm_up, args=(worker,), daemon=True).start()
     import pandas  # noqa: F401
     import plotly.graph_objects  # noqa: F401
+    import scipy.stats  # noqa: F401
 
     import sde_lab.export  # noqa: F401
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from sde_lab.models.laws.base import Array, Law
 
@@ -182,6 +182,8 @@ MIN_CHI_SQUARE = 1e-300
 
 def _chi_square_quantile(q: float, degrees: float, noncentrality: Array) -> Array:
     """Return the q-quantile of χ′²(degrees, noncentrality), of the shape of ``noncentrality``."""
+    from scipy import stats  # as long to import as all that is ours
+
     quantile = np.empty_like(noncentrality)
     large = degrees + noncentrality > MAX_SERIES_DEGREES
     quantile[large] = _cornish_fisher_quantile(q, degrees, noncentrality[large])
@@ -211,6 +213,8 @@ def _chi_square_density(x: Array, degrees: float, noncentrality: float) -> Array
     By Edgeworth's series where scipy's series fails.
     """
     if not degrees + noncentrality > MAX_SERIES_DEGREES:
+        from scipy import stats
+
         return np.asarray(stats.ncx2.pdf(x, degrees, noncentrality))
     half = degrees + 2.0 * noncentrality  # half of the variance
     skewness = np.sqrt(8.0) * (degrees + 3.0 * noncentrality) / half**1.5
@@ -225,6 +229,8 @@ def _bracketed_quantile(q: float, degrees: float, noncentrality: Array) -> Array
     scipy's search fails where, with few degrees of freedom, nearly all probability below q is close
     to zero.
     """
+    from scipy import stats
+
     top = degrees + noncentrality + 40.0 * np.sqrt(2.0 * degrees + 4.0 * noncentrality) + 200.0
     low, high = np.full_like(noncentrality, np.log(MIN_CHI_SQUARE)), np.log(top)
     for _ in range(BISECTION_STEPS):
