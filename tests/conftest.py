@@ -50,11 +50,13 @@ SLOW_FILES = (
 ONE_PROCESS_FILES = (
     "test_crowd.py",
     "test_executors.py",
-    "test_restart.py",
+    "test_slider_frames.py",
     "test_worker_process.py",
 )
-"""Files whose tests share servers or processes, which take longer to start than the tests."""
-BROWSER_FIXTURES = {"browser", "chromium", "page", "server", "serve"}
+"""Files whose tests share servers, windows or processes, which take longer to start than the tests.
+All others that use the server or the browser share them too, in another process."""
+SHARED_FIXTURES = {"browser", "chromium", "page", "server"}
+BROWSER_FIXTURES = {*SHARED_FIXTURES, "serve"}
 
 hypothesis.settings.register_profile("sde_lab", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("sde_lab")
@@ -83,7 +85,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group_of(item: pytest.Item) -> str | None:
     """Name the tests that run in one process; None where a test may run in any."""
-    return item.path.stem if item.path.name in ONE_PROCESS_FILES else equation_of(item)
+    if item.path.name in ONE_PROCESS_FILES:
+        return item.path.stem
+    if SHARED_FIXTURES & set(getattr(item, "fixturenames", ())):
+        return "browser"
+    return equation_of(item)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -37,19 +40,59 @@ def equation_of(item: pytest.Item) -> str | None:
 
 @contextmanager
 def compiled_once() -> Iterator[None]:
-    """Have the compiler hand out what it compiled before, of the same step.
+    """Have the compiler hand out what it compiled before, of the same step, and lose no time.
 
-    Caches of kernels are not touched: what they hold, evict and check is as ever.
+    Caches of kernels are not touched: what they hold, evict and check is as ever. So is the code.
     """
     compiler, made = kernel.compile_kernel, dict[object, Kernel]()
+    stack, beginning, begun = ExitStack(), threading.Lock(), []
 
     def compile_kernel(
         model: EquationModel, scheme: Scheme, columns: Sequence[str], dtype: str
     ) -> Kernel:
         key = model.name, scheme.name, tuple(columns), dtype
+        with beginning:
+            if not begun:  # numba is imported no earlier than it is needed
+                begun.append(stack.enter_context(_typing_once()))
         if key not in made:
-            made[key] = compiler(model, scheme, columns, dtype)
+            with _collecting_no_garbage():
+                made[key] = compiler(model, scheme, columns, dtype)
         return made[key]
 
-    with mock.patch.object(kernel, "compile_kernel", compile_kernel):
+    with stack, mock.patch.object(kernel, "compile_kernel", compile_kernel):
+        yield
+
+
+@contextmanager
+def _collecting_no_garbage() -> Iterator[None]:
+    """The search passes over all that the tests before have left, many times a kernel."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
+
+
+@contextmanager
+def _typing_once() -> Iterator[None]:
+    """Let numba find the type of x + y, x * y, … once, not for each operation of each kernel."""
+    if not kernel.available():
+        yield
+        return
+    from numba.core import types, typing
+
+    find, found = typing.Context.resolve_function_type, dict[object, Any]()
+
+    def resolve(self: Any, function: Any, arguments: Any, named: Any) -> Any:
+        numbers = all(isinstance(one, types.Number) for one in arguments)
+        if named or not numbers or not isinstance(function, types.Function):
+            return find(self, function, arguments, named)
+        key = self, function, tuple(arguments)
+        if key not in found:
+            found[key] = find(self, function, arguments, named)
+        return found[key]
+
+    with mock.patch.object(typing.Context, "resolve_function_type", resolve):
         yield
