@@ -17,6 +17,7 @@ from streamlit.components.v2.component_manager import BidiComponentManager
 
 from tests.support.browser import REQUIRED, SWITCHES, WatchedBrowser, Windows, find_chromium
 from tests.support.kernels import compiled_once, equation_of
+from tests.support.programs import Programs
 from tests.support.server import ROOT, start_server, stop_server
 
 if TYPE_CHECKING:
@@ -155,6 +156,14 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
     yield start
     for process in running:
         stop_server(process)
+
+
+@pytest.fixture(scope="session")
+def programs() -> Iterator[Programs]:
+    """Where programs run by themselves, but for the imports."""
+    started = Programs()
+    yield started
+    started.close()
 
 
 @pytest.fixture(scope="session")

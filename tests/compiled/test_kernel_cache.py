@@ -26,6 +26,7 @@ from sde_lab.compiled.run import run_kernel
 from sde_lab.compiled.source import TooLongError, write
 from sde_lab.equations.model import EquationModel, parse_sde
 from sde_lab.sensitivity.compiled_engine import compiled_tables
+from tests.support.programs import Programs
 from tests.support.server import ROOT
 
 EULER = lab.SCHEMES["euler"]
@@ -58,12 +59,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def run(code: str, **environment: str) -> str:
-    """What a fresh process prints; it must end without an error."""
-    env = {**os.environ, "SDE_LAB_ENGINE": "auto", **environment}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False
-    )
+def run(code: str, programs: Programs, **environment: str) -> str:
+    """What a process prints that has compiled nothing; it must end without an error."""
+    done = programs.run(code, SDE_LAB_ENGINE="auto", **environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -79,20 +77,21 @@ print(summary.engine, summary.engine_difference)
 
 
 @pytest.mark.slow
-def test_a_kernel_is_compiled_once_for_all_processes(folder: Path) -> None:
-    first = run(SUMMARY)
+def test_a_kernel_is_compiled_once_for_all_processes(folder: Path, programs: Programs) -> None:
+    first = run(SUMMARY, programs)
     assert first.startswith("compiled")
     (file,) = folder.iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
     assert file.stat().st_mode & 0o777 == 0o600
-    again = run("from sde_lab.compiled import kernel\nkernel.compile_source = None\n" + SUMMARY)
+    refusing = "from sde_lab.compiled import kernel\nkernel.compile_source = None\n"
+    again = run(refusing + SUMMARY, programs)
     assert again == first
 
 
 @pytest.mark.slow
-def test_processes_that_compile_the_same_kernel_at_once(folder: Path) -> None:
+def test_processes_that_compile_the_same_kernel_at_once(folder: Path, programs: Programs) -> None:
     with ThreadPoolExecutor(3) as pool:
-        printed = set(pool.map(lambda _: run(SUMMARY), range(3)))
+        printed = set(pool.map(lambda _: run(SUMMARY, programs), range(3)))
     assert len(printed) == 1
     assert [file.suffix for file in folder.iterdir()] == [".kernel"]
 
@@ -232,10 +231,11 @@ def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 
 @pytest.mark.parametrize("home", ["/proc/no_home", "/dev/null", ""])
-def test_without_a_home_that_can_be_written(home: str) -> None:
+def test_without_a_home_that_can_be_written(home: str, programs: Programs) -> None:
     """Of numba's own cache nothing is used either, so its variable may name any folder."""
     environment = {"HOME": home, "NUMBA_CACHE_DIR": "/proc/nowhere", disk_cache.VARIABLE: ""}
-    assert run(SUMMARY, **environment, XDG_CACHE_HOME="").startswith("compiled")
+    printed = run(SUMMARY, programs, **environment, XDG_CACHE_HOME="")
+    assert printed.startswith("compiled")
 
 
 def test_a_full_disk_costs_the_file_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -432,7 +432,12 @@ for n in range(40):
     model = lab.parse_sde(f"dx = -{n}*x*dt + dW")
     assert cache.get(Key(model.name, "euler", (), "float32"), model, lab.SCHEMES["euler"]) is None
 """
-    assert int(run(code)) < 40
+    env = {**os.environ, "SDE_LAB_ENGINE": "auto"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 40
 
 
 # Processes

@@ -30,6 +30,7 @@ from sde_lab.figures.sensitivity_panels import sensitivity_panels
 from sde_lab.figures.theme import Theme
 from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.summaries.summary import BAND_LEVELS
+from tests.support.programs import Programs
 
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"(\S+(?: std)?) +(\S+) ± (\S+)(?: +exact (\S+))?")
@@ -98,6 +99,14 @@ def run_anew(program: str, tmp_path: Path, **environment: str) -> str:
     return done.stdout
 
 
+def run_by_itself(program: str, programs: Programs) -> str:
+    """What a program prints in a process of its own, where every warning is an error."""
+    done = programs.run(program, strict=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
 def run_here(program: str) -> str:
     sink = io.StringIO()
     with contextlib.redirect_stdout(sink):
@@ -107,8 +116,13 @@ def run_here(program: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: f"{s.model}-{s.scheme}")
-def test_the_program_prints_the_numbers_of_the_page(scenario: lab.Scenario, tmp_path: Path) -> None:
-    text = run_anew(export.summary_script(scenario), tmp_path)
+def test_the_program_prints_the_numbers_of_the_page(
+    scenario: lab.Scenario, tmp_path: Path, programs: Programs
+) -> None:
+    if scenario == SCENARIOS[0]:
+        text = run_anew(export.summary_script(scenario), tmp_path)
+    else:  # from here on without waiting for the imports
+        text = run_by_itself(export.summary_script(scenario), programs)
     end, samples = scenario.horizon, scenario.samples
     assert text.startswith(f"t = {end:g}: {samples} of {samples} samples finite\n")
     assert printed(text) == expected(scenario)
@@ -116,13 +130,13 @@ def test_the_program_prints_the_numbers_of_the_page(scenario: lab.Scenario, tmp_
 
 @pytest.mark.slow
 def test_a_run_too_long_to_hold_whole_has_a_program_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(memory.RUN_LIMIT_VARIABLE, "0.5")
     with pytest.raises(lab.ScenarioError):
         lab.jacobian(lab.simulate(LONG))
     program = export.summary_script(LONG)
-    assert printed(run_anew(program, tmp_path)) == expected(LONG)
+    assert printed(run_by_itself(program, programs)) == expected(LONG)
 
 
 def test_a_machine_with_more_memory_hands_out_what_others_can_run(
