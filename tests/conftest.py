@@ -52,6 +52,7 @@ ONE_PROCESS_FILES = (
     "test_crowd.py",
     "test_executors.py",
     "test_slider_frames.py",
+    "test_sweep_executors.py",
     "test_worker_process.py",
 )
 """Files whose tests share servers, windows or processes, which take longer to start than the tests.

@@ -211,7 +211,8 @@ def test_files_parse_and_the_program_prints_the_table(
     assert offline.evaluate("() => document.querySelectorAll('.slider-group').length") == 1
 
 
-def test_the_sidebar_stays_alive_while_a_sweep_runs(page: Page, server: str) -> None:
+def test_the_sidebar_stays_alive_while_a_sweep_runs(server: str, browser: Any) -> None:
+    page = browser.new_context().new_page()
     page.goto(f"{server}/sweep?{TWO}&sweep.points=51&samples=2%E2%80%AF000")
     page.wait_for_function("() => /of 2,601 points/.test(document.body.innerText)", timeout=60_000)
     page.get_by_role("slider", name=re.compile("^x₀")).press("Home")

@@ -48,19 +48,29 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture(scope="module")
-def needed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[float]:
-    """Bytes that a server and its processes hold once they have answered, in this environment."""
-    with starting(tmp_path_factory.mktemp("measured") / "server.log") as start:
+def measured(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[str, psutil.Process, float]]:
+    """A server whose budget is what the machine gives, and the bytes it held at its first answer.
+
+    It stays: what servers share is counted once.
+    """
+    with starting(tmp_path_factory.mktemp("crowd") / "server.log") as start:
         address, server = start()
         run(asked(address, {"Steps": "25"}))
-        yield Meter(server.pid).memory()  # it stays: what servers share is counted once
+        yield address, server, Meter(server.pid).memory()
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, psutil.Process]]:
+def needed(measured: tuple[str, psutil.Process, float]) -> float:
+    """Bytes that a server and its processes hold once they have answered, in this environment."""
+    return measured[2]
+
+
+@pytest.fixture(scope="module")
+def busy(measured: tuple[str, psutil.Process, float]) -> tuple[str, psutil.Process]:
     """A server whose budget is what the machine gives."""
-    with starting(tmp_path_factory.mktemp("crowd") / "server.log") as start:
-        yield start()
+    return measured[:2]
 
 
 def choose(tab: Tab, wishes: dict[str, str], seed: int = 0) -> None:

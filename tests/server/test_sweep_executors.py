@@ -17,13 +17,20 @@ from sde_lab.sweeps import SweepInterruptedError, SweepRun
 from sde_lab.sweeps.plan import Plan, make_plan
 
 
-@pytest.fixture
-def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[JobPool]:
-    """A second process of the test's own."""
-    own = JobPool(WorkerProcess(), 8e9)
-    monkeypatch.setattr(job_pool, "_job_pool", lambda: own)
+@pytest.fixture(scope="module")
+def worker() -> Iterator[WorkerProcess]:
+    """A second process; where a test has ended it, it starts again."""
+    own = WorkerProcess()
     yield own
-    own.worker.close()
+    own.close()
+
+
+@pytest.fixture
+def office(worker: WorkerProcess, monkeypatch: pytest.MonkeyPatch) -> JobPool:
+    """An office of the test's own."""
+    own = JobPool(worker, 8e9)
+    monkeypatch.setattr(job_pool, "_job_pool", lambda: own)
+    return own
 
 
 hire = partial(BackgroundExecutor, on_wait=lambda ahead: None)

@@ -188,14 +188,14 @@ def test_leaving_calls_back_what_is_handed_out() -> None:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A Dask cluster of three worker processes on this machine."""
+    """A Dask cluster of two worker processes on this machine."""
     distributed = pytest.importorskip("distributed")
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         patch.setenv("PYTHONPATH", str(ROOT))
         with (
             distributed.LocalCluster(
-                n_workers=3,
+                n_workers=2,
                 threads_per_worker=1,
                 processes=True,
                 dashboard_address=None,
@@ -204,7 +204,7 @@ def cluster() -> Iterator[Any]:
             ) as running,
             distributed.Client(running) as client,
         ):
-            client.wait_for_workers(3)
+            client.wait_for_workers(2)
             yield client
 
 
@@ -223,7 +223,7 @@ def test_a_dask_cluster_gives_the_same_table(cluster: Any, alone: pd.DataFrame) 
 @pytest.mark.filterwarnings("default")
 def test_a_dask_worker_killed_half_way_costs_no_row(cluster: Any) -> None:
     pids = list(cluster.run(os.getpid).values())
-    assert len(set(pids)) == 3
+    assert len(set(pids)) == 2
     killed: list[int] = []
 
     def kill_one(progress: Any) -> None:
