@@ -34,6 +34,7 @@ class Class:
     def open(self, query: str = "") -> Any:
         """Open the application in a browser of its own."""
         page = self._chromium.new_context(viewport={"width": 1280, "height": 720}).new_page()
+        page.set_default_timeout(90_000)  # a server that has just started imports torch first
         visit(page, self.address, query)
         self.pages.append(page)
         return page
