@@ -85,6 +85,10 @@ class Slider:
         # A browser rounds the values of a slider to the digits of its step.
         return cls(kind, parameter.name, tuple(round(low + i * step, 10) for i in range(count)))
 
+    def stop(self, value: float) -> int:
+        """Return the index of the value that is nearest to this one."""
+        return min(range(len(self.values)), key=lambda i: abs(self.values[i] - value))
+
 
 @dataclass(frozen=True)
 class Board:
@@ -133,7 +137,7 @@ class Board:
             value = self.scenario.initial[_initial_index(self.scenario, slider)]
         else:
             value = float(getattr(self.scenario, slider.kind))
-        return min(range(len(slider.values)), key=lambda i: abs(slider.values[i] - value))
+        return slider.stop(value)
 
     def key_without(self, slider: Slider) -> str:
         """Return a digest of all that the frames of a slider depend on: not of its own value."""

@@ -1,6 +1,6 @@
-// While a slider is dragged, touched or held by a key, draw frames of the board at its values: the
-// server computes them (sde_lab/server/slider_frames.py), nearest first, and here the curves that
-// Plotly has drawn are moved. Streamlit hears of the value on release, as ever; its answer then
+// While a slider is dragged, touched or held by a key, draw frames of the charts at its values. Those
+// of a board the server computes (sde_lab/server/slider_frames.py), nearest first, and here the
+// curves that Plotly has drawn are moved; those of a sweep its figures hold already. Streamlit hears of the value on release, as ever; its answer then
 // replaces the last frame. Where a frame is missing, one is interpolated and drawn fainter.
 
 const UNITS = 6000; // of figures/frames.py
@@ -13,7 +13,7 @@ const RETRY_MS = 500;
 const FAR = 5000; // pixels, beyond which a curve is cut
 
 const caches = new Map(); // key of the frames → Map of stop → frame
-let board = null; // what the page said last: token, charts, sliders
+let board = null; // what the page said last: token, sliders
 let hand = null; // the slider under the hand
 let scheduled = false;
 let waiting = false; // for a server that is gone
@@ -69,6 +69,19 @@ function onServer(path) {
   return new URL(path, document.querySelector(".lab-chart").sdeLab.base());
 }
 
+// Frames that the page's figures hold: of each chart a list of what it shows at the stops.
+function known({ count, frames }) {
+  const cache = new Map();
+  for (let stop = 0; frames && stop < count; stop += 1) {
+    const charts = Object.entries(frames).map(([key, { frame, x, y }]) => {
+      const mark = ["x", x?.[stop], "y", y?.[stop]];
+      return [key, { frame: frame?.[stop], cursor: x || y ? [mark] : [] }];
+    });
+    cache.set(stop, { charts: Object.fromEntries(charts), readout: null, approximate: false });
+  }
+  return cache;
+}
+
 // --- which frames to ask for -------------------------------------------------------------------
 
 // Missing stops, the most urgent first: the thumb's own, a coarse grid, then those near the thumb.
@@ -103,7 +116,7 @@ async function fill(owner) {
   if (owner.filling) return;
   owner.filling = true;
   try {
-    while (hand === owner && board) {
+    while (hand === owner && board?.token) {
       const stops = missing(owner.cache, owner.stop, owner.slider.count);
       if (!stops.length) break;
       const { token } = board;
@@ -219,7 +232,7 @@ function draw(owner, exactly) {
   const figures = document.querySelector(".lab-figures");
   if (!owner.drawn) owner.readout = figures?.innerHTML;
   for (const [key, chart] of Object.entries(frame.charts)) {
-    const node = document.querySelector(`.st-key-${key} .lab-chart`);
+    const node = document.querySelector(`.st-key-${key.replace(/[^\w-]/g, "-")} .lab-chart`);
     if (node) drawChart(node, chart, frame.approximate);
   }
   if (figures) drawReadout(figures, frame);
@@ -232,6 +245,11 @@ function draw(owner, exactly) {
 function drawChart(node, chart, approximate) {
   const state = node.sdeLab;
   if (!state?.ready || !node._fullLayout) return;
+  if (!chart.traces) {
+    if (chart.frame !== undefined) state.showFrame(chart.frame);
+    drawCursor(node, chart);
+    return;
+  }
   state.fit(chart.axes);
   const groups = new Map();
   for (const group of node.querySelectorAll(".scatterlayer .trace, .lab-added"))
@@ -261,7 +279,7 @@ function uidOf(group) {
 // range; others keep theirs, so that what is read off them stays right.
 function scaleOf(node, chart, id) {
   const axis = node._fullLayout[`${id[0]}axis${id.slice(1)}`];
-  const range = axis?.fixedrange ? chart.axes[id] : axis?.range;
+  const range = axis?.fixedrange && chart.axes ? chart.axes[id] : axis?.range;
   if (!range || !axis._length) return null;
   const span = range[1] - range[0];
   const factor = (id[0] === "x" ? 1 : -1) * (axis._length / span);
@@ -344,15 +362,35 @@ function added(node, trace) {
   return group;
 }
 
+// Move the marks of a chart, lines and rings: [x axis, x] or [x axis, x, y axis, y].
 function drawCursor(node, chart) {
   for (const shape of node.querySelectorAll(".shapelayer path[data-index]")) {
-    const line = chart.cursor[shape.dataset.index];
-    const scale = line && scaleOf(node, chart, line[0]);
-    if (!scale) continue;
-    const at = scale.start + pixels(scale, line[1]);
-    const d = shape.getAttribute("d").replace(/([ML])[^,]+,/g, `$1${at},`);
-    shape.setAttribute("d", d);
+    const mark = chart.cursor[shape.dataset.index];
+    if (!mark) continue;
+    const [across, x, up, y] = mark;
+    const places = [
+      [across, x],
+      [up, y],
+    ].map(([id, value]) => {
+      if (value === undefined) return null; // it stays there
+      const scale = value === null ? null : scaleOf(node, chart, id);
+      return scale ? scale.start + pixels(scale, value) : Number.NaN;
+    });
+    const there = !places.some(Number.isNaN);
+    shape.style.visibility = there ? "" : "hidden";
+    if (there) shape.setAttribute("d", moveTo(shape, ...places));
   }
+}
+
+// The path of a mark elsewhere: a vertical line, or a ring of circular arcs.
+function moveTo(shape, x, y) {
+  const d = shape.getAttribute("d");
+  if (!d.includes("A")) return d.replace(/([ML])[^,]+,/g, `$1${x},`);
+  const box = shape.getBBox();
+  const across = x === null ? 0 : x - (box.x + box.width / 2);
+  const down = y === null ? 0 : y - (box.y + box.height / 2);
+  const end = /(M|A[^A]*?[01],[01] )(-?[\d.e+-]+),(-?[\d.e+-]+)/g;
+  return d.replace(end, (_, start, a, b) => `${start}${Number(a) + across},${Number(b) + down}`);
 }
 
 // Of a note only what follows its last tag changes: a number.
@@ -413,7 +451,7 @@ function take(event) {
   if (hand?.input === found.input || still()) return;
   letGo();
   note().dataset.value = "";
-  hand = { ...found, cache: new Map(), abort: new AbortController(), drawn: false };
+  hand = { ...found, cache: known(found.slider), abort: new AbortController(), drawn: false };
   hand.stop = stopOf(hand.input.value, hand.slider);
   hand.observer = new MutationObserver(moved);
   hand.observer.observe(found.input, { attributes: true, attributeFilter: ["aria-valuetext"] });
@@ -448,6 +486,7 @@ function released() {
   if (!hand) return;
   moved();
   if (!hand.drawn || ahead(hand)) return;
+  if (hand.slider.frames) draw(hand, false); // what Plotly holds is the frame shown last
   hand.drawn = false;
   dragging(false);
   const figures = document.querySelector(".lab-figures");
@@ -492,6 +531,10 @@ export default function ({ data, parentElement }) {
     if (users === 1) listen("addEventListener");
   }
   board = data;
+  if (hand?.slider.frames) {
+    hand.slider = data.sliders[hand.place] ?? hand.slider;
+    hand.cache = known(hand.slider);
+  }
   if (hand && !ahead(hand)) hand.drawn = false; // the answer to where the thumb stands is coming
   if (!hand?.drawn) dragging(false);
   note().dataset.token = data.token;
