@@ -134,16 +134,27 @@ const PLAY = "\u25b6\ufe0e";
 const PAUSE = "\u2759\u2759";
 
 // Draw a frame of the figure, by its name. The slider below the chart, its button and a hand on a
-// slider of the page all come here.
+// slider of the page all come here. Frames wait for what is being drawn, and the newest is drawn:
+// Plotly may keep the older one if two are asked for at once.
 function showFrame(node, name) {
   const state = node.sdeLab;
   if (state.film) state.frame = name;
   tellFilm(state);
-  if (!state.ready || state.pending) return; // it begins with this frame: see cue
+  const waits = state.next !== null;
+  state.next = name;
+  if (waits) return;
+  state.work = state.work.then(() => {
+    const newest = state.next;
+    state.next = null;
+    return drawFrame(node, newest);
+  });
+}
+
+async function drawFrame(node, name) {
+  if (!node.sdeLab.ready || node.sdeLab.pending) return; // a figure begins with its frame: see cue
   const ranges = node.layout.meta?.ranges;
   if (ranges) fit(node, { y: ranges[Number(name)] });
-  // Rejected where a newer frame takes its place, as it should.
-  window.Plotly.animate(node, [name], AT_ONCE).catch(() => {});
+  await window.Plotly.animate(node, [name], AT_ONCE).catch(() => {}); // there is no such frame now
 }
 
 // It goes on at the frame that was shown last, as long as there is that frame; where the sidebar
@@ -153,7 +164,7 @@ function cue(state, figure) {
   const place = state.film.names.indexOf(state.frame);
   const shown = figure.frames[place]?.data ?? [];
   shown.forEach((change, number) => {
-    Object.assign(figure.data[number], change);
+    Object.assign(figure.data[number], structuredClone(change)); // Plotly writes into the trace
   });
 }
 
@@ -392,7 +403,15 @@ function create(parentElement) {
   node.setAttribute("role", "figure");
   node.setAttribute("aria-keyshortcuts", "+ - ArrowLeft ArrowRight 0");
   const own = { nodes: new Set(), range: null };
-  node.sdeLab = { zoom: {}, visible: {}, home: {}, time: [], own, work: Promise.resolve() };
+  node.sdeLab = {
+    zoom: {},
+    visible: {},
+    home: {},
+    time: [],
+    own,
+    work: Promise.resolve(),
+    next: null,
+  };
   node.sdeLab.base = base;
   node.sdeLab.fit = (ranges) => fit(node, ranges);
   node.sdeLab.redraw = () => redraw(node);

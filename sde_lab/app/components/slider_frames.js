@@ -486,9 +486,10 @@ function released() {
   if (!hand) return;
   moved();
   if (!hand.drawn || ahead(hand)) return;
-  if (hand.slider.frames) draw(hand, false); // what Plotly holds is the frame shown last
+  if (hand.slider.frames) draw(hand, false); // Plotly has drawn these, and has no other picture
   hand.drawn = false;
   dragging(false);
+  if (hand.slider.frames) return;
   const figures = document.querySelector(".lab-figures");
   if (figures) figures.innerHTML = hand.readout;
   figures?.classList.remove("lab-approximate");
