@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import sde_lab as lab
-from tests.support.browser import DRAWN, numbers, settle, visit
+from tests.support.browser import DRAWN, FOLLOWED, numbers, settle, thumb, visit
 
 Page = Any
 
@@ -38,10 +38,6 @@ PICTURE = """() => {
     });
     return {charts, figures: document.querySelector('.lab-figures').innerText};
 }"""
-FOLLOWED = """input => {
-    const shown = document.querySelector('.lab-connection').dataset.value;
-    return shown && Math.abs(shown - input.value) < 1e-9;
-}"""
 TOKEN = "() => document.querySelector('.lab-connection').dataset.token"
 """Names what the page shows; it comes with each answer of the server."""
 POSITIONS = """slider => {
@@ -58,14 +54,6 @@ POSITIONS = """slider => {
     look();
 }"""
 FEW = "samples=100&steps=50"
-
-
-def thumb(page: Page, slider: str) -> tuple[Any, float, float]:
-    """A slider and the middle of its thumb."""
-    handle = page.get_by_role("slider", name=re.compile(rf"^{re.escape(slider)}\s"))
-    handle.scroll_into_view_if_needed()
-    box = handle.locator("xpath=../..").bounding_box()
-    return handle, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def polyline(d: str) -> np.ndarray:

@@ -69,7 +69,9 @@ def render() -> None:
         outlet = st.container(width="content")
     with charts:
         figures = (
-            _curve_and_animation(done, result, share) if len(done.axes) == 1 else _maps(done, result)
+            _curve_and_animation(done, result, share)
+            if len(done.axes) == 1
+            else _maps(done, result)
         )
     with outlet:
         draw_sweep_download_menu(done, result, figures)
