@@ -242,6 +242,18 @@ def test_files_parse_and_the_program_prints_the_table(
         f"before => JSON.stringify(({drawn})()) !== before", arg=json.dumps(before)
     )
     assert offline.evaluate("() => document.querySelectorAll('.slider-group').length") == 1
+    # One press plays, the next pauses.
+    shown = "() => document.getElementById('chart1')._fullLayout.sliders[0].active"
+    offline.evaluate("() => Plotly.animate('chart1', ['1'], {frame: {redraw: false}})")
+    offline.wait_for_function(f"() => ({shown})() === 1")
+    button = offline.locator(".updatemenu-button")
+    button.click()
+    offline.wait_for_function(f"() => ({shown})() === 2")
+    button.click()
+    offline.wait_for_timeout(250)
+    paused = offline.evaluate(shown)
+    offline.wait_for_timeout(500)
+    assert offline.evaluate(shown) == paused
 
 
 def test_the_sidebar_stays_alive_while_a_sweep_runs(page: Page, server: str) -> None:
