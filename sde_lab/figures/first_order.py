@@ -72,8 +72,10 @@ def first_order_chart(study: FirstOrderStudy, hidden: bool, theme: Theme) -> dic
             **({"matches": "y"} if axis else {}),
         )
         layout["shapes"].append(cursor_line(prediction.current, axis, theme))
-        if not hidden and prediction.interval is not None:
-            layout["shapes"].append(_shade(prediction.interval, colour, axis, theme))
+        if not hidden:
+            # Without an interval it has no width: while a slider moves, there may come one.
+            ends = prediction.interval or (prediction.current, prediction.current)
+            layout["shapes"].append(_shade(ends, colour, axis, theme))
     return {"data": traces, "layout": layout}
 
 

@@ -323,7 +323,7 @@ async function draw(node) {
 // Have Plotly draw the figure that it holds, over whatever frame was drawn there.
 async function redraw(node) {
   for (const added of node.querySelectorAll(".lab-added")) added.remove();
-  node.classList.remove("lab-approximate");
+  node.classList.remove("lab-approximate", "lab-bars-moved");
   await window.Plotly.redraw(node);
   node.dispatchEvent(new CustomEvent("lab-drawn", { bubbles: true }));
 }

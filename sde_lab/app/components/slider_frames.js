@@ -42,6 +42,7 @@ async function decode(bytes) {
     for (const trace of chart.traces) {
       trace.x = numbers(arrays[trace.x], chart.axes[trace.axes[0]]);
       trace.y = numbers(arrays[trace.y], chart.axes[trace.axes[1]]);
+      trace.ends = trace.ends?.map((i) => numbers(arrays[i], chart.axes[trace.axes[1]]));
     }
   }
   return frame;
@@ -70,14 +71,18 @@ function onServer(path) {
 }
 
 // Frames that the page's figures hold: of each chart a list of what it shows at the stops.
-function known({ count, frames }) {
+function known({ count, frames, times }) {
   const cache = new Map();
   for (let stop = 0; frames && stop < count; stop += 1) {
     const charts = Object.entries(frames).map(([key, { frame, x, y }]) => {
       const mark = ["x", x?.[stop], "y", y?.[stop]];
-      return [key, { frame: frame?.[stop], cursor: x || y ? [mark] : [] }];
+      return [key, { frame: frame?.[stop], marks: x || y ? [mark] : null }];
     });
-    cache.set(stop, { charts: Object.fromEntries(charts), readout: null, approximate: false });
+    cache.set(stop, {
+      charts: Object.fromEntries(charts),
+      time: times?.[stop],
+      approximate: false,
+    });
   }
   return cache;
 }
@@ -188,7 +193,7 @@ function frameAt(cache, stop) {
   }
   if (below === null && above === null) return null;
   if (below === null || above === null) {
-    return { ...cache.get(below ?? above), readout: null, approximate: true };
+    return { charts: cache.get(below ?? above).charts, approximate: true };
   }
   return between(cache.get(below), cache.get(above), (stop - below) / (above - below));
 }
@@ -201,15 +206,16 @@ function between(a, b, share) {
     for (const [axis, range] of Object.entries(chart.axes)) {
       axes[axis] = mix(range, other.axes[axis] ?? range, share);
     }
-    const ends = new Map(other.traces.map((trace) => [trace.uid, trace]));
+    const others = new Map(other.traces.map((trace) => [trace.uid, trace]));
     const traces = chart.traces.map((trace) => {
-      const end = ends.get(trace.uid);
+      const end = others.get(trace.uid);
       if (!end || end.x.length !== trace.x.length) return trace;
-      return { ...trace, x: mix(trace.x, end.x, share), y: mix(trace.y, end.y, share) };
+      const ends = trace.ends?.map((values, i) => mix(values, end.ends[i], share));
+      return { ...trace, x: mix(trace.x, end.x, share), y: mix(trace.y, end.y, share), ends };
     });
     charts[key] = { ...chart, axes, traces };
   }
-  return { charts, readout: null, approximate: true };
+  return { charts, approximate: true };
 }
 
 const mix = (a, b, share) => a.map((value, i) => value + share * (b[i] - value));
@@ -230,14 +236,17 @@ function draw(owner, exactly) {
   const frame = frameAt(owner.cache, owner.stop);
   if (!frame || (exactly && frame.approximate)) return;
   const figures = document.querySelector(".lab-figures");
-  if (!owner.drawn) owner.readout = figures?.innerHTML;
+  if (!owner.drawn) {
+    owner.readout = figures?.innerHTML;
+    owner.texts = texts().map((node) => [node, node.data]);
+  }
   for (const [key, chart] of Object.entries(frame.charts)) {
     const node = document.querySelector(`.st-key-${key.replace(/[^\w-]/g, "-")} .lab-chart`);
     if (node) drawChart(node, chart, frame.approximate);
   }
   if (figures) drawReadout(figures, frame);
   owner.drawn = true;
-  dragging(true);
+  dragging(!drawTexts(frame));
   // For whoever wants to know what is on show: the slider's value, once its own frame is.
   note().dataset.value = frame.approximate ? "" : owner.slider.low + owner.stop * owner.slider.step;
 }
@@ -247,7 +256,7 @@ function drawChart(node, chart, approximate) {
   if (!state?.ready || !node._fullLayout) return;
   if (!chart.traces) {
     if (chart.frame !== undefined) state.showFrame(chart.frame);
-    drawCursor(node, chart);
+    drawMarks(node, chart);
     return;
   }
   state.fit(chart.axes);
@@ -259,11 +268,13 @@ function drawChart(node, chart, approximate) {
     if (!x || !y) return; // not the chart that is known here: it changes on release
     const hidden = state.visible[trace.uid] === "legendonly";
     const group = groups.get(trace.uid) ?? (hidden ? null : added(node, trace));
+    if (trace.bars) node.classList.add("lab-bars-moved"); // Plotly's own are hidden
     groups.delete(trace.uid);
     if (group) drawTrace(group, trace, x, y);
   }
   for (const group of groups.values()) blank(group);
-  drawCursor(node, chart);
+  drawMarks(node, chart);
+  drawTitles(node, chart.titles);
   drawNotes(node, chart.notes);
   node.classList.toggle("lab-approximate", approximate);
 }
@@ -329,6 +340,12 @@ function drawMarkers(group, trace, x, y) {
     const at = `translate(${pixels(x, trace.x[i])},${pixels(y, trace.y[i])})`;
     point.setAttribute("transform", at);
   });
+  const bars = group.querySelectorAll(".errorbar path.yerror");
+  if (!trace.ends || bars.length !== trace.x.length) return;
+  bars.forEach((bar, i) => {
+    const [from, to] = trace.ends.map((values) => pixels(y, values[i]));
+    bar.setAttribute("d", `M${pixels(x, trace.x[i])},${from}V${to}`);
+  });
 }
 
 function blank(group) {
@@ -339,7 +356,8 @@ function blank(group) {
 
 // A curve that the chart did not have before: on release Plotly draws it, and this one goes.
 function added(node, trace) {
-  const layer = node.querySelector(`.${trace.axes.join("")} .scatterlayer`);
+  const place = node.querySelector(`.${trace.axes.join("")} .plot`);
+  const layer = place?.querySelector(".scatterlayer") ?? place;
   if (!layer || trace.markers) return null;
   const element = (name, className) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -362,30 +380,37 @@ function added(node, trace) {
   return group;
 }
 
-// Move the marks of a chart, lines and rings: [x axis, x] or [x axis, x, y axis, y].
-function drawCursor(node, chart) {
+// Move the marks of a chart: lines and rings, [x axis, x] or [x axis, x, y axis, y], and intervals,
+// [x axis, from, to].
+function drawMarks(node, chart) {
+  if (!chart.marks) return;
   for (const shape of node.querySelectorAll(".shapelayer path[data-index]")) {
-    const mark = chart.cursor[shape.dataset.index];
-    if (!mark) continue;
-    const [across, x, up, y] = mark;
-    const places = [
-      [across, x],
-      [up, y],
-    ].map(([id, value]) => {
-      if (value === undefined) return null; // it stays there
-      const scale = value === null ? null : scaleOf(node, chart, id);
+    const [across, ...values] = chart.marks[shape.dataset.index] ?? [];
+    const up = typeof values[1] === "string" ? values[1] : null;
+    const places = values.map((value, i) => {
+      if (value === undefined || value === up) return null; // it stays there
+      const scale = value === null ? null : scaleOf(node, chart, up && i > 0 ? up : across);
       return scale ? scale.start + pixels(scale, value) : Number.NaN;
     });
-    const there = !places.some(Number.isNaN);
+    const there = places.length > 0 && !places.some(Number.isNaN);
     shape.style.visibility = there ? "" : "hidden";
-    if (there) shape.setAttribute("d", moveTo(shape, ...places));
+    if (!there) continue;
+    if (up) shape.setAttribute("d", ringAt(shape, places[0], places[2]));
+    else shape.setAttribute("d", upright(shape, places[0], places.at(-1)));
   }
 }
 
-// The path of a mark elsewhere: a vertical line, or a ring of circular arcs.
-function moveTo(shape, x, y) {
+// The path of a vertical line, or of an interval as high as the panel, elsewhere.
+function upright(shape, from, to) {
   const d = shape.getAttribute("d");
-  if (!d.includes("A")) return d.replace(/([ML])[^,]+,/g, `$1${x},`);
+  const box = shape.getBBox();
+  if (!d.includes("H")) return d.replace(/([ML])[^,]+,/g, `$1${from},`);
+  return `M${from},${box.y + box.height}H${to}V${box.y}H${from}Z`;
+}
+
+// The path of a ring, of circular arcs, elsewhere.
+function ringAt(shape, x, y) {
+  const d = shape.getAttribute("d");
   const box = shape.getBBox();
   const across = x === null ? 0 : x - (box.x + box.width / 2);
   const down = y === null ? 0 : y - (box.y + box.height / 2);
@@ -393,13 +418,56 @@ function moveTo(shape, x, y) {
   return d.replace(end, (_, start, a, b) => `${start}${Number(a) + across},${Number(b) + down}`);
 }
 
-// Of a note only what follows its last tag changes: a number.
+// Of a note only what follows its last tag changes, or what stands between two: a number.
 function drawNotes(node, notes) {
   node.querySelectorAll(".annotation .annotation-text").forEach((text, i) => {
-    const words = (notes[i] ?? "").split(">").at(-1);
+    const words = (notes[i] ?? "").split(/<[^>]*>/).filter(Boolean);
+    const parts = textsIn(text);
     const last = text.lastChild;
-    if (words && last?.nodeType === Node.TEXT_NODE && last.data !== words) last.data = words;
+    if (parts.length === words.length) for (const part of parts) write(part, words.shift());
+    else if (words.length && last?.nodeType === Node.TEXT_NODE) write(last, words.at(-1));
   });
+}
+
+function drawTitles(node, titles) {
+  for (const [axis, title] of Object.entries(titles)) {
+    const parts = textsIn(node.querySelector(`.g-${axis}title text`));
+    if (parts.length === 1 && !/[<$]/.test(title)) write(parts[0], title);
+  }
+}
+
+// Other words for a text that others have drawn, who must find their own node when they draw anew.
+function write(text, words) {
+  if (words && text.data !== words) text.data = words;
+}
+
+function textsIn(element) {
+  if (!element) return [];
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (walker.nextNode()) found.push(walker.currentNode);
+  return found;
+}
+
+// The numbers of the equation, and the time above the slider of the time cursor.
+const equation = () =>
+  textsIn(document.querySelector(".st-key-formulas")).filter(({ parentElement }) =>
+    parentElement.matches(".katex-html .textrm"),
+  );
+const time = () =>
+  textsIn(document.querySelector('[class*="st-key-time_"] [data-testid="stMarkdownContainer"]'));
+const texts = () => [...equation(), ...time()];
+
+// Write them for a frame; return whether the numbers of the equation are now right.
+function drawTexts(frame) {
+  const [place] = time();
+  if (place && frame.time) write(place, frame.time);
+  const places = equation();
+  if (frame.equation?.length !== places.length) return false;
+  places.forEach((number, i) => {
+    write(number, frame.equation[i]);
+  });
+  return true;
 }
 
 function drawReadout(figures, { readout, approximate }) {
@@ -493,10 +561,11 @@ function released() {
   const figures = document.querySelector(".lab-figures");
   if (figures) figures.innerHTML = hand.readout;
   figures?.classList.remove("lab-approximate");
+  for (const [node, text] of hand.texts) write(node, text);
   for (const node of charts()) node.sdeLab.redraw();
 }
 
-// What does not follow, the equation's numbers, is faint meanwhile.
+// The equation's numbers are faint while they are not those of the picture.
 function dragging(so) {
   document.documentElement.classList.toggle("lab-dragging", so);
 }

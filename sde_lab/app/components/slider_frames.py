@@ -13,7 +13,7 @@ from sde_lab.app.components.answer_toggle import answer_hidden
 from sde_lab.app.state.current_scenario import current_engine
 from sde_lab.app.state.options import SAMPLES, STEPS, horizons
 from sde_lab.app.state.widget_keys import horizon_key, parameter_key
-from sde_lab.figures.board import BoardView
+from sde_lab.figures.board import BoardView, LessonFigure
 from sde_lab.models.base import Model, Parameter
 from sde_lab.server.slider_frames import Board, Slider, register_board
 
@@ -32,13 +32,13 @@ FrameColumns = dict[str, list[Any]]
 and ``y``, where the mark of the current value stands, None where there is none."""
 
 
-def draw_slider_frames(view: BoardView, cursor: int, *, panels: bool) -> None:
+def draw_slider_frames(view: BoardView, cursor: int, figure: LessonFigure | None) -> None:
     """Let the browser ask for frames of this board, once a hand is on a slider.
 
     Args:
         view: what is shown.
         cursor: the time cursor, in per cent of the horizon.
-        panels: whether the sensitivities are shown, and not a lesson's own figure.
+        figure: a lesson's own, shown in place of the sensitivities.
     """
     sliders = [*_sliders(view.model), ("cursor", TIME, 0.0, 1.0)]
     board = Board(
@@ -48,7 +48,7 @@ def draw_slider_frames(view: BoardView, cursor: int, *, panels: bool) -> None:
         cursor,
         answer_hidden(),
         None if view.columns is None else tuple(view.columns),
-        panels,
+        figure,
         view.theme,
         view.pinned.scenario if view.pinned else None,
     )
@@ -70,6 +70,7 @@ def draw_known_frames(
     time_key: str,
     values: Mapping[str, float],
     frames_at: Callable[[str, float], Mapping[str, Mapping[str, Any]]],
+    time_label: Callable[[float], str] | None = None,
 ) -> None:
     """Let charts whose figures hold their frames follow a slider; the server is not asked.
 
@@ -79,6 +80,7 @@ def draw_known_frames(
         values: name of a slider that moves the charts → its value.
         frames_at: name of such a slider, a value of it → key of a chart → what that shows then, as
             in :data:`FrameColumns`.
+        time_label: share of the horizon → the text above the slider that picks a time.
     """
     described = []
     for key, slider, low, step in [*_sliders(model), (time_key, TIME, 0.0, 1.0)]:
@@ -89,7 +91,9 @@ def draw_known_frames(
                 for column, entry in shown.items():
                     frames.setdefault(chart, {}).setdefault(column, []).append(entry)
         stop = slider.stop(values[slider.name]) if moves else 0
-        described.append({**_described(key, slider, low, step, stop), "frames": frames})
+        times = [] if time_label is None else [time_label(v / 100) for v in TIME.values]
+        more = {"frames": frames or None, "times": times if slider is TIME else []}
+        described.append({**_described(key, slider, low, step, stop), **more})
     _mount(key="slider_frames", data={"token": "", "sliders": described}, height="content")
 
 

@@ -115,6 +115,11 @@ def _work_on(job: SweepJob) -> None:
 
 def _draw_time(result: SweepResult) -> float:
     """Draw the time slider; return the share of the horizon that it points at."""
+    return draw_time_slider(TIME_KEY, "Time", _time_label(result))
+
+
+def _time_label(result: SweepResult) -> Callable[[float], str]:
+    """Return share of the horizon → the text above the time slider."""
     last: int = result.times.shape[1] - 1
     # Rows differ where the horizon is swept: the same share of it is another time at each point.
     same = bool(np.all(result.times == result.times[0]))
@@ -123,7 +128,7 @@ def _draw_time(result: SweepResult) -> float:
         time = result.times[0, _time_index(share, last)]
         return f"t = {time:.4g}" if same else f"t = {share:g} T"
 
-    return draw_time_slider(TIME_KEY, "Time", label)
+    return label
 
 
 def _time_index(share: float, last: int) -> int:
@@ -137,12 +142,17 @@ def _curve_and_animation(
     theme, axis = current_theme(), done.axes[0]
     now = get_value(done.scenario, axis.name)
     last = result.times.shape[1] - 1
-    over_time = [_curve_data(done, result, i) for i in range(last + 1)]
+    time = _time_index(share, last)
+    # Those of a sweep that still runs would be sent anew with each of its pictures.
+    times = range(last + 1) if result.done.all() else ()
+    over_time = [_curve_data(done, result, i) for i in times]
     fans = _animation_data(done, result)
-    left = sweep_curve(axis, over_time[_time_index(share, last)], now, theme, over_time)
+    left = sweep_curve(axis, _curve_data(done, result, time), now, theme, over_time)
     right = sweep_animation(axis, fans, now, theme)
 
     def frames_at(slider: str, value: float) -> dict[str, dict[str, Any]]:
+        if slider == "cursor" and not over_time:
+            return {}
         if slider == "cursor":
             return {CURVE_KEY: {"frame": str(_time_index(value / 100, last))}}
         return {
@@ -150,7 +160,7 @@ def _curve_and_animation(
             FILM_KEY: {"frame": nearest_frame(axis, fans, value)},
         }
 
-    _draw_frames(done, {"cursor": 100 * share}, frames_at)
+    _draw_frames(done, {"cursor": 100 * share}, frames_at, _time_label(result))
     first, second = st.columns([54, 46], gap="small")
     with first:
         draw_chart(
@@ -172,11 +182,15 @@ def _curve_and_animation(
 
 
 def _draw_frames(
-    done: SweepRequest, values: dict[str, float], frames_at: Callable[[str, float], dict[str, Any]]
+    done: SweepRequest,
+    values: dict[str, float],
+    frames_at: Callable[[str, float], dict[str, Any]],
+    time_label: Callable[[float], str] | None = None,
 ) -> None:
     """Let the charts follow the sliders of what is swept, beside those of these values."""
     swept = {a.name: get_value(done.scenario, a.name) for a in done.axes if a.numeric}
-    draw_known_frames(done.scenario.model_spec, TIME_KEY, {**values, **swept}, frames_at)
+    model = done.scenario.model_spec
+    draw_known_frames(model, TIME_KEY, {**values, **swept}, frames_at, time_label)
 
 
 def _maps(done: SweepRequest, result: SweepResult) -> list[dict[str, Any]]:
