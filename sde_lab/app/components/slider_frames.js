@@ -356,8 +356,8 @@ function blank(group) {
 
 // A curve that the chart did not have before: on release Plotly draws it, and this one goes.
 function added(node, trace) {
-  const place = node.querySelector(`.${trace.axes.join("")} .plot`);
-  const layer = place?.querySelector(".scatterlayer") ?? place;
+  const panel = node.querySelector(`.${trace.axes.join("")} > .mlayer`)?.parentElement;
+  const layer = panel?.querySelector(".scatterlayer") ?? panel;
   if (!layer || trace.markers) return null;
   const element = (name, className) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -418,14 +418,15 @@ function ringAt(shape, x, y) {
   return d.replace(end, (_, start, a, b) => `${start}${Number(a) + across},${Number(b) + down}`);
 }
 
-// Of a note only what follows its last tag changes, or what stands between two: a number.
+// Of a note what stands between its tags, or only what follows the last one: a number.
 function drawNotes(node, notes) {
   node.querySelectorAll(".annotation .annotation-text").forEach((text, i) => {
-    const words = (notes[i] ?? "").split(/<[^>]*>/).filter(Boolean);
+    const note = notes[i] ?? "";
+    const words = note.split(/<[^>]*>/).filter(Boolean);
     const parts = textsIn(text);
     const last = text.lastChild;
     if (parts.length === words.length) for (const part of parts) write(part, words.shift());
-    else if (words.length && last?.nodeType === Node.TEXT_NODE) write(last, words.at(-1));
+    else if (last?.nodeType === Node.TEXT_NODE) write(last, note.split(">").at(-1));
   });
 }
 
@@ -445,7 +446,7 @@ function textsIn(element) {
   if (!element) return [];
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
   const found = [];
-  while (walker.nextNode()) found.push(walker.currentNode);
+  while (walker.nextNode()) if (walker.currentNode.data) found.push(walker.currentNode);
   return found;
 }
 
