@@ -160,7 +160,7 @@ def _shade(interval: tuple[float, float], colour: str, axis: str, theme: Theme) 
         "fillcolor": theme.with_alpha(colour, 0.16),
         "line": {"width": 0},
         "layer": "below",
-        "showlegend": axis == "",
+        "showlegend": axis == "" and interval[0] < interval[1],
         "name": INTERVAL_LABEL,
         "legendrank": 2000,
     }
