@@ -78,9 +78,7 @@ def _chart(figure: Figure, arrays: dict[bytes, int]) -> dict[str, Any]:
     layout = figure["layout"]
     axes = {name.replace("axis", ""): axis for name, axis in layout.items() if name[1:5] == "axis"}
     ranges = {
-        name: [float(end) for end in axis["range"]]
-        for name, axis in axes.items()
-        if "range" in axis
+        name: _ends(*map(float, axis["range"])) for name, axis in axes.items() if "range" in axis
     }
     return {
         "axes": ranges,
@@ -89,6 +87,12 @@ def _chart(figure: Figure, arrays: dict[bytes, int]) -> dict[str, Any]:
         "marks": [_mark(shape) for shape in layout.get("shapes", ())],
         "notes": [note["text"] for note in layout.get("annotations", ())],
     }
+
+
+def _ends(low: float, high: float) -> list[float]:
+    """Return the ends of an axis; of one without length those that Plotly gives it."""
+    air = max(1.0, 1e-6 * abs(low)) if low == high else 0.0
+    return [low - air, high + air]
 
 
 def _mark(shape: Mapping[str, Any]) -> list[Any]:

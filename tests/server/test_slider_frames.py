@@ -219,6 +219,16 @@ def test_a_lessons_own_figure_moves_as_it_is_drawn_on_the_page(title: str, hidde
     assert header["time"] == f"t = {scenario.horizon / 2:.4g}"
 
 
+def test_an_axis_without_length_is_drawn_as_plotly_draws_it() -> None:
+    """Without noise all paths end in one point, and the strikes are there."""
+    board = board_of(lab.Scenario(samples=5, steps=5), figure=LESSONS["A kink and a jump"].figure)
+    header, arrays = decode(draw_frames(board, SIGMA, [0.0])[0])
+    chart = header["charts"]["sensitivities"]
+    assert chart["axes"]["x"] == [-1.0, 1.0]
+    paths = next(trace for trace in chart["traces"] if trace["uid"] == "kink-path")
+    np.testing.assert_allclose(values(arrays, paths, chart, "x"), 0.0, atol=1e-3)
+
+
 def values(
     arrays: list[np.ndarray], trace: dict[str, Any], chart: dict[str, Any], direction: str
 ) -> np.ndarray:
