@@ -103,6 +103,15 @@ def test_the_film_runs_in_the_browser_alone(page: Page, server: str, browser: An
     page.evaluate("() => document.querySelectorAll('.lab-chart').forEach(n => n.kept = true)")
     before, active, frames = page.evaluate(FILM)
     assert (active, frames) == (2, 11)
+    # Under the hand on the sidebar's slider, film and mark are where the answer then has them.
+    during, answer = follow(page, "κ", 60, f"() => [({FILM})(), ({MARKS})()]")
+    assert during[0] == answer[0]
+    assert during[1][0] == pytest.approx(answer[1][0], abs=0.5)
+    assert 2 < answer[0][1] < 10
+    curve = page.evaluate(CURVE)
+    during, answer = follow(page, "Time", -120, CURVE)
+    assert during == answer != curve
+    before = page.evaluate(FILM)[0]
     page.context.set_offline(True)
     slider = page.get_by_role("slider", name="κ", exact=True)
     slider.press("End")
@@ -121,14 +130,6 @@ def test_the_film_runs_in_the_browser_alone(page: Page, server: str, browser: An
     handle.press("PageUp")
     page.wait_for_function(f"before => ({FILM})()[0][40] !== before", arg=after[40])
     assert page.evaluate(FILM)[1] == 10
-    # Under the hand on the sidebar's slider, film and mark are where the answer then has them.
-    during, answer = follow(page, "κ", 60, f"() => [({FILM})(), ({MARKS})()]")
-    assert during[0] == answer[0]
-    assert during[1][0] == pytest.approx(answer[1][0], abs=0.5)
-    assert 2 < answer[0][1] < 10
-    curve = page.evaluate(CURVE)
-    during, answer = follow(page, "Time", -120, CURVE)
-    assert during == answer != curve
     assert page.evaluate("() => [...document.querySelectorAll('.lab-chart')].every(n => n.kept)")
 
 

@@ -325,6 +325,11 @@ async function redraw(node) {
   for (const added of node.querySelectorAll(".lab-added")) added.remove();
   node.classList.remove("lab-approximate", "lab-bars-moved");
   await window.Plotly.redraw(node);
+  tellDrawn(node);
+}
+
+// Whoever draws over the chart must do so again.
+function tellDrawn(node) {
   node.dispatchEvent(new CustomEvent("lab-drawn", { bubbles: true }));
 }
 
@@ -340,7 +345,7 @@ function resized(node) {
   if (!width) return;
   if (state.pending) update(node);
   else if (state.ready && (node.layout.width !== width || node.layout.height !== height)) {
-    window.Plotly.relayout(node, { width, height });
+    window.Plotly.relayout(node, { width, height }).then(() => tellDrawn(node));
   }
 }
 
