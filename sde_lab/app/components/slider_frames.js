@@ -395,8 +395,9 @@ function drawMarks(node, chart) {
     const there = places.length > 0 && !places.some(Number.isNaN);
     shape.style.visibility = there ? "" : "hidden";
     if (!there) continue;
-    if (up) shape.setAttribute("d", ringAt(shape, places[0], places[2]));
-    else shape.setAttribute("d", upright(shape, places[0], places.at(-1)));
+    const [x, other, y] = places;
+    const ring = shape.getAttribute("d").includes("A");
+    shape.setAttribute("d", ring ? ringAt(shape, x, y) : upright(shape, x, other ?? x));
   }
 }
 
