@@ -274,7 +274,7 @@ function prepare(node, figure) {
 function picture(node) {
   const layout = { ...node.layout, paper_bgcolor: node.layout.meta?.ground ?? "#ffffff" };
   const { film, frame } = node.sdeLab;
-  if (film) layout.title = { text: `${film.symbol} = ${frame}`, x: 1, xanchor: "right" };
+  if (film) layout.title = { text: `${film.symbol} = ${frame}`, x: 0.98, xanchor: "right" };
   const { clientWidth: width, clientHeight: height } = node;
   const options = { format: "png", scale: 2, width, height, filename: node.sdeLab.filename };
   window.Plotly.downloadImage({ data: node.data, layout }, options);

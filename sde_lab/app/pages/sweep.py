@@ -178,7 +178,8 @@ def _curve_and_animation(
             alt=f"Fan chart over time; its slider sets {axis.symbol}",
             filename=f"{done.scenario.model_spec.slug}-film-{axis.name}",
         )
-    return [left, with_controls(right, theme)]
+    # In a file the curve has no slider of time that would show its frames.
+    return [{"data": left["data"], "layout": left["layout"]}, with_controls(right, theme)]
 
 
 def _draw_frames(
