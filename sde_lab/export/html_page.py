@@ -42,6 +42,10 @@ distribution of the scheme, where they are known.</p>
 <script type="application/json" id="figures">{figures}</script>
 <script>{library}</script>
 <script>
+// Plotly rejects, without a reason, the promise of an animation that is paused.
+addEventListener("unhandledrejection", (event) => {{
+  if (event.reason === undefined) event.preventDefault();
+}});
 const figures = JSON.parse(document.getElementById("figures").textContent);
 for (const [place, figure] of figures.entries()) {{
   Plotly.newPlot("chart" + place, {{...figure, config: {{responsive: true, displaylogo: false}}}});

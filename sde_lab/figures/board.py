@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,6 +59,23 @@ class BoardView:
         """Index of the state component on show; of the first beside a phase portrait."""
         components = self.model.components
         return components.index(self.shown) if self.shown in components else 0
+
+
+@dataclass(frozen=True)
+class LessonFigure:
+    """A figure that a board shows instead of the sensitivities: what a lesson is about.
+
+    Attributes:
+        study: scenario → data of the figure; called once per scenario.
+        draw: data, whether the answer is hidden, theme → Plotly's ``data`` and ``layout``.
+        alt_text: text alternative of the figure, for screen readers.
+        samples: largest number of the scenario's samples that the study uses.
+    """
+
+    study: Callable[[Scenario], Any]
+    draw: Callable[[Any, bool, Theme], dict[str, Any]]
+    alt_text: str
+    samples: int
 
 
 def known_exact_laws(scenario: Scenario) -> ExactLaws | None:
@@ -118,6 +135,11 @@ def _select_columns(summary: Summary, columns: Collection[str] | None) -> Summar
     """Return the summary with these sensitivities alone; with all if the model has none of them."""
     chosen = {name: b for name, b in summary.sensitivities.items() if name in (columns or ())}
     return replace(summary, sensitivities=chosen) if chosen else summary
+
+
+def time_label(summary: Summary, share: float) -> str:
+    """Return the displayed time nearest to a share of the horizon, as text."""
+    return f"t = {summary.times[summary.index_nearest(share)]:.4g}"
 
 
 def readout_rows(view: BoardView) -> list[ReadoutRow]:

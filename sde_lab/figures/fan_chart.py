@@ -21,6 +21,7 @@ from sde_lab.figures.traces import (
     mean_line,
     pinned,
     range_curves,
+    reserved_entry,
     visible_scheme_law,
 )
 from sde_lab.models.laws.base import Law
@@ -60,13 +61,16 @@ def fan_chart(
     """
     marginal, tallest = _marginal(summary, component, exact_state, stationary, cursor, theme)
     extent = _range(summary, component, exact_state, pinned)
-    overrides = visible_scheme_law(scheme_state, exact_state, component, extent)
+    seen = visible_scheme_law(scheme_state, exact_state, component, extent)
     traces = [
         *_pinned_traces(pinned, component, theme),
         *_simulated(summary, component, exact_state, theme),
-        *_theory(summary, component, exact_state, overrides, theme),
+        *_theory(summary, component, exact_state, seen, theme),
         *marginal,
     ]
+    if seen is None and scheme_state is not None:
+        style = {"dash": theme.dotted, "legendrank": 6}
+        traces.append(reserved_entry(_scheme_label(summary), "scheme", **style))
     layout = _layout(summary, component, cursor, theme)
     layout["xaxis2"]["range"] = [0.0, tallest * 1.06]
     layout["yaxis"]["range"] = extent
@@ -135,14 +139,12 @@ def _marginal(
     tallest = float(np.max(heights, initial=0.0)) or 1.0
     style: dict[str, Any] = {"dash": theme.dashed, "legendgroup": "exact", "uid": "exact-density"}
     curve = None if exact is None else _density(exact, bins, cursor, component)
-    if curve is None:
-        curve = None if settled is None else _settled(settled, bins)
-        style = {
-            "dash": theme.stationary_dash,
-            "name": "stationary density",
-            "legendrank": 6,
-            "uid": "stationary",
-        }
+    if curve is None and settled is not None:
+        curve = _settled(settled, bins)
+        named: dict[str, Any] = {"name": "stationary density", "legendrank": 6, "uid": "stationary"}
+        style = {"dash": theme.stationary_dash, **named}
+        if curve is None:
+            return [outline, reserved_entry(**named)], tallest
     if curve is None:
         return [outline], tallest
     density, values = curve

@@ -72,8 +72,10 @@ def first_order_chart(study: FirstOrderStudy, hidden: bool, theme: Theme) -> dic
             **({"matches": "y"} if axis else {}),
         )
         layout["shapes"].append(cursor_line(prediction.current, axis, theme))
-        if not hidden and prediction.interval is not None:
-            layout["shapes"].append(_shade(prediction.interval, colour, axis, theme))
+        if not hidden:
+            # Without an interval it has no width: while a slider moves, there may come one.
+            ends = prediction.interval or (prediction.current, prediction.current)
+            layout["shapes"].append(_shade(ends, colour, axis, theme))
     return {"data": traces, "layout": layout}
 
 
@@ -158,7 +160,7 @@ def _shade(interval: tuple[float, float], colour: str, axis: str, theme: Theme) 
         "fillcolor": theme.with_alpha(colour, 0.16),
         "line": {"width": 0},
         "layer": "below",
-        "showlegend": axis == "",
+        "showlegend": axis == "" and interval[0] < interval[1],
         "name": INTERVAL_LABEL,
         "legendrank": 2000,
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sde_lab.figures.frames import BAR_WIDTH
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import as_float32
 from sde_lab.studies.summed_gradient import SummedGradient
@@ -35,7 +36,7 @@ def summed_gradient_chart(results: SummedGradient, hidden: bool, theme: Theme) -
             range=_range(results),
         ),
         annotations=_words(results, hidden, theme),
-        bargap=0.15,
+        bargap=1 - BAR_WIDTH,
         showlegend=False,
         meta={"time": [], "ground": theme.background},
         uirevision="summed",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.sweep_axis import SweepAxis
@@ -39,7 +40,7 @@ class AnimationData:
 def sweep_animation(
     swept: SweepAxis, fans: AnimationData, now: Any, theme: Theme
 ) -> dict[str, Any]:
-    """One frame per finished point, with a slider and a button that plays them.
+    """Draw the fan chart of one finished point, with a frame for each of them.
 
     Args:
         swept: the swept parameter and its values.
@@ -48,42 +49,66 @@ def sweep_animation(
         theme: colours and sizes.
 
     Returns:
-        ``data``, ``layout`` and ``frames``; ``layout.meta.frame`` is the frame that ``data`` shows.
+        ``data``, ``layout`` and ``frames``; ``layout.meta.film`` is what the page's own slider and
+        button below the chart need: ``symbol`` and ``colour`` of the parameter, the ``names`` of
+        the frames, the ``start`` among them that ``data`` shows, and ``now``, where the sidebar
+        stands.
     """
-    done = np.flatnonzero(np.isfinite(fans.mean[:, -1]))
-    if not len(done):
-        done = np.array([0])
-    place = swept.position_of(now)
-    gaps = np.abs(swept.positions[done] - (place if place is not None else swept.positions[0]))
-    start = int(np.argmin(gaps))
-    frames: list[dict[str, Any]] = [
-        {"name": swept.labels[i], "data": [_moving(t) for t in _traces(fans, i, theme)]}
-        for i in done.tolist()
-    ]
+    done = _finished(fans)
+    names = [swept.labels[i] for i in done.tolist()]
+    start = names.index(nearest_frame(swept, fans, now))
+    film = {
+        "symbol": swept.symbol,
+        "colour": theme.column_colour(swept.colour_index),
+        "names": names,
+        "start": start,
+        "now": swept.coordinate_of(now),
+    }
     return {
         "data": _traces(fans, int(done[start]), theme),
         "layout": theme.layout(
-            margin={
-                "l": 3.4 * theme.font_size + 10,
-                "r": 8,
-                "t": 2.0 * theme.font_size + 6,
-                "b": 8.4 * theme.font_size + 6,
-            },
             xaxis=theme.axis(title="time t", range=[0.0, float(np.max(fans.times))]),
             yaxis=theme.axis(title=fans.name, range=_range(fans)),
-            sliders=[_slider(swept, [frame["name"] for frame in frames], start, theme)],
-            updatemenus=[_player([frame["name"] for frame in frames], theme)],
             hovermode=False,
             meta={
                 "time": ["xaxis"],
                 "scene": fans.scene,
                 "ground": theme.background,
-                "frame": start,
+                "film": film,
             },
             uirevision=fans.scene,
         ),
-        "frames": frames,
+        "frames": [
+            {"name": name, "data": [_moving(trace) for trace in _traces(fans, i, theme)]}
+            for name, i in zip(names, done.tolist(), strict=True)
+        ],
     }
+
+
+def nearest_frame(swept: SweepAxis, fans: AnimationData, value: Any) -> str:
+    """Return the name of the frame nearest to a value; of the first for one that is not listed."""
+    done, place = _finished(fans), swept.coordinate_of(value)
+    gaps = np.abs(swept.positions[done] - (swept.positions[0] if place is None else place))
+    return swept.labels[int(done[np.argmin(gaps)])]
+
+
+def _finished(fans: AnimationData) -> NDArray[np.intp]:
+    """Return the indices of the points that are done; of the first one if none is."""
+    done = np.flatnonzero(np.isfinite(fans.mean[:, -1]))
+    return done if len(done) else np.array([0])
+
+
+def with_controls(animation: dict[str, Any], theme: Theme) -> dict[str, Any]:
+    """Return an animation with Plotly's own slider and button, for a page that has no others."""
+    film, size = animation["layout"]["meta"]["film"], theme.font_size
+    margin = {"l": 3.4 * size + 10, "r": 8, "t": 2.0 * size + 6, "b": 8.4 * size + 6}
+    layout = {
+        **animation["layout"],
+        "margin": margin,
+        "sliders": [_slider(film, theme)],
+        "updatemenus": [_player(film["names"], theme)],
+    }
+    return {**animation, "layout": layout}
 
 
 def _traces(fans: AnimationData, point: int, theme: Theme) -> list[Trace]:
@@ -109,30 +134,31 @@ def _moving(trace: Trace) -> Trace:
     return {"x": as_float32(trace["x"]), "y": as_float32(trace["y"])}
 
 
-def _slider(swept: SweepAxis, names: list[str], active: int, theme: Theme) -> dict[str, Any]:
+def _slider(film: dict[str, Any], theme: Theme) -> dict[str, Any]:
     at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}}
     at_once["transition"] = {"duration": 0}
     size = theme.font_size
     return {
-        "active": active,
+        "active": film["start"],
         "x": 0.17,
         "len": 0.8,
         "y": 0,
         "yanchor": "top",
         "pad": {"t": 3.4 * size, "b": 0},
         "currentvalue": {
-            "prefix": f"{swept.symbol} = ",
+            "prefix": f"{film['symbol']} = ",
             "xanchor": "left",
             "offset": 6,
-            "font": {"size": size + 2, "color": theme.column_colour(swept.colour_index)},
+            "font": {"size": size + 2, "color": film["colour"]},
         },
         "font": {"size": size - 1, "color": theme.muted},
         "tickcolor": theme.muted,
         "bgcolor": theme.with_alpha(theme.muted, 0.25),
-        "activebgcolor": theme.column_colour(swept.colour_index),
+        "activebgcolor": film["colour"],
         "bordercolor": theme.muted,
         "steps": [
-            {"label": name, "method": "animate", "args": [[name], at_once]} for name in names
+            {"label": name, "method": "animate", "args": [[name], at_once]}
+            for name in film["names"]
         ],
     }
 
@@ -146,6 +172,7 @@ def _player(names: list[str], theme: Theme) -> dict[str, Any]:
         "type": "buttons",
         "direction": "left",
         "showactive": False,
+        "active": -1,  # else the first press is taken for the second, which pauses
         "x": 0,
         "xanchor": "left",
         "y": 0,

@@ -83,8 +83,14 @@ class SweepAxis:
         }
         return axis
 
-    def position_of(self, value: Any) -> float | None:
-        """Return the position of a value, or None if it is not on the axis."""
+    def coordinate_of(self, value: Any) -> float | None:
+        """Return where a value stands, beyond the ends of the axis too; None for one not listed."""
         if self.categorical:
             return float(self.values.index(value)) if value in self.values else None
-        return float(value) if min(self.values) <= value <= max(self.values) else None
+        return float(value)
+
+    def position_of(self, value: Any) -> float | None:
+        """Return the position of a value, or None if it is not on the axis."""
+        if not self.categorical and not min(self.values) <= value <= max(self.values):
+            return None
+        return self.coordinate_of(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +41,11 @@ class SweepCurveData:
 
 
 def sweep_curve(
-    swept: SweepAxis, measured: SweepCurveData, now: Any, theme: Theme
+    swept: SweepAxis,
+    measured: SweepCurveData,
+    now: Any,
+    theme: Theme,
+    over_time: Sequence[SweepCurveData] = (),
 ) -> dict[str, Any]:
     """Draw the measure as a line with a band of two standard errors, the exact value dashed.
 
@@ -49,17 +54,15 @@ def sweep_curve(
         measured: what was found.
         now: the value that the sidebar has for it, marked by a thin line.
         theme: colours and sizes.
+        over_time: the same measure at each time of the sweep, for frames.
 
     Returns:
-        ``data`` and ``layout``; no axis shows time.
+        ``data`` and ``layout``; no axis shows time. With ``over_time`` also ``frames``, named by
+        the index of the time, and in ``layout.meta.ranges`` the vertical range of each.
     """
-    place = swept.position_of(now)
-    return {
-        "data": [
-            *_simulated(swept, measured, theme),
-            *_exact(swept, measured, theme),
-            *_tangents(swept, measured, theme),
-        ],
+    place = swept.coordinate_of(now)
+    figure: dict[str, Any] = {
+        "data": _traces(swept, measured, theme),
         "layout": theme.layout(
             xaxis=swept.axis(theme),
             yaxis=theme.axis(title=measured.title, range=_range(measured)),
@@ -69,6 +72,38 @@ def sweep_curve(
             uirevision=measured.scene,
         ),
     }
+    if over_time:
+        figure["layout"]["meta"]["ranges"] = [_range(one) for one in over_time]
+        figure["frames"] = [
+            {"name": str(i), "data": _moving(figure["data"], _traces(swept, one, theme))}
+            for i, one in enumerate(over_time)
+        ]
+    return figure
+
+
+def _traces(swept: SweepAxis, measured: SweepCurveData, theme: Theme) -> list[Trace]:
+    return [
+        *_simulated(swept, measured, theme),
+        *_exact(swept, measured, theme),
+        *_tangents(swept, measured, theme),
+    ]
+
+
+def _moving(shown: list[Trace], others: list[Trace]) -> list[Trace]:
+    """Return what changes in the traces on show; one that there is none of then is empty.
+
+    Positions along the axis stay, but for those of the band, which leaves out what is not known.
+    """
+    found = {trace["uid"]: trace for trace in others}
+    hole = {trace["uid"]: {"y": np.full_like(trace["y"], np.nan)} for trace in shown}
+    return [
+        {
+            key: value
+            for key, value in found.get(trace["uid"], hole[trace["uid"]]).items()
+            if key in ("y", "error_y") or (key == "x" and "fill" in trace)
+        }
+        for trace in shown
+    ]
 
 
 def _simulated(swept: SweepAxis, measured: SweepCurveData, theme: Theme) -> list[Trace]:

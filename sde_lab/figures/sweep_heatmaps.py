@@ -85,17 +85,18 @@ def _map(title: str, table: Array, overrides: dict[str, Any], theme: Theme) -> d
 def _layout(
     across: SweepAxis, up: SweepAxis, now: tuple[Any, Any], scene: str, theme: Theme
 ) -> dict[str, Any]:
-    size, ring = theme.font_size, _ring(across, up, now, theme)
+    size = theme.font_size
+    inside = across.position_of(now[0]) is not None and up.position_of(now[1]) is not None
     xaxis = across.axis(theme)
     # Beside a colour bar Plotly moves the title of an axis into the map; a remark stays.
     title = {**corner_note(xaxis["title"]["text"], theme), "x": 0.5, "xanchor": "center"}
     title["font"] = xaxis["title"]["font"]
     return theme.layout(
         margin={"l": 3.4 * size + 10, "r": 10, "t": 4.6 * size + 6, "b": 2.9 * size + 6},
-        annotations=[title, *([corner_note("○ current value", theme)] if ring else [])],
+        annotations=[title, *([corner_note("○ current value", theme)] if inside else [])],
         xaxis={**xaxis, "title": {"text": ""}},
         yaxis=up.axis(theme),
-        shapes=ring,
+        shapes=_ring(across, up, now, theme),
         hovermode="closest",
         meta={"time": [], "ground": theme.background, "clicks": True},
         uirevision=scene,
@@ -124,8 +125,8 @@ def _told(across: SweepAxis, up: SweepAxis, numbers: Array, *, known: bool) -> d
 def _ring(
     across: SweepAxis, up: SweepAxis, now: tuple[Any, Any], theme: Theme
 ) -> list[dict[str, Any]]:
-    """Mark the cell of the current values."""
-    x, y = across.position_of(now[0]), up.position_of(now[1])
+    """Mark the current values; beyond the map the ring is there too, but not seen."""
+    x, y = across.coordinate_of(now[0]), up.coordinate_of(now[1])
     if x is None or y is None:
         return []
     size = 0.42 * theme.font_size

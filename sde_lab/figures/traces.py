@@ -152,6 +152,17 @@ def visible_scheme_law(
     return scheme if np.nanmax(np.maximum(apart, 1.64 * std_difference)) > thin else None
 
 
+def reserved_entry(name: str, uid: str, **overrides: Any) -> Trace:
+    """Return a trace without a curve whose legend entry takes the room of another, unseen.
+
+    A curve that is not seen now may be at another value of a slider: if its entry came then, it
+    could take a row of the legend, and the chart would jump.
+    """
+    hole, unseen = np.full(2, np.nan), "rgba(0,0,0,0)"
+    text = f'<span style="color:{unseen}">{name}</span>'
+    return line(hole, hole, unseen, 1.0, uid=f"{uid}-entry", name=text, **overrides)
+
+
 def range_curves(bands: Bands, law: Law | None, component: int) -> list[Array]:
     """Return the curves that an axis must show: the central 90 %, simulated and exact."""
     curves = [] if law is None else [law.quantile(q) for q in (0.05, 0.95)]

@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from sde_lab.figures.theme import Theme
+from sde_lab.figures.board import LessonFigure
 from sde_lab.scenario import Scenario
-
-
-@dataclass(frozen=True)
-class LessonFigure:
-    """A figure that a lesson shows instead of the sensitivities.
-
-    Attributes:
-        study: scenario → data of the figure; called once per scenario.
-        draw: data, whether the answer is hidden, theme → Plotly's ``data`` and ``layout``.
-        alt_text: text alternative of the figure, for screen readers.
-        samples: largest number of the scenario's samples that the study uses.
-    """
-
-    study: Callable[[Scenario], Any]
-    draw: Callable[[Any, bool, Theme], dict[str, Any]]
-    alt_text: str
-    samples: int
 
 
 @dataclass(frozen=True)

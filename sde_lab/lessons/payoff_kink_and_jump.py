@@ -1,7 +1,8 @@
 """The pathwise delta is unbiased for a call option; for a digital option it is 0."""
 
+from sde_lab.figures.board import LessonFigure
 from sde_lab.figures.payoffs import payoff_deltas_chart
-from sde_lab.lessons.base import Lesson, LessonFigure
+from sde_lab.lessons.base import Lesson
 from sde_lab.scenario import Scenario
 from sde_lab.studies.payoffs import payoff_study
 

@@ -2,8 +2,9 @@
 
 from functools import partial
 
+from sde_lab.figures.board import LessonFigure
 from sde_lab.figures.first_order import first_order_chart
-from sde_lab.lessons.base import Lesson, LessonFigure
+from sde_lab.lessons.base import Lesson
 from sde_lab.scenario import Scenario
 from sde_lab.studies.first_order import first_order_study
 

@@ -1,7 +1,8 @@
 """The summed gradient: autograd.grad returns one number, not the derivative at each time."""
 
+from sde_lab.figures.board import LessonFigure
 from sde_lab.figures.summed_gradient import summed_gradient_chart
-from sde_lab.lessons.base import Lesson, LessonFigure
+from sde_lab.lessons.base import Lesson
 from sde_lab.scenario import Scenario
 from sde_lab.studies.summed_gradient import summed_gradient
 

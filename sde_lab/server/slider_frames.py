@@ -21,13 +21,16 @@ from dataclasses import dataclass, field, fields
 from sde_lab.errors import ScenarioError
 from sde_lab.figures.board import (
     BoardView,
+    LessonFigure,
     known_exact_laws,
     known_stationary_density,
     paths_figure,
     readout_rows,
     sensitivity_figure,
+    time_label,
 )
-from sde_lab.figures.frames import encode_frame
+from sde_lab.figures.frames import FrameTexts, encode_frame
+from sde_lab.figures.live_equation import equation_numbers
 from sde_lab.figures.theme import Theme
 from sde_lab.models.base import Parameter
 from sde_lab.scenario import Scenario
@@ -85,6 +88,10 @@ class Slider:
         # A browser rounds the values of a slider to the digits of its step.
         return cls(kind, parameter.name, tuple(round(low + i * step, 10) for i in range(count)))
 
+    def stop(self, value: float) -> int:
+        """Return the index of the value that is nearest to this one."""
+        return min(range(len(self.values)), key=lambda i: abs(self.values[i] - value))
+
 
 @dataclass(frozen=True)
 class Board:
@@ -97,7 +104,7 @@ class Board:
         cursor: the time cursor, in per cent of the horizon.
         hidden: whether exact distributions are hidden.
         columns: names of the sensitivities on show; None for all.
-        panels: whether the sensitivities are shown, and not a lesson's own figure.
+        figure: a lesson's own, shown in place of the sensitivities.
         theme: colours and sizes.
         pinned: the pinned scenario, drawn in grey; None without one.
     """
@@ -108,7 +115,7 @@ class Board:
     cursor: int
     hidden: bool
     columns: tuple[str, ...] | None
-    panels: bool
+    figure: LessonFigure | None
     theme: Theme
     pinned: Scenario | None = None
 
@@ -133,7 +140,7 @@ class Board:
             value = self.scenario.initial[_initial_index(self.scenario, slider)]
         else:
             value = float(getattr(self.scenario, slider.kind))
-        return min(range(len(slider.values)), key=lambda i: abs(slider.values[i] - value))
+        return slider.stop(value)
 
     def key_without(self, slider: Slider) -> str:
         """Return a digest of all that the frames of a slider depend on: not of its own value."""
@@ -323,16 +330,25 @@ def _draw_frame(board: Board, slider: Slider, value: float) -> bytes:
     if is_slow(moved.scenario):
         return b""
     # What fails here fails on the page too, where it is said; the thumb passes over it.
-    return fact_or_none(lambda: _encode(moved), "frame", moved.scenario.model) or b""
+    frame = fact_or_none(lambda: _encode(moved, slider), "frame", moved.scenario.model)
+    return frame or b""
 
 
-def _encode(board: Board) -> bytes:
+def _encode(board: Board, slider: Slider) -> bytes:
     simulated = limit_to_interactive(board.scenario)
     view = _view(board, _summary(simulated, board.engine))
     charts = {PATHS: paths_figure(view)[0]}
-    if board.panels:
+    if board.figure is None:
         charts[SENSITIVITIES] = sensitivity_figure(view)[0]
-    return encode_frame(charts, readout_rows(view), approximate=simulated != board.scenario)
+    elif slider.kind != "cursor":  # a lesson's own figure does not depend on it
+        few = limit_to_interactive(board.scenario, board.figure.samples)
+        charts[SENSITIVITIES] = board.figure.draw(board.figure.study(few), board.hidden, view.theme)
+    texts = FrameTexts(
+        readout_rows(view),
+        time_label(view.summary, board.cursor / 100),
+        equation_numbers(board.scenario, view.theme),
+    )
+    return encode_frame(charts, texts, approximate=simulated != board.scenario)
 
 
 @functools.lru_cache(maxsize=4)

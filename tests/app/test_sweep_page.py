@@ -20,12 +20,18 @@ from streamlit.testing.v1 import AppTest
 
 import sde_lab as lab
 from sde_lab import export
+from sde_lab.app.components import slider_frames
 from sde_lab.app.jobs.sweep_job import SLOT, SweepJob
 from sde_lab.app.pages.sweep import LAST_SWEEP
 from sde_lab.app.state.options import CUSTOM_MODEL_LABEL
 from sde_lab.equations.examples import EXAMPLES, Example
 from sde_lab.figures.serialize import figure_to_json
-from sde_lab.figures.sweep_animation import AnimationData, sweep_animation
+from sde_lab.figures.sweep_animation import (
+    AnimationData,
+    nearest_frame,
+    sweep_animation,
+    with_controls,
+)
 from sde_lab.figures.sweep_axis import SweepAxis
 from sde_lab.figures.sweep_curve import SweepCurveData, sweep_curve
 from sde_lab.figures.sweep_heatmaps import sweep_heatmaps
@@ -259,7 +265,8 @@ def test_strokes_pass_through_their_points_with_their_slopes() -> None:
 def test_the_film_starts_where_the_sidebar_stands_and_skips_what_is_not_done() -> None:
     whole = sweep_animation(KAPPA, fans(), 1.1, Theme())
     assert [frame["name"] for frame in whole["frames"]] == ["0", "0.5", "1", "1.5"]
-    assert whole["layout"]["sliders"][0]["active"] == whole["layout"]["meta"]["frame"] == 2
+    film = whole["layout"]["meta"]["film"]
+    assert (film["names"], film["start"], film["now"]) == (["0", "0.5", "1", "1.5"], 2, 1.1)
     mean = whole["data"][2]["y"]
     np.testing.assert_array_equal(mean, whole["frames"][2]["data"][2]["y"])
     part = fans()
@@ -267,9 +274,72 @@ def test_the_film_starts_where_the_sidebar_stands_and_skips_what_is_not_done() -
     part.quantiles[:, 1:] = np.nan
     figure = sweep_animation(KAPPA, part, 1.1, Theme())
     assert [frame["name"] for frame in figure["frames"]] == ["0"]
-    assert figure["layout"]["updatemenus"][0]["buttons"][0]["args"][0] == ["0"]
+    assert nearest_frame(KAPPA, part, 1.5) == "0"
     part.mean[:] = part.quantiles[:] = np.nan
     assert go.Figure(sweep_animation(KAPPA, part, 1.1, Theme())).data
+
+
+@pytest.mark.parametrize(
+    ("value", "name"), [(-3.0, "0"), (0.74, "0.5"), (1.3, "1.5"), (7.0, "1.5"), (0.0, "0")]
+)
+def test_the_frame_under_the_hand_is_the_one_that_the_page_then_starts_at(
+    value: float, name: str
+) -> None:
+    assert nearest_frame(KAPPA, fans(), value) == name
+    film = sweep_animation(KAPPA, fans(), value, Theme())["layout"]["meta"]["film"]
+    assert film["names"][film["start"]] == name
+
+
+def test_a_file_has_controls_of_plotly_and_the_first_press_plays() -> None:
+    figure = with_controls(sweep_animation(KAPPA, fans(), 1.1, Theme()), Theme())
+    assert go.Figure({**figure, "frames": []}).layout.sliders[0].active == 2
+    (player,) = figure["layout"]["updatemenus"]
+    assert player["active"] == -1
+    assert player["buttons"][0]["args"][0] == ["0", "0.5", "1", "1.5"]
+
+
+def test_the_curve_has_a_frame_for_each_time_and_moves_only_what_differs() -> None:
+    early, late = measured(4, known=False), replace(measured(4), value=np.arange(4.0))
+    figure = sweep_curve(KAPPA, late, 1.0, Theme(), [early, late])
+    uids = [trace["uid"] for trace in figure["data"]]
+    assert uids == ["error", "simulated", "exact", "tangents"]
+    first, last = (dict(zip(uids, frame["data"], strict=True)) for frame in figure["frames"])
+    np.testing.assert_allclose(first["simulated"]["y"], early.value, rtol=1e-6)
+    assert np.isnan(first["exact"]["y"]).all()
+    assert set(first["simulated"]) == {"y"}
+    for trace in figure["data"]:
+        for key, values in last[trace["uid"]].items():
+            np.testing.assert_array_equal(values, trace[key])
+    assert figure["layout"]["meta"]["ranges"][1] == figure["layout"]["yaxis"]["range"]
+
+
+def test_the_mark_of_the_current_value_is_there_beyond_the_axis_too() -> None:
+    """So that it can be moved in; a name that is not listed has no place."""
+    for now in (1.0, 9.0):
+        (mark,) = sweep_curve(KAPPA, measured(4), now, Theme())["layout"]["shapes"]
+        assert mark["x0"] == now
+    assert not sweep_curve(SCHEME, measured(4), "other", Theme())["layout"]["shapes"]
+
+
+def test_what_charts_show_at_each_value_of_a_slider_is_told_to_the_browser(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mounted: dict[str, Any] = {}
+    monkeypatch.setattr(slider_frames, "_mount", lambda **given: mounted.update(given["data"]))
+    slider_frames.draw_known_frames(
+        lab.Scenario().model_spec,
+        "sweep.at",
+        {"sigma": 1.5, "cursor": 40},
+        lambda name, value: {"map": {"y": value}} if name == "sigma" else {"curve": {"frame": "7"}},
+    )
+    assert mounted["token"] == ""
+    moving = {one["class"]: one for one in mounted["sliders"] if one["frames"]}
+    sigma, time = moving["st-key-ornstein_uhlenbeck-sigma"], moving["st-key-sweep-at"]
+    assert len(moving) == 2 < len(mounted["sliders"])
+    assert sigma["value"] == pytest.approx(1.5)
+    assert len(sigma["frames"]["map"]["y"]) == sigma["count"]
+    assert time["value"] == 40
+    assert time["frames"] == {"curve": {"frame": ["7"] * 101}}
 
 
 def test_maps_are_laid_out_as_the_grid_runs() -> None:
@@ -279,7 +349,9 @@ def test_maps_are_laid_out_as_the_grid_runs() -> None:
     np.testing.assert_allclose(gap["data"][0]["z"], -0.2, atol=1e-6)
     assert value["data"][0]["zmax"] == exact["data"][0]["zmax"]
     assert value["layout"]["meta"]["clicks"]
-    assert not value["layout"]["shapes"]
+    (ring,) = value["layout"]["shapes"]
+    assert ring["yanchor"] > value["layout"]["yaxis"]["range"][1]
+    assert not [note for note in value["layout"]["annotations"] if "○" in note["text"]]
     _, error = sweep_heatmaps(across, up, measured(6, known=False), (0.5, 1.0), Theme())
     np.testing.assert_allclose(error["data"][0]["z"], 0.05, rtol=1e-6)
     assert len(error["layout"]["shapes"]) == 1

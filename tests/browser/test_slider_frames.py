@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import sde_lab as lab
-from tests.support.browser import DRAWN, numbers, settle, visit
+from tests.support.browser import DRAWN, FOLLOWED, numbers, settle, thumb, visit
 
 Page = Any
 
@@ -29,18 +29,21 @@ PICTURE = """() => {
             if (drawn.length || points.length) curves[uid] = [drawn, points];
         }
         const lines = [...node.querySelectorAll('.shapelayer path')].map(p => p.getAttribute('d'));
-        const notes = [...node.querySelectorAll('.annotation-text')].map(t => t.textContent);
+        const notes = [...node.querySelectorAll('.annotation-text, .infolayer [class*="title"]')]
+            .map(t => t.textContent);
+        const bars = [...node.querySelectorAll('path.yerror')].map(path => {
+            const {y, height} = path.getBBox();
+            return [y, y + height];
+        });
         const axes = Object.fromEntries(Object.entries(node._fullLayout)
             .filter(([name]) => /^[xy]axis\\d*$/.test(name))
             .map(([name, axis]) => [name, axis.range]));
         const faint = node.classList.contains('lab-approximate');
-        return {curves, lines, notes, axes, faint};
+        return {curves, lines, notes, bars, axes, faint};
     });
-    return {charts, figures: document.querySelector('.lab-figures').innerText};
-}"""
-FOLLOWED = """input => {
-    const shown = document.querySelector('.lab-connection').dataset.value;
-    return shown && Math.abs(shown - input.value) < 1e-9;
+    const text = what => [...document.querySelectorAll(what)].map(node => node.textContent);
+    const words = text('.st-key-formulas .textrm, .st-key-time_cursor p');
+    return {charts, words, figures: document.querySelector('.lab-figures').innerText};
 }"""
 TOKEN = "() => document.querySelector('.lab-connection').dataset.token"
 """Names what the page shows; it comes with each answer of the server."""
@@ -58,14 +61,6 @@ POSITIONS = """slider => {
     look();
 }"""
 FEW = "samples=100&steps=50"
-
-
-def thumb(page: Page, slider: str) -> tuple[Any, float, float]:
-    """A slider and the middle of its thumb."""
-    handle = page.get_by_role("slider", name=re.compile(rf"^{re.escape(slider)}\s"))
-    handle.scroll_into_view_if_needed()
-    box = handle.locator("xpath=../..").bounding_box()
-    return handle, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def polyline(d: str) -> np.ndarray:
@@ -108,8 +103,10 @@ def lies_on(line: np.ndarray, other: np.ndarray) -> bool:
 def compare(frame: dict[str, Any], answer: dict[str, Any]) -> None:
     """Both show the same, to a pixel; text and numbers to the letter."""
     assert frame["figures"] == answer["figures"]
+    assert frame["words"] == answer["words"]
     for shown, sent in zip(frame["charts"], answer["charts"], strict=True):
         assert shown["notes"] == sent["notes"]
+        assert np.array(shown["bars"]) == pytest.approx(np.array(sent["bars"]), abs=0.6)
         for axis in sent["axes"]:
             if axis != "xaxis2" or len(sent["axes"]) > 4:
                 assert shown["axes"][axis] == pytest.approx(sent["axes"][axis])
@@ -192,24 +189,16 @@ def test_a_lesson_follows_with_its_columns(page: Page, server: str) -> None:
     follow(page, "κ")
 
 
-def test_a_lessons_own_figure_stays_until_release(page: Page, server: str) -> None:
-    page.goto(f"{server}/lessons?" + urlencode({"lesson": "A kink and a jump"}))
+@pytest.mark.parametrize(
+    ("title", "slider"), [("A kink and a jump", "σ"), ("Predict with the Jacobian", "κ")]
+)
+def test_a_lessons_own_figure_follows(page: Page, server: str, title: str, slider: str) -> None:
+    page.goto(f"{server}/lessons?" + urlencode({"lesson": title, "samples": 100}))
     page.wait_for_function(DRAWN, timeout=60_000)
     settle(page)
-    before = page.evaluate(PICTURE)["charts"]
-    handle, x, y = thumb(page, "σ")
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 20, y, steps=3)
-    page.wait_for_function(FOLLOWED, arg=handle.element_handle())
-    during = page.evaluate(PICTURE)["charts"]
-    assert during[0]["curves"] != before[0]["curves"]
-    assert during[1] == before[1]
-    former = page.evaluate(TOKEN)
-    page.mouse.up()
-    page.wait_for_function(f"former => ({TOKEN})() !== former", arg=former)
-    settle(page)
-    assert page.evaluate(PICTURE)["charts"][1] != before[1]
+    before = page.evaluate(PICTURE)["charts"][1]
+    follow(page, slider, 20)
+    assert page.evaluate(PICTURE)["charts"][1]["curves"] != before["curves"]
 
 
 def drag(page: Page, slider: str, offsets: list[int]) -> None:

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 import sde_lab as lab
-from tests.support.browser import settle, take
+from tests.support.browser import FOLLOWED, settle, take, thumb
 from tests.support.server import ROOT
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -31,8 +31,11 @@ CURVE = """() => {
 FILM = """() => {
     const node = [...document.querySelectorAll('.lab-chart')].at(-1);
     const mean = node._fullData.find(trace => trace.uid === 'film-mean');
-    return [[...mean.y], node._fullLayout.sliders[0].active, node._transitionData._frames.length];
+    const slider = document.querySelector('.lab-film input');
+    return [[...mean.y], Number(slider.value), Number(slider.max) + 1];
 }"""
+MARKS = """() => [...document.querySelectorAll('.lab-chart .shapelayer path')].map(
+    path => path.getBoundingClientRect()).map(({x, y}) => [x, y])"""
 MAPS = """() => [...document.querySelectorAll('.lab-chart')].map(
     node => [...(node._fullData?.[0].z ?? [])].flatMap(row => [...row]))"""
 
@@ -56,7 +59,7 @@ def choose(page: Page, box: str, option: re.Pattern[str]) -> None:
 def test_one_knob_is_turned_and_the_link_says_so(page: Page, server: str, browser: Any) -> None:
     page.goto(server)
     page.get_by_role("link", name="Sweep").click()
-    page.wait_for_function("() => document.querySelector('.lab-chart .sliders, .slider-group')")
+    page.wait_for_function("() => document.querySelector('.lab-film')")
     settle(page)
     choose(page, "Sweep parameter", re.compile("^θ"))
     choose(page, "Quantity", re.compile("^mean of X$"))
@@ -100,18 +103,27 @@ def test_the_film_runs_in_the_browser_alone(page: Page, server: str, browser: An
     page.evaluate("() => document.querySelectorAll('.lab-chart').forEach(n => n.kept = true)")
     before, active, frames = page.evaluate(FILM)
     assert (active, frames) == (2, 11)
+    # Under the hand on the sidebar's slider, film and mark are where the answer then has them.
+    during, answer = follow(page, "κ", 60, f"() => [({FILM})(), ({MARKS})()]")
+    assert during[0] == answer[0]
+    assert during[1][0] == pytest.approx(answer[1][0], abs=0.5)
+    assert 2 < answer[0][1] < 10
+    curve = page.evaluate(CURVE)
+    during, answer = follow(page, "Time", -120, CURVE)
+    assert during == answer != curve
+    before = page.evaluate(FILM)[0]
     page.context.set_offline(True)
-    page.evaluate("""() => {
-        const node = [...document.querySelectorAll('.lab-chart')].at(-1);
-        const last = [...node.querySelectorAll('.slider-label')].length;
-        const grip = node.querySelector('.slider-rail-touch-rect').getBoundingClientRect();
-        window.place = [grip.right - 1, grip.top + grip.height / 2, last];
-    }""")
-    x, y, _ = page.evaluate("() => window.place")
-    page.mouse.click(x, y)
+    slider = page.get_by_role("slider", name="κ", exact=True)
+    slider.press("End")
     page.wait_for_function(f"() => ({FILM})()[1] === 10")
     page.wait_for_function(f"before => ({FILM})()[0][40] !== before", arg=before[40])
     after = page.evaluate(FILM)[0]
+    assert slider.get_attribute("aria-valuetext") == "5"
+    page.get_by_role("button", name="Play").press("Enter")  # from the end: it starts over
+    page.get_by_role("button", name="Pause").press("Enter")
+    page.get_by_role("button", name="Play").wait_for()
+    slider.press("End")
+    page.wait_for_function(f"after => ({FILM})()[0][40] === after", arg=after[40])
     page.context.set_offline(False)
     page.wait_for_timeout(300)
     handle = page.get_by_role("slider", name=re.compile("^σ"))
@@ -119,6 +131,24 @@ def test_the_film_runs_in_the_browser_alone(page: Page, server: str, browser: An
     page.wait_for_function(f"before => ({FILM})()[0][40] !== before", arg=after[40])
     assert page.evaluate(FILM)[1] == 10
     assert page.evaluate("() => [...document.querySelectorAll('.lab-chart')].every(n => n.kept)")
+
+
+def follow(page: Page, slider: str, pixels: int, look: str) -> tuple[Any, Any]:
+    """Drag a slider of the page by some pixels; what is seen before and after it is let go."""
+    settle(page)
+    former, (handle, x, y) = page.evaluate(look), thumb(page, slider)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + pixels, y, steps=4)
+    page.wait_for_function(FOLLOWED, arg=handle.element_handle())
+    changed = f"former => JSON.stringify(({look})()) !== JSON.stringify(former)"
+    page.wait_for_function(changed, arg=former)
+    page.wait_for_timeout(300)  # a frame may still be drawn
+    seen = page.evaluate(look)
+    page.mouse.up()
+    page.wait_for_timeout(300)
+    settle(page)
+    return seen, page.evaluate(look)
 
 
 def test_two_knobs_make_maps_and_a_click_opens_a_point(page: Page, server: str) -> None:
@@ -134,6 +164,10 @@ def test_two_knobs_make_maps_and_a_click_opens_a_point(page: Page, server: str) 
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = ((result.value - result.exact) / result.error).reshape(11, 11).T.ravel()
     np.testing.assert_allclose(gap[11:], apart[11:], rtol=1e-4, atol=1e-4)
+    for slider, pixels in (("κ", 60), ("σ", 30)):
+        during, answer = follow(page, slider, pixels, MARKS)
+        assert len(answer) == 3
+        np.testing.assert_allclose(during, answer, atol=0.5)
     place = page.evaluate("""() => {
         const node = document.querySelector('.lab-chart');
         const box = node.getBoundingClientRect(), {xaxis, yaxis} = node._fullLayout;
@@ -209,6 +243,18 @@ def test_files_parse_and_the_program_prints_the_table(
         f"before => JSON.stringify(({drawn})()) !== before", arg=json.dumps(before)
     )
     assert offline.evaluate("() => document.querySelectorAll('.slider-group').length") == 1
+    # One press plays, the next pauses.
+    shown = "() => document.getElementById('chart1')._fullLayout.sliders[0].active"
+    offline.evaluate("() => Plotly.animate('chart1', ['1'], {frame: {redraw: false}})")
+    offline.wait_for_function(f"() => ({shown})() === 1")
+    button = offline.locator(".updatemenu-button")
+    button.click()
+    offline.wait_for_function(f"() => ({shown})() === 2")
+    button.click()
+    offline.wait_for_timeout(250)
+    paused = offline.evaluate(shown)
+    offline.wait_for_timeout(500)
+    assert offline.evaluate(shown) == paused
 
 
 def test_the_sidebar_stays_alive_while_a_sweep_runs(server: str, browser: Any) -> None:

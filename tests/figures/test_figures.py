@@ -30,7 +30,7 @@ from sde_lab.scenario import Scenario
 from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.trial import TrialResult
 from sde_lab.summaries.chunked_run import simulate_summary
-from sde_lab.summaries.summary import Bands, Histogram, Summary
+from sde_lab.summaries.summary import Bands, Histogram, Summary, display_times
 from sde_lab.theory.exact_laws import exact_laws
 
 THEMES = [Theme(dark, projector) for dark in (False, True) for projector in (False, True)]
@@ -332,6 +332,25 @@ def test_the_default_figures_are_small_on_the_wire_and_keep_their_numbers() -> N
         np.testing.assert_array_equal(
             np.frombuffer(base64.b64decode(sent["bdata"]), dtype="<f4"), first
         )
+
+
+def test_the_legend_keeps_the_room_of_a_curve_that_another_value_of_a_slider_may_show() -> None:
+    """The words are the same, unseen; so the legend has the same rows, and nothing jumps."""
+    entries = []
+    for steps in (1600, 5):
+        scenario = Scenario(steps=steps, samples=20)
+        laws = exact_laws(scenario, times=display_times(scenario))
+        summary = simulate_summary(scenario)
+        assert laws is not None
+        assert laws.scheme is not None
+        figure = fan_chart(summary, 0, laws.state, laws.scheme.state, 5, Theme())
+        named = [trace for trace in figure["data"] if trace["showlegend"]]
+        entries.append([re.sub("<.*?>", "", trace["name"]) for trace in named])
+        (scheme,) = (trace for trace in named if trace["uid"].startswith("scheme"))
+        assert (scheme["uid"] == "scheme") == (steps == 5) == bool(np.isfinite(scheme["y"]).any())
+    assert sorted(entries[0]) == sorted(entries[1])
+    hidden = fan_chart(summary, 0, None, None, 5, Theme())
+    assert not [trace for trace in hidden["data"] if trace["uid"].startswith("scheme")]
 
 
 def test_two_axes_of_an_array_survive_the_wire() -> None:

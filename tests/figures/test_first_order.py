@@ -130,7 +130,8 @@ def test_the_axis_tells_the_interval_in_words(study: FirstOrderStudy) -> None:
 def test_without_a_spread_nothing_is_shaded() -> None:
     calm = first_order_study(LESSON.scenario.replace(parameters={"sigma": 0.0}), LESSON.columns)
     figure = first_order_chart(calm, False, Theme())
-    assert all(shape["type"] == "line" for shape in figure["layout"]["shapes"])
+    assert all(shape["x0"] == shape["x1"] for shape in figure["layout"]["shapes"])
+    assert not any(shape.get("showlegend") for shape in figure["layout"]["shapes"])
     assert figure["layout"]["xaxis"]["title"]["text"] == "κ"
 
 

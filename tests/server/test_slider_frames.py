@@ -20,7 +20,9 @@ import pytest
 import sde_lab as lab
 from sde_lab.figures.board import PHASE_PORTRAIT, BoardView, paths_figure, sensitivity_figure
 from sde_lab.figures.frames import GAP, UNITS
+from sde_lab.figures.live_equation import equation_numbers, live_equation
 from sde_lab.figures.theme import Theme
+from sde_lab.lessons import LESSONS
 from sde_lab.models import MODELS
 from sde_lab.server import slider_frames
 from sde_lab.server.slider_frames import (
@@ -51,7 +53,7 @@ def board_of(scenario: lab.Scenario, **changes: Any) -> Board:
         cursor=100,
         hidden=False,
         columns=None,
-        panels=True,
+        figure=None,
         theme=Theme(),
     )
     return replace(plain, **changes)
@@ -122,7 +124,7 @@ def test_frames_are_the_same_where_only_the_slider_differs() -> None:
         replace(board, cursor=50),
         replace(board, hidden=True),
         replace(board, columns=("kappa",)),
-        replace(board, panels=False),
+        replace(board, figure=LESSONS["A kink and a jump"].figure),
         replace(board, theme=Theme(dark=True)),
         replace(board, pinned=scenario),
         replace(board, engine="compiled"),
@@ -162,15 +164,97 @@ def test_a_frame_that_cannot_be_drawn_is_empty_and_logged(
     assert "left out: frame" in caplog.text
 
 
-def test_a_phase_portrait_and_a_lesson_have_their_own_frames() -> None:
+def test_a_phase_portrait_has_its_own_frames() -> None:
     scenario = lab.Scenario("lotka_volterra", samples=50, steps=20)
     alpha = Slider.of_parameter("parameter", scenario.model_spec.parameters[0])
-    board = board_of(scenario, shown=PHASE_PORTRAIT, panels=False, columns=("alpha",))
+    board = board_of(scenario, shown=PHASE_PORTRAIT, columns=("alpha",))
     header, _ = decode(draw_frames(board, alpha, [1.0])[0])
-    assert set(header["charts"]) == {"paths"}
     dots = [trace for trace in header["charts"]["paths"]["traces"] if trace.get("markers")]
     assert len(dots) == 3
     assert len(header["readout"]) == 3  # mean, standard deviation, one sensitivity
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("title", [title for title, lesson in LESSONS.items() if lesson.figure])
+def test_a_lessons_own_figure_moves_as_it_is_drawn_on_the_page(title: str, hidden: bool) -> None:
+    lesson = LESSONS[title]
+    assert lesson.figure is not None
+    scenario = lesson.scenario.replace(samples=40, steps=20)
+    board = board_of(scenario, figure=lesson.figure, hidden=hidden, columns=lesson.columns)
+    slider = Slider.of_parameter("parameter", scenario.model_spec.parameters[-1])
+    value = slider.values[board.stop(slider) + 3]
+    header, arrays = decode(draw_frames(board, slider, [value])[0])
+    chart = header["charts"]["sensitivities"]
+    study = lesson.figure.study(board.moved(slider, value).scenario)
+    figure = lesson.figure.draw(study, hidden, Theme())
+    assert chart["notes"] == [note["text"] for note in figure["layout"].get("annotations", [])]
+    for axis, text in chart["titles"].items():
+        assert text == figure["layout"][f"{axis[0]}axis{axis[1:]}"]["title"]["text"]
+    for mark, shape in zip(chart["marks"], figure["layout"].get("shapes", []), strict=True):
+        assert mark[0] == shape["xref"]
+        assert {*mark[1:]} == {shape["x0"], shape["x1"]}
+    for trace, drawn in zip(chart["traces"], figure["data"], strict=True):
+        assert trace["uid"] == drawn["uid"]
+        if drawn["type"] == "bar":  # polygons: left, left, right, right, gap
+            corners = np.reshape(values(arrays, trace, chart, "y"), (-1, 5))
+            assert np.isnan(corners[:, 4]).all()
+            np.testing.assert_allclose(corners[:, 1], drawn["y"], rtol=1e-3)
+            np.testing.assert_allclose(corners[:, [0, 3]], 0.0, atol=1e-2)
+            across = np.reshape(values(arrays, trace, chart, "x"), (-1, 5))
+            np.testing.assert_allclose(across[:, 1:3].mean(axis=1), drawn["x"], atol=1e-3)
+            continue
+        shown = np.nan_to_num(values(arrays, trace, chart, "y"))
+        low, high = chart["axes"][trace["axes"][1]]
+        near = abs(shown - np.nan_to_num(drawn["y"])) <= 0.51 * (high - low) / UNITS
+        assert (near | (abs(drawn["y"] - low) > 5 * (high - low))).all()
+        if "error_y" in drawn:
+            ends = [arrays[i] * (high - low) / UNITS for i in trace["ends"]]
+            np.testing.assert_allclose(
+                ends[1] - ends[0], 2 * drawn["error_y"]["array"], atol=1.1 * (high - low) / UNITS
+            )
+    # The time cursor does not move it.
+    cursor = Slider("cursor", "cursor", tuple(range(101)))
+    header, _ = decode(draw_frames(board, cursor, [50])[0])
+    assert set(header["charts"]) == {"paths"}
+    assert header["time"] == f"t = {scenario.horizon / 2:.4g}"
+
+
+def test_an_axis_without_length_is_drawn_as_plotly_draws_it() -> None:
+    """Without noise all paths end in one point, and the strikes are there."""
+    board = board_of(lab.Scenario(samples=5, steps=5), figure=LESSONS["A kink and a jump"].figure)
+    header, arrays = decode(draw_frames(board, SIGMA, [0.0])[0])
+    chart = header["charts"]["sensitivities"]
+    assert chart["axes"]["x"] == [-1.0, 1.0]
+    paths = next(trace for trace in chart["traces"] if trace["uid"] == "kink-path")
+    np.testing.assert_allclose(values(arrays, paths, chart, "x"), 0.0, atol=1e-3)
+
+
+def values(
+    arrays: list[np.ndarray], trace: dict[str, Any], chart: dict[str, Any], direction: str
+) -> np.ndarray:
+    """The coordinates of a trace of a frame."""
+    low, high = chart["axes"][trace["axes"]["xy".index(direction)]]
+    numbers = arrays[trace[direction]]
+    return np.where(numbers == GAP, np.nan, low + numbers * (high - low) / UNITS)
+
+
+def test_the_numbers_of_the_equation_are_in_the_frame_as_they_stand_on_the_page() -> None:
+    """In the order of the equation, not of the parameters; a dash is what text has for a minus."""
+    scenario = lab.Scenario(samples=5, steps=5, parameters={"kappa": 2, "theta": 0, "sigma": 1})
+    theta = Slider.of_parameter("parameter", scenario.model_spec.parameters[1])
+    header, _ = decode(draw_frames(board_of(scenario), theta, [-1.5])[0])
+    assert header["equation"] == ["2", "(–1.5)", "1"]
+    assert header["time"] == "t = 1"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_parameter_stands_among_the_numbers_of_the_equation(model: str) -> None:
+    scenario = lab.Scenario(model)
+    found = equation_numbers(scenario, Theme())
+    shown = {f"{value:g}".replace("-", "–") for value in scenario.parameters.values()}
+    assert {number.strip("()") for number in found} == shown
+    live = live_equation(scenario, Theme())[1]
+    assert live.count(r"\textrm") == len(found)
 
 
 class Drawing:

@@ -29,6 +29,11 @@ _PROBE = re.compile(r":\d+/[a-z_]+/_stcore/(health|host-config)$")
 DRAWN = "() => document.querySelectorAll('.lab-chart .main-svg').length >= 2"
 CHARTS = """() => [...document.querySelectorAll('.lab-chart')].map(
     node => JSON.stringify(node.data.map(trace => trace.y?.bdata ?? trace.y)))"""
+FOLLOWED = """input => {
+    const shown = document.querySelector('.lab-connection').dataset.value;
+    return shown && Math.abs(shown - input.value) < 1e-9;
+}"""
+"""Whether the picture is that of the value which a slider has under the hand."""
 
 
 def find_chromium() -> str | None:
@@ -187,3 +192,11 @@ def press(page: Page, slider: str, key: str, times: int = 1) -> None:
         "before => document.querySelector('.lab-figures').innerText !== before", arg=before
     )
     settle(page)
+
+
+def thumb(page: Page, slider: str) -> tuple[Any, float, float]:
+    """A slider and the middle of its thumb."""
+    handle = page.get_by_role("slider", name=re.compile(rf"^{re.escape(slider)}\s")).first
+    handle.scroll_into_view_if_needed()
+    box = handle.locator("xpath=../..").bounding_box()
+    return handle, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

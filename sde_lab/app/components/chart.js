@@ -122,17 +122,129 @@ function forget(state, layout) {
   link.scene = scene;
 }
 
-// An animation goes on at the frame where its reader left the slider, as long as there is that frame.
-function cue(state, figure) {
-  const { frames, data, layout } = figure;
-  if (!frames) return;
-  const place = frames.findIndex(({ name }) => name === state.frame);
-  if (place < 0) return;
-  frames[place].data.forEach((change, number) => {
-    Object.assign(data[number], change);
+// --- a film: frames of the figure, a slider and a button below the chart ------------------------
+
+const FRAME_MS = 180;
+const AT_ONCE = {
+  mode: "immediate",
+  frame: { duration: 0, redraw: false },
+  transition: { duration: 0 },
+};
+const PLAY = "\u25b6\ufe0e";
+const PAUSE = "\u2759\u2759";
+
+// Draw a frame of the figure, by its name. The slider below the chart, its button and a hand on a
+// slider of the page all come here. Frames wait for what is being drawn, and the newest is drawn:
+// Plotly may keep the older one if two are asked for at once.
+function showFrame(node, name) {
+  const state = node.sdeLab;
+  if (state.film) state.frame = name;
+  tellFilm(state);
+  const waits = state.next !== null;
+  state.next = name;
+  if (waits) return;
+  state.work = state.work.then(() => {
+    const newest = state.next;
+    state.next = null;
+    return drawFrame(node, newest);
   });
-  layout.sliders[0].active = place;
 }
+
+async function drawFrame(node, name) {
+  if (!node.sdeLab.ready || node.sdeLab.pending) return; // a figure begins with its frame: see cue
+  const ranges = node.layout.meta?.ranges;
+  if (ranges) fit(node, { y: ranges[Number(name)] });
+  await window.Plotly.animate(node, [name], AT_ONCE).catch(() => {}); // there is no such frame now
+}
+
+// It goes on at the frame that was shown last, as long as there is that frame; where the sidebar
+// has moved the parameter since, at that value.
+function cue(state, figure) {
+  if (!state.film) return;
+  const place = state.film.names.indexOf(state.frame);
+  const shown = figure.frames[place]?.data ?? [];
+  shown.forEach((change, number) => {
+    Object.assign(figure.data[number], structuredClone(change)); // Plotly writes into the trace
+  });
+}
+
+function tellFilm({ film, frame, controls }) {
+  if (!film) return;
+  const { range, value } = controls;
+  range.value = String(film.names.indexOf(frame));
+  range.setAttribute("aria-valuetext", frame);
+  value.textContent = `${film.symbol} = ${frame}`;
+}
+
+function setFilm(node, film) {
+  const state = node.sdeLab;
+  if (!film) return;
+  state.controls ??= createControls(node);
+  const { bar, range, value } = state.controls;
+  if (state.film?.now !== film.now || !film.names.includes(state.frame)) {
+    state.frame = film.names[film.start];
+  }
+  state.film = film;
+  range.max = String(film.names.length - 1);
+  range.setAttribute("aria-label", film.symbol);
+  const longest = Math.max(...film.names.map((name) => name.length));
+  value.style.minWidth = `${longest + film.symbol.length + 3}ch`;
+  bar.style.setProperty("--lab-film-colour", film.colour);
+  tellFilm(state);
+}
+
+function createControls(node) {
+  const make = (name, className) => {
+    const element = document.createElement(name);
+    if (className) element.className = className;
+    return element;
+  };
+  const bar = make("div", "lab-film");
+  const [play, value, range] = [make("button"), make("span"), make("input")];
+  play.type = "button";
+  range.type = "range";
+  range.min = "0";
+  bar.append(play, value, range);
+  node.after(bar);
+  play.addEventListener("click", () => (node.sdeLab.playing ? pauseFilm : playFilm)(node));
+  range.addEventListener("input", () => {
+    const { film } = node.sdeLab;
+    pauseFilm(node);
+    showFrame(node, film.names[Number(range.value)]);
+  });
+  label(play, false);
+  return { bar, play, value, range };
+}
+
+function label(play, playing) {
+  play.textContent = playing ? PAUSE : PLAY;
+  play.setAttribute("aria-label", playing ? "Pause" : "Play");
+}
+
+// From the frame on show to the last one; from the first, if that is the last.
+function playFilm(node) {
+  const state = node.sdeLab;
+  const next = () => {
+    const { names } = state.film;
+    const place = names.indexOf(state.frame) + 1;
+    if (place < names.length) showFrame(node, names[place]);
+    if (place >= names.length - 1) pauseFilm(node);
+  };
+  state.playing = setInterval(next, FRAME_MS);
+  label(state.controls.play, true);
+  const { names } = state.film;
+  if (state.frame === names.at(-1)) showFrame(node, names[0]);
+  else next();
+}
+
+function pauseFilm(node) {
+  const state = node.sdeLab;
+  clearInterval(state.playing);
+  state.playing = null;
+  label(state.controls.play, false);
+}
+
+// --- drawing -----------------------------------------------------------------------------------
 
 function prepare(node, figure) {
   const { layout } = figure;
@@ -161,6 +273,8 @@ function prepare(node, figure) {
 
 function picture(node) {
   const layout = { ...node.layout, paper_bgcolor: node.layout.meta?.ground ?? "#ffffff" };
+  const { film, frame } = node.sdeLab;
+  if (film) layout.title = { text: `${film.symbol} = ${frame}`, x: 0.98, xanchor: "right" };
   const { clientWidth: width, clientHeight: height } = node;
   const options = { format: "png", scale: 2, width, height, filename: node.sdeLab.filename };
   window.Plotly.downloadImage({ data: node.data, layout }, options);
@@ -200,9 +314,6 @@ async function draw(node) {
   }
   await window.Plotly.newPlot(node, { ...figure, config: settings(node) });
   state.ready = true;
-  node.on("plotly_sliderchange", ({ step }) => {
-    state.frame = step.label;
-  });
   node.on("plotly_click", ({ points: [point] }) => onClick(node, point));
   node.on("plotly_relayout", (event) => onRelayout(node, event));
   node.on("plotly_restyle", ([change, places]) => onRestyle(node, change, places));
@@ -212,8 +323,13 @@ async function draw(node) {
 // Have Plotly draw the figure that it holds, over whatever frame was drawn there.
 async function redraw(node) {
   for (const added of node.querySelectorAll(".lab-added")) added.remove();
-  node.classList.remove("lab-approximate");
+  node.classList.remove("lab-approximate", "lab-bars-moved");
   await window.Plotly.redraw(node);
+  tellDrawn(node);
+}
+
+// Whoever draws over the chart must do so again.
+function tellDrawn(node) {
   node.dispatchEvent(new CustomEvent("lab-drawn", { bubbles: true }));
 }
 
@@ -229,7 +345,7 @@ function resized(node) {
   if (!width) return;
   if (state.pending) update(node);
   else if (state.ready && (node.layout.width !== width || node.layout.height !== height)) {
-    window.Plotly.relayout(node, { width, height });
+    window.Plotly.relayout(node, { width, height }).then(() => tellDrawn(node));
   }
 }
 
@@ -292,10 +408,19 @@ function create(parentElement) {
   node.setAttribute("role", "figure");
   node.setAttribute("aria-keyshortcuts", "+ - ArrowLeft ArrowRight 0");
   const own = { nodes: new Set(), range: null };
-  node.sdeLab = { zoom: {}, visible: {}, home: {}, time: [], own, work: Promise.resolve() };
+  node.sdeLab = {
+    zoom: {},
+    visible: {},
+    home: {},
+    time: [],
+    own,
+    work: Promise.resolve(),
+    next: null,
+  };
   node.sdeLab.base = base;
   node.sdeLab.fit = (ranges) => fit(node, ranges);
   node.sdeLab.redraw = () => redraw(node);
+  node.sdeLab.showFrame = (name) => showFrame(node, name);
   node.addEventListener("keydown", (event) => onKey(node, event));
   node.sdeLab.observer = new ResizeObserver(() => requestAnimationFrame(() => resized(node)));
   node.sdeLab.styles = new MutationObserver(() => followTheme(node));
@@ -310,6 +435,8 @@ function remove(node) {
   state.observer.disconnect();
   state.styles.disconnect();
   state.pending = null;
+  clearInterval(state.playing);
+  state.controls?.bar.remove();
   linkOf(state).nodes.delete(node);
   node.remove();
   state.work.finally(() => window.Plotly?.purge(node));
@@ -323,7 +450,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (state.shown !== text) {
     state.shown = text;
     const { figure, height, alt, filename, link, library } = JSON.parse(text);
-    node.style.height = height;
+    const film = figure.layout.meta?.film;
+    node.style.height = film ? `calc(${height} - var(--lab-film-height))` : height;
+    setFilm(node, film);
     node.setAttribute("aria-label", alt);
     Object.assign(state, { filename, link, library, pending: figure });
     linkOf(state).nodes.add(node);

@@ -36,9 +36,11 @@ from sde_lab.figures.board import (
     PHASE_PORTRAIT,
     BoardView,
     CaptionedFigure,
+    LessonFigure,
     paths_figure,
     readout_rows,
     sensitivity_figure,
+    time_label,
 )
 from sde_lab.figures.readout import readout_html
 from sde_lab.models.base import Model
@@ -60,7 +62,8 @@ def draw_board(
     summary: Summary,
     height: str,
     columns: Collection[str] | None = None,
-    replacement_figure: Callable[[], CaptionedFigure | None] | None = None,
+    figure: LessonFigure | None = None,
+    draw_figure: Callable[[LessonFigure], CaptionedFigure | None] | None = None,
     extra_readout: Callable[[], None] | None = None,
 ) -> None:
     """Draw readout, charts and controls.
@@ -71,14 +74,15 @@ def draw_board(
         summary: of the scenario to show.
         height: of the charts, a CSS length.
         columns: names of the sensitivities to show; None for all.
-        replacement_figure: gives a figure to show in place of the sensitivities, None for none.
+        figure: shown in place of the sensitivities.
+        draw_figure: returns it for this scenario, None where it cannot be drawn.
         extra_readout: draws what stands beside the readout. Both are called after the controls.
     """
     model = summary.scenario.model_spec
     readout = st.container(horizontal=True, vertical_alignment="center")
     charts = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        share = draw_time_slider("cursor", "Time cursor", partial(_time_label, summary))
+        share = draw_time_slider("cursor", "Time cursor", partial(time_label, summary))
         shown = _draw_component_choice(model)
         pinned = draw_pin_button(summary)
         draw_toggle()
@@ -95,9 +99,9 @@ def draw_board(
         pinned,
     )
     with charts:
-        own = replacement_figure() if replacement_figure is not None else None
+        own = None if figure is None or draw_figure is None else draw_figure(figure)
     # Before what it is about: once the browser shows an answer, it must draw no frame over it.
-    draw_slider_frames(view, round(100 * share), panels=own is None)
+    draw_slider_frames(view, round(100 * share), None if own is None else figure)
     with readout:
         _draw_readout(view)
         if extra_readout is not None:
@@ -111,11 +115,6 @@ def draw_board(
         draw_download_menu(summary, view.exact, [left[0], right[0]])
     if isinstance(model, EquationModel):
         draw_equation_facts(summary, model)
-
-
-def _time_label(summary: Summary, share: float) -> str:
-    """Return the displayed time nearest to a share of the horizon, as text."""
-    return f"t = {summary.times[summary.index_nearest(share)]:.4g}"
 
 
 def _draw_component_choice(model: Model) -> str:

@@ -1,6 +1,6 @@
-// While a slider is dragged, touched or held by a key, draw frames of the board at its values: the
-// server computes them (sde_lab/server/slider_frames.py), nearest first, and here the curves that
-// Plotly has drawn are moved. Streamlit hears of the value on release, as ever; its answer then
+// While a slider is dragged, touched or held by a key, draw frames of the charts at its values. Those
+// of a board the server computes (sde_lab/server/slider_frames.py), nearest first, and here the
+// curves that Plotly has drawn are moved; those of a sweep its figures hold already. Streamlit hears of the value on release, as ever; its answer then
 // replaces the last frame. Where a frame is missing, one is interpolated and drawn fainter.
 
 const UNITS = 6000; // of figures/frames.py
@@ -13,7 +13,7 @@ const RETRY_MS = 500;
 const FAR = 5000; // pixels, beyond which a curve is cut
 
 const caches = new Map(); // key of the frames → Map of stop → frame
-let board = null; // what the page said last: token, charts, sliders
+let board = null; // what the page said last: token, sliders
 let hand = null; // the slider under the hand
 let scheduled = false;
 let waiting = false; // for a server that is gone
@@ -42,6 +42,7 @@ async function decode(bytes) {
     for (const trace of chart.traces) {
       trace.x = numbers(arrays[trace.x], chart.axes[trace.axes[0]]);
       trace.y = numbers(arrays[trace.y], chart.axes[trace.axes[1]]);
+      trace.ends = trace.ends?.map((i) => numbers(arrays[i], chart.axes[trace.axes[1]]));
     }
   }
   return frame;
@@ -67,6 +68,23 @@ async function unpack(buffer) {
 // An address on the server; charts know where its files lie.
 function onServer(path) {
   return new URL(path, document.querySelector(".lab-chart").sdeLab.base());
+}
+
+// Frames that the page's figures hold: of each chart a list of what it shows at the stops.
+function known({ count, frames, times }) {
+  const cache = new Map();
+  for (let stop = 0; frames && stop < count; stop += 1) {
+    const charts = Object.entries(frames).map(([key, { frame, x, y }]) => {
+      const mark = ["x", x?.[stop], "y", y?.[stop]];
+      return [key, { frame: frame?.[stop], marks: x || y ? [mark] : null }];
+    });
+    cache.set(stop, {
+      charts: Object.fromEntries(charts),
+      time: times?.[stop],
+      approximate: false,
+    });
+  }
+  return cache;
 }
 
 // --- which frames to ask for -------------------------------------------------------------------
@@ -103,7 +121,7 @@ async function fill(owner) {
   if (owner.filling) return;
   owner.filling = true;
   try {
-    while (hand === owner && board) {
+    while (hand === owner && board?.token) {
       const stops = missing(owner.cache, owner.stop, owner.slider.count);
       if (!stops.length) break;
       const { token } = board;
@@ -175,7 +193,7 @@ function frameAt(cache, stop) {
   }
   if (below === null && above === null) return null;
   if (below === null || above === null) {
-    return { ...cache.get(below ?? above), readout: null, approximate: true };
+    return { charts: cache.get(below ?? above).charts, approximate: true };
   }
   return between(cache.get(below), cache.get(above), (stop - below) / (above - below));
 }
@@ -188,15 +206,16 @@ function between(a, b, share) {
     for (const [axis, range] of Object.entries(chart.axes)) {
       axes[axis] = mix(range, other.axes[axis] ?? range, share);
     }
-    const ends = new Map(other.traces.map((trace) => [trace.uid, trace]));
+    const others = new Map(other.traces.map((trace) => [trace.uid, trace]));
     const traces = chart.traces.map((trace) => {
-      const end = ends.get(trace.uid);
+      const end = others.get(trace.uid);
       if (!end || end.x.length !== trace.x.length) return trace;
-      return { ...trace, x: mix(trace.x, end.x, share), y: mix(trace.y, end.y, share) };
+      const ends = trace.ends?.map((values, i) => mix(values, end.ends[i], share));
+      return { ...trace, x: mix(trace.x, end.x, share), y: mix(trace.y, end.y, share), ends };
     });
     charts[key] = { ...chart, axes, traces };
   }
-  return { charts, readout: null, approximate: true };
+  return { charts, approximate: true };
 }
 
 const mix = (a, b, share) => a.map((value, i) => value + share * (b[i] - value));
@@ -217,14 +236,17 @@ function draw(owner, exactly) {
   const frame = frameAt(owner.cache, owner.stop);
   if (!frame || (exactly && frame.approximate)) return;
   const figures = document.querySelector(".lab-figures");
-  if (!owner.drawn) owner.readout = figures?.innerHTML;
+  if (!owner.drawn) {
+    owner.readout = figures?.innerHTML;
+    owner.texts = texts().map((node) => [node, node.data]);
+  }
   for (const [key, chart] of Object.entries(frame.charts)) {
-    const node = document.querySelector(`.st-key-${key} .lab-chart`);
+    const node = document.querySelector(`.st-key-${key.replace(/[^\w-]/g, "-")} .lab-chart`);
     if (node) drawChart(node, chart, frame.approximate);
   }
   if (figures) drawReadout(figures, frame);
   owner.drawn = true;
-  dragging(true);
+  dragging(!drawTexts(frame));
   // For whoever wants to know what is on show: the slider's value, once its own frame is.
   note().dataset.value = frame.approximate ? "" : owner.slider.low + owner.stop * owner.slider.step;
 }
@@ -232,6 +254,11 @@ function draw(owner, exactly) {
 function drawChart(node, chart, approximate) {
   const state = node.sdeLab;
   if (!state?.ready || !node._fullLayout) return;
+  if (!chart.traces) {
+    if (chart.frame !== undefined) state.showFrame(chart.frame);
+    drawMarks(node, chart);
+    return;
+  }
   state.fit(chart.axes);
   const groups = new Map();
   for (const group of node.querySelectorAll(".scatterlayer .trace, .lab-added"))
@@ -241,11 +268,13 @@ function drawChart(node, chart, approximate) {
     if (!x || !y) return; // not the chart that is known here: it changes on release
     const hidden = state.visible[trace.uid] === "legendonly";
     const group = groups.get(trace.uid) ?? (hidden ? null : added(node, trace));
+    if (trace.bars) node.classList.add("lab-bars-moved"); // Plotly's own are hidden
     groups.delete(trace.uid);
     if (group) drawTrace(group, trace, x, y);
   }
   for (const group of groups.values()) blank(group);
-  drawCursor(node, chart);
+  drawMarks(node, chart);
+  drawTitles(node, chart.titles);
   drawNotes(node, chart.notes);
   node.classList.toggle("lab-approximate", approximate);
 }
@@ -261,7 +290,7 @@ function uidOf(group) {
 // range; others keep theirs, so that what is read off them stays right.
 function scaleOf(node, chart, id) {
   const axis = node._fullLayout[`${id[0]}axis${id.slice(1)}`];
-  const range = axis?.fixedrange ? chart.axes[id] : axis?.range;
+  const range = axis?.fixedrange && chart.axes ? chart.axes[id] : axis?.range;
   if (!range || !axis._length) return null;
   const span = range[1] - range[0];
   const factor = (id[0] === "x" ? 1 : -1) * (axis._length / span);
@@ -311,6 +340,12 @@ function drawMarkers(group, trace, x, y) {
     const at = `translate(${pixels(x, trace.x[i])},${pixels(y, trace.y[i])})`;
     point.setAttribute("transform", at);
   });
+  const bars = group.querySelectorAll(".errorbar path.yerror");
+  if (!trace.ends || bars.length !== trace.x.length) return;
+  bars.forEach((bar, i) => {
+    const [from, to] = trace.ends.map((values) => pixels(y, values[i]));
+    bar.setAttribute("d", `M${pixels(x, trace.x[i])},${from}V${to}`);
+  });
 }
 
 function blank(group) {
@@ -321,7 +356,8 @@ function blank(group) {
 
 // A curve that the chart did not have before: on release Plotly draws it, and this one goes.
 function added(node, trace) {
-  const layer = node.querySelector(`.${trace.axes.join("")} .scatterlayer`);
+  const panel = node.querySelector(`.${trace.axes.join("")} > .mlayer`)?.parentElement;
+  const layer = panel?.querySelector(".scatterlayer") ?? panel;
   if (!layer || trace.markers) return null;
   const element = (name, className) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -344,24 +380,96 @@ function added(node, trace) {
   return group;
 }
 
-function drawCursor(node, chart) {
+// Move the marks of a chart: lines and rings, [x axis, x] or [x axis, x, y axis, y], and intervals,
+// [x axis, from, to].
+function drawMarks(node, chart) {
+  if (!chart.marks) return;
   for (const shape of node.querySelectorAll(".shapelayer path[data-index]")) {
-    const line = chart.cursor[shape.dataset.index];
-    const scale = line && scaleOf(node, chart, line[0]);
-    if (!scale) continue;
-    const at = scale.start + pixels(scale, line[1]);
-    const d = shape.getAttribute("d").replace(/([ML])[^,]+,/g, `$1${at},`);
-    shape.setAttribute("d", d);
+    const [across, ...values] = chart.marks[shape.dataset.index] ?? [];
+    const up = typeof values[1] === "string" ? values[1] : null;
+    const places = values.map((value, i) => {
+      if (value === undefined || value === up) return null; // it stays there
+      const scale = value === null ? null : scaleOf(node, chart, up && i > 0 ? up : across);
+      return scale ? scale.start + pixels(scale, value) : Number.NaN;
+    });
+    const there = places.length > 0 && !places.some(Number.isNaN);
+    shape.style.visibility = there ? "" : "hidden";
+    if (!there) continue;
+    const [x, other, y] = places;
+    const ring = shape.getAttribute("d").includes("A");
+    shape.setAttribute("d", ring ? ringAt(shape, x, y) : upright(shape, x, other ?? x));
   }
 }
 
-// Of a note only what follows its last tag changes: a number.
+// The path of a vertical line, or of an interval as high as the panel, elsewhere.
+function upright(shape, from, to) {
+  const d = shape.getAttribute("d");
+  const box = shape.getBBox();
+  if (!d.includes("H")) return d.replace(/([ML])[^,]+,/g, `$1${from},`);
+  return `M${from},${box.y + box.height}H${to}V${box.y}H${from}Z`;
+}
+
+// The path of a ring, of circular arcs, elsewhere.
+function ringAt(shape, x, y) {
+  const d = shape.getAttribute("d");
+  const box = shape.getBBox();
+  const across = x === null ? 0 : x - (box.x + box.width / 2);
+  const down = y === null ? 0 : y - (box.y + box.height / 2);
+  const end = /(M|A[^A]*?[01],[01] )(-?[\d.e+-]+),(-?[\d.e+-]+)/g;
+  return d.replace(end, (_, start, a, b) => `${start}${Number(a) + across},${Number(b) + down}`);
+}
+
+// Of a note what stands between its tags, or only what follows the last one: a number.
 function drawNotes(node, notes) {
   node.querySelectorAll(".annotation .annotation-text").forEach((text, i) => {
-    const words = (notes[i] ?? "").split(">").at(-1);
+    const note = notes[i] ?? "";
+    const words = note.split(/<[^>]*>/).filter(Boolean);
+    const parts = textsIn(text);
     const last = text.lastChild;
-    if (words && last?.nodeType === Node.TEXT_NODE && last.data !== words) last.data = words;
+    if (parts.length === words.length) for (const part of parts) write(part, words.shift());
+    else if (last?.nodeType === Node.TEXT_NODE) write(last, note.split(">").at(-1));
   });
+}
+
+function drawTitles(node, titles) {
+  for (const [axis, title] of Object.entries(titles)) {
+    const parts = textsIn(node.querySelector(`.g-${axis}title text`));
+    if (parts.length === 1 && !/[<$]/.test(title)) write(parts[0], title);
+  }
+}
+
+// Other words for a text that others have drawn, who must find their own node when they draw anew.
+function write(text, words) {
+  if (words && text.data !== words) text.data = words;
+}
+
+function textsIn(element) {
+  if (!element) return [];
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (walker.nextNode()) if (walker.currentNode.data) found.push(walker.currentNode);
+  return found;
+}
+
+// The numbers of the equation, and the time above the slider of the time cursor.
+const equation = () =>
+  textsIn(document.querySelector(".st-key-formulas")).filter(({ parentElement }) =>
+    parentElement.matches(".katex-html .textrm"),
+  );
+const time = () =>
+  textsIn(document.querySelector('[class*="st-key-time_"] [data-testid="stMarkdownContainer"]'));
+const texts = () => [...equation(), ...time()];
+
+// Write them for a frame; return whether the numbers of the equation are now right.
+function drawTexts(frame) {
+  const [place] = time();
+  if (place && frame.time) write(place, frame.time);
+  const places = equation();
+  if (frame.equation?.length !== places.length) return false;
+  places.forEach((number, i) => {
+    write(number, frame.equation[i]);
+  });
+  return true;
 }
 
 function drawReadout(figures, { readout, approximate }) {
@@ -413,7 +521,7 @@ function take(event) {
   if (hand?.input === found.input || still()) return;
   letGo();
   note().dataset.value = "";
-  hand = { ...found, cache: new Map(), abort: new AbortController(), drawn: false };
+  hand = { ...found, cache: known(found.slider), abort: new AbortController(), drawn: false };
   hand.stop = stopOf(hand.input.value, hand.slider);
   hand.observer = new MutationObserver(moved);
   hand.observer.observe(found.input, { attributes: true, attributeFilter: ["aria-valuetext"] });
@@ -448,15 +556,18 @@ function released() {
   if (!hand) return;
   moved();
   if (!hand.drawn || ahead(hand)) return;
+  if (hand.slider.frames) draw(hand, false); // Plotly has drawn these, and has no other picture
   hand.drawn = false;
   dragging(false);
+  if (hand.slider.frames) return;
   const figures = document.querySelector(".lab-figures");
   if (figures) figures.innerHTML = hand.readout;
   figures?.classList.remove("lab-approximate");
+  for (const [node, text] of hand.texts) write(node, text);
   for (const node of charts()) node.sdeLab.redraw();
 }
 
-// What does not follow, the equation's numbers, is faint meanwhile.
+// The equation's numbers are faint while they are not those of the picture.
 function dragging(so) {
   document.documentElement.classList.toggle("lab-dragging", so);
 }
@@ -492,6 +603,10 @@ export default function ({ data, parentElement }) {
     if (users === 1) listen("addEventListener");
   }
   board = data;
+  if (hand?.slider.frames) {
+    hand.slider = data.sliders[hand.place] ?? hand.slider;
+    hand.cache = known(hand.slider);
+  }
   if (hand && !ahead(hand)) hand.drawn = false; // the answer to where the thumb stands is coming
   if (!hand?.drawn) dragging(false);
   note().dataset.token = data.token;

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sde_lab.app.components.live_equation import live_equation
 from sde_lab.app.components.path_board import current_summary, draw_board
 from sde_lab.app.components.style import current_theme
+from sde_lab.figures.live_equation import live_equation
 from sde_lab.summaries.summary import Summary
 
 

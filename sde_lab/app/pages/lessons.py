@@ -17,9 +17,9 @@ from sde_lab.app.state.link_values import said_alone
 from sde_lab.app.state.options import ENGINE_KEY, URL_BOUND
 from sde_lab.app.state.url_state import apply_scenario, set_widgets
 from sde_lab.errors import ScenarioError
-from sde_lab.figures.board import CaptionedFigure
+from sde_lab.figures.board import CaptionedFigure, LessonFigure
 from sde_lab.lessons import LESSONS
-from sde_lab.lessons.base import Lesson, LessonFigure
+from sde_lab.lessons.base import Lesson
 from sde_lab.scenario import Scenario
 from sde_lab.server.scheduling import limit_to_interactive, run_study
 
@@ -66,7 +66,14 @@ def render() -> None:
             _answer(lesson)
         _formula(lesson)
 
-    draw_board(summary, HEIGHT, lesson.columns, lambda: _figure(lesson.figure, scenario), answer)
+    draw_board(
+        summary,
+        HEIGHT,
+        lesson.columns,
+        lesson.figure,
+        lambda figure: _figure(figure, scenario),
+        answer,
+    )
 
 
 def _chosen() -> Lesson | None:
@@ -174,10 +181,8 @@ def _show() -> None:
     st.session_state[HIDE_KEY] = False
 
 
-def _figure(figure: LessonFigure | None, scenario: Scenario) -> CaptionedFigure | None:
-    """Return the lesson's own figure; None where it has none, or its study refuses the scenario."""
-    if figure is None:
-        return None
+def _figure(figure: LessonFigure, scenario: Scenario) -> CaptionedFigure | None:
+    """Return the lesson's own figure; None where its study refuses the scenario."""
     try:
         result = _study(figure, limit_to_interactive(scenario, figure.samples))
     except ScenarioError as error:

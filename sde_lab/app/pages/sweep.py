@@ -12,6 +12,7 @@ from sde_lab.app.components.chart import draw_chart
 from sde_lab.app.components.download_menu import draw_sweep_download_menu
 from sde_lab.app.components.page_values import open_explore
 from sde_lab.app.components.sidebar import draw_engine_note
+from sde_lab.app.components.slider_frames import draw_known_frames
 from sde_lab.app.components.style import current_theme
 from sde_lab.app.components.sweep_controls import draw_sweep_controls
 from sde_lab.app.components.time_slider import draw_time_slider
@@ -24,7 +25,12 @@ from sde_lab.app.state.current_scenario import (
 from sde_lab.app.state.sweep_request import SweepRequest
 from sde_lab.app.state.url_state import widget_key
 from sde_lab.errors import ScenarioError
-from sde_lab.figures.sweep_animation import AnimationData, sweep_animation
+from sde_lab.figures.sweep_animation import (
+    AnimationData,
+    nearest_frame,
+    sweep_animation,
+    with_controls,
+)
 from sde_lab.figures.sweep_curve import SweepCurveData, sweep_curve
 from sde_lab.figures.sweep_heatmaps import sweep_heatmaps
 from sde_lab.sweeps import SweepResult, get_value
@@ -33,6 +39,8 @@ HEIGHT = "clamp(390px, calc(100vh - 15.7rem), 900px)"
 """Height of the charts, a CSS length: the window's less what stands above and below them."""
 MAP_KEY = "sweep.map"
 """Of the heatmaps, with their number after it."""
+CURVE_KEY, FILM_KEY, TIME_KEY = "sweep.curve", "sweep.film", "sweep.at"
+"""Of the charts of one parameter, and of the slider that picks a time."""
 FAN_MEASURES = ("q05", "q25", "q75", "q95")
 LAST_SWEEP = "sweep.good"
 """Session key of the last request that worked, with its result."""
@@ -55,13 +63,15 @@ def render() -> None:
     done, result, job = shown
     charts = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        time = _draw_time(result) if len(done.axes) == 1 else -1
+        share = _draw_time(result) if len(done.axes) == 1 else 1.0
         if job is not None:
             job.draw_progress()
         outlet = st.container(width="content")
     with charts:
         figures = (
-            _curve_and_animation(done, result, time) if len(done.axes) == 1 else _maps(done, result)
+            _curve_and_animation(done, result, share)
+            if len(done.axes) == 1
+            else _maps(done, result)
         )
     with outlet:
         draw_sweep_download_menu(done, result, figures)
@@ -103,31 +113,59 @@ def _work_on(job: SweepJob) -> None:
     st.rerun()
 
 
-def _draw_time(result: SweepResult) -> int:
-    """Draw the time slider; return the index of the time of the sweep that it points at."""
+def _draw_time(result: SweepResult) -> float:
+    """Draw the time slider; return the share of the horizon that it points at."""
+    return draw_time_slider(TIME_KEY, "Time", _time_label(result))
+
+
+def _time_label(result: SweepResult) -> Callable[[float], str]:
+    """Return share of the horizon → the text above the time slider."""
     last: int = result.times.shape[1] - 1
     # Rows differ where the horizon is swept: the same share of it is another time at each point.
     same = bool(np.all(result.times == result.times[0]))
 
     def label(share: float) -> str:
-        time = result.times[0, round(share * last)]
+        time = result.times[0, _time_index(share, last)]
         return f"t = {time:.4g}" if same else f"t = {share:g} T"
 
-    return round(draw_time_slider("sweep.at", "Time", label) * last)
+    return label
+
+
+def _time_index(share: float, last: int) -> int:
+    """Return the index of the time of a sweep at this share of the horizon."""
+    return round(share * last)
 
 
 def _curve_and_animation(
-    done: SweepRequest, result: SweepResult, time: int
+    done: SweepRequest, result: SweepResult, share: float
 ) -> list[dict[str, Any]]:
     theme, axis = current_theme(), done.axes[0]
     now = get_value(done.scenario, axis.name)
-    left = sweep_curve(axis, _curve_data(done, result, time), now, theme)
-    right = sweep_animation(axis, _animation_data(done, result), now, theme)
+    last = result.times.shape[1] - 1
+    time = _time_index(share, last)
+    # Those of a sweep that still runs would be sent anew with each of its pictures.
+    times = range(last + 1) if result.done.all() else ()
+    over_time = [_curve_data(done, result, i) for i in times]
+    fans = _animation_data(done, result)
+    left = sweep_curve(axis, _curve_data(done, result, time), now, theme, over_time)
+    right = sweep_animation(axis, fans, now, theme)
+
+    def frames_at(slider: str, value: float) -> dict[str, dict[str, Any]]:
+        if slider == "cursor" and not over_time:
+            return {}
+        if slider == "cursor":
+            return {CURVE_KEY: {"frame": str(_time_index(value / 100, last))}}
+        return {
+            CURVE_KEY: {"x": axis.coordinate_of(value)},
+            FILM_KEY: {"frame": nearest_frame(axis, fans, value)},
+        }
+
+    _draw_frames(done, {"cursor": 100 * share}, frames_at, _time_label(result))
     first, second = st.columns([54, 46], gap="small")
     with first:
         draw_chart(
             left,
-            key="sweep.curve",
+            key=CURVE_KEY,
             height=HEIGHT,
             alt=f"{done.title} against {axis.symbol}, {axis.labels[0]} to {axis.labels[-1]}",
             filename=f"{done.scenario.model_spec.slug}-sweep-{axis.name}",
@@ -135,18 +173,38 @@ def _curve_and_animation(
     with second:
         draw_chart(
             right,
-            key="sweep.film",
+            key=FILM_KEY,
             height=HEIGHT,
             alt=f"Fan chart over time; its slider sets {axis.symbol}",
             filename=f"{done.scenario.model_spec.slug}-film-{axis.name}",
         )
-    return [left, right]
+    # In a file the curve has no slider of time that would show its frames.
+    return [{"data": left["data"], "layout": left["layout"]}, with_controls(right, theme)]
+
+
+def _draw_frames(
+    done: SweepRequest,
+    values: dict[str, float],
+    frames_at: Callable[[str, float], dict[str, Any]],
+    time_label: Callable[[float], str] | None = None,
+) -> None:
+    """Let the charts follow the sliders of what is swept, beside those of these values."""
+    swept = {a.name: get_value(done.scenario, a.name) for a in done.axes if a.numeric}
+    model = done.scenario.model_spec
+    draw_known_frames(model, TIME_KEY, {**values, **swept}, frames_at, time_label)
 
 
 def _maps(done: SweepRequest, result: SweepResult) -> list[dict[str, Any]]:
     theme, (across, up) = current_theme(), done.axes
     now = tuple(get_value(done.scenario, one.name) for one in done.axes)
     figures = sweep_heatmaps(across, up, _curve_data(done, result, -1), now, theme)
+
+    def frames_at(slider: str, value: float) -> dict[str, dict[str, Any]]:
+        axis, direction = (across, "x") if slider == across.name else (up, "y")
+        mark = {direction: axis.coordinate_of(value)}
+        return {f"{MAP_KEY}.{number}": mark for number in range(len(figures))}
+
+    _draw_frames(done, {}, frames_at)
     names = [figure["data"][0]["colorbar"]["title"]["text"] for figure in figures]
     for number, (cell, figure) in enumerate(zip(st.columns(len(figures)), figures, strict=True)):
         with cell:

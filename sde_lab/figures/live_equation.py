@@ -7,6 +7,9 @@ import re
 from sde_lab.figures.theme import Theme
 from sde_lab.scenario import Scenario
 
+_TEXT = r"\textrm"
+"""Marks the numbers, in LaTeX and by the class of that name on the page; nothing else is so set."""
+
 
 def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
     """Return the equation as LaTeX, with symbols and with values, in the parameters' colours.
@@ -23,8 +26,8 @@ def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
         live = token.sub(_mark(place, 1), live)
     for place, parameter in enumerate(by_length):
         colour = theme.parameter_colour(parameter.name, model)
-        value = f"{scenario.parameters[parameter.name]:g}"
-        number = f"({value})" if value.startswith("-") else value
+        value = scenario.parameters[parameter.name]
+        number = _number(value, "({})" if value < 0 else "{}")
         symbolic = symbolic.replace(
             _mark(place, 0), rf"\textcolor{{{colour}}}{{{parameter.latex}}}"
         )
@@ -32,6 +35,19 @@ def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
     if r"\\" in model.equation:
         return _aligned(symbolic), _values(scenario, theme)
     return symbolic, live
+
+
+def equation_numbers(scenario: Scenario, theme: Theme) -> list[str]:
+    """Return the numbers of the second equation as they stand there, from left to right."""
+    return re.findall(rf"{re.escape(_TEXT)}\{{(.*?)\}}", live_equation(scenario, theme)[1])
+
+
+def _number(value: float, form: str = "{}") -> str:
+    """Return a number as one piece of text: while a slider is dragged a browser exchanges it.
+
+    Text has no minus sign, but a dash.
+    """
+    return f"{_TEXT}{{{form.format(f'{value:g}'.replace('-', '–'))}}}"
 
 
 def _mark(place: int, kind: int) -> str:
@@ -44,7 +60,7 @@ def _values(scenario: Scenario, theme: Theme) -> str:
     model = scenario.model_spec
     cells = [
         rf"\textcolor{{{theme.parameter_colour(parameter.name, model)}}}{{{parameter.latex}}}"
-        f" = {scenario.parameters[parameter.name]:g}"
+        f" = {_number(scenario.parameters[parameter.name])}"
         for parameter in model.parameters
     ]
     half = -(-len(cells) // 2)
