@@ -47,7 +47,7 @@ def encode_frame(
     header = {
         "approximate": approximate,
         "charts": {key: _chart(figure, arrays) for key, figure in charts.items()},
-        "readout": [[row.text, row.comparison] for row in rows],
+        "readout": [[row.name, row.text, row.comparison, row.tooltip] for row in rows],
         "lengths": [],
     }
     header["lengths"] = [len(raw) // 2 for raw in arrays]

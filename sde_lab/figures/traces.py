@@ -48,15 +48,16 @@ def _set_legend_group(overrides: dict[str, Any]) -> None:
 
 
 def band(x: Array, low: Array, high: Array, fill: str, **overrides: Any) -> Trace:
-    """Return the area between two curves (T,) as one closed polygon; NaN are left out."""
+    """Return the area between two curves (T,): a closed polygon for each run without a NaN."""
     _set_legend_group(overrides)
     whole = np.isfinite(low) & np.isfinite(high)
-    x, low, high = x[whole], low[whole], high[whole]
+    runs = np.split(np.arange(len(x)), np.flatnonzero(np.diff(whole)) + 1)
+    runs = [run for run in runs if len(run) and whole[run[0]]]
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": as_float32(np.concatenate([x, x[::-1], x[:1]])),
-        "y": as_float32(np.concatenate([high, low[::-1], high[:1]])),
+        "x": as_float32(_outline(x, x, runs)),
+        "y": as_float32(_outline(high, low, runs)),
         "fill": "toself",
         "fillcolor": fill,
         "line": {"width": 0},
@@ -64,6 +65,15 @@ def band(x: Array, low: Array, high: Array, fill: str, **overrides: Any) -> Trac
         "showlegend": "name" in overrides,
         **overrides,
     }
+
+
+def _outline(there: Array, back: Array, runs: list[NDArray[np.intp]]) -> Array:
+    """Join one curve forwards and the other backwards, run by run, with a NaN between runs."""
+    parts: list[Array] = []
+    for run in runs:
+        parts += [np.array([np.nan])] if parts else []
+        parts += [there[run], back[run][::-1], there[run][:1]]
+    return np.concatenate(parts) if parts else there[:0]
 
 
 def band_traces(times: Array, bands: Bands, colour: str, theme: Theme, prefix: str) -> list[Trace]:

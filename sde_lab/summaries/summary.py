@@ -40,8 +40,10 @@ class Bands:
         mean: sample mean, (T,).
         std: sample standard deviation, (T,); NaN for one sample.
         quantiles: quantiles at 5, 25, 50, 75 and 95 %, (5, T).
-        mean_error: standard error of the mean, (T,).
-        std_error: standard error of the standard deviation, (T,), from the fourth moment.
+        mean_error: standard error of the mean, (T,); NaN for too few effective samples
+            (:mod:`sde_lab.summaries.estimators` says by which rule).
+        std_error: standard error of the standard deviation, (T,), from the fourth moment; NaN for
+            too few effective samples.
         quantile_bound: largest possible distance of each quantile from that of the same samples
             sorted, (5, T). Zero wherever all samples could be held and were sorted; above zero in a
             run of more (:class:`sde_lab.summaries.streaming.StreamedRows`). It is no Monte-Carlo

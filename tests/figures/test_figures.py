@@ -205,11 +205,11 @@ def test_the_eye_can_tell_neighbouring_columns_apart(dark: bool, model: Model) -
     assert min(gaps) > 20.0
 
 
-def test_bands_are_closed_polygons_without_gaps() -> None:
-    low, high = np.array([0.0, np.nan, 1.0]), np.array([1.0, 2.0, 3.0])
-    area = band(np.array([0.0, 1.0, 2.0]), low, high, "red")
-    np.testing.assert_array_equal(area["x"], [0, 2, 2, 0, 0])
-    np.testing.assert_array_equal(area["y"], [1, 3, 1, 0, 1])
+def test_bands_are_closed_polygons_with_a_gap_where_nothing_is_known() -> None:
+    low, high = np.array([0.0, 1.0, np.nan, 1.0]), np.array([1.0, 3.0, 2.0, 4.0])
+    area = band(np.array([0.0, 2.0, 3.0, 4.0]), low, high, "red")
+    np.testing.assert_array_equal(area["x"], [0, 2, 2, 0, 0, np.nan, 4, 4, 4])
+    np.testing.assert_array_equal(area["y"], [1, 3, 1, 0, 1, np.nan, 4, 1, 4])
     assert area["fill"] == "toself"
 
 

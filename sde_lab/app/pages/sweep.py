@@ -184,9 +184,8 @@ def _curve_data(done: SweepRequest, result: SweepResult, time: int) -> SweepCurv
     The Jacobian gives the slope of a mean and of a standard deviation, not of a quantile.
     """
     theme, found = current_theme(), result.curve(done.quantity, done.measure, time)
-    model, slope = done.scenario.model_spec, None
-    if done.slope is not None:
-        slope = result.curve(*done.slope, time).value
+    model = done.scenario.model_spec
+    slope = None if done.slope is None else result.curve(*done.slope, time)
     return SweepCurveData(
         title=done.title,
         colour=(
@@ -197,7 +196,8 @@ def _curve_data(done: SweepRequest, result: SweepResult, time: int) -> SweepCurv
         value=found.value,
         error=found.error,
         exact=found.exact,
-        slope=slope,
+        slope=None if slope is None else slope.value,
+        slope_error=None if slope is None else slope.error,
         scene=".".join([done.scenario.model, done.quantity, *(d.name for d in done.axes)]),
     )
 
