@@ -159,7 +159,7 @@ def visible_scheme_law(
     thin = 0.004 * (extent[1] - extent[0])
     apart = np.abs(scheme.mean - exact.mean)[:, component]
     std_difference = np.abs(np.sqrt(scheme.variance) - np.sqrt(exact.variance))[:, component]
-    return scheme if np.nanmax(np.maximum(apart, 1.64 * std_difference)) > thin else None
+    return scheme if np.nanmax(np.fmax(apart, 1.64 * std_difference)) > thin else None
 
 
 def range_curves(bands: Bands, law: Law | None, component: int) -> list[Array]:

@@ -65,7 +65,7 @@ class DampedOscillator(Model):
 
         zero = (0.0, 0.0)
         return gaussian_laws(
-            grid.times,
+            grid,
             linear(omega**2, gamma, sigma, grid.initial, 1.0),
             {
                 "x0": linear(0.0, 0.0, 0.0, (1.0, 0.0), 0.0),

@@ -10,6 +10,7 @@ import pytest
 from scipy import integrate, optimize, special, stats
 
 import sde_lab as lab
+from sde_lab.models.laws.base import LawInputs
 from sde_lab.models.laws.distributions import LogNormalSlope, NoncentralChiSquare
 from sde_lab.models.laws.linear_gaussian import LinearSDE, gaussian_laws
 
@@ -116,7 +117,7 @@ def test_ornstein_uhlenbeck_agrees_with_the_linear_tool(kappa: float) -> None:
     assert closed is not None
     sde = linear(-kappa, kappa * OU["theta"], OU["sigma"], 2.0)
     general = gaussian_laws(
-        closed.times,
+        LawInputs(closed.times, {}, (), 1.0, scheme=""),
         sde,
         {
             "x0": linear(0, 0, 0, 1),

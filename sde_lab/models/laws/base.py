@@ -22,12 +22,19 @@ class LawInputs:
         parameters: value of every parameter of the model, by name.
         initial: initial state, one number per component.
         step: length Δ of a solver step, for the discrete law of a scheme.
+        scheme: name of the scheme whose discrete law is wanted.
     """
 
     times: Array
     parameters: Mapping[str, float]
     initial: tuple[float, ...]
     step: float
+    scheme: str = "euler"
+
+    @property
+    def counts(self) -> NDArray[np.intp]:
+        """Number of solver steps to each time, (T,)."""
+        return np.rint(self.times / self.step).astype(np.intp)
 
 
 class Law(ABC):
