@@ -10,15 +10,16 @@ from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import (
     BANDS_LABEL,
+    MEDIAN,
     Array,
     Trace,
     band_traces,
+    centre_line,
     corner_note,
     cursor_line,
     exact_law_traces,
     join_with_gaps,
     line,
-    mean_line,
     pinned,
     range_curves,
     visible_scheme_law,
@@ -79,8 +80,11 @@ def _simulated(summary: Summary, component: int, law: Law | None, theme: Theme) 
     outer, inner = band_traces(times, bands, colour, theme, "state")
     outer.update(legendgroup="bands")
     inner.update(legendgroup="bands", name=BANDS_LABEL, showlegend=True, legendrank=2)
-    mean = mean_line(times, bands, law, component, colour, theme.line * 1.25)
-    mean.update(name="mean", showlegend=True, legendrank=1, uid="state-mean")
+    incomplete = summary.incomplete()
+    style = colour, theme.line * 1.25
+    mean = centre_line(times, bands, law, component, style, incomplete=incomplete)
+    mean.update(name=MEDIAN if incomplete else "mean", showlegend=True, legendrank=1)
+    mean["uid"] = "state-median" if incomplete else "state-mean"
     paths = line(x, y, theme.with_alpha(colour, 0.38), theme.line * 0.35, name="paths", uid="paths")
     return [outer, inner, {**paths, "legendrank": 4}, mean]
 
@@ -203,9 +207,11 @@ def _range(
     summary: Summary, component: int, exact: Law | None, earlier: Summary | None
 ) -> list[float]:
     bands = summary.states[component]
-    optional = [bands.mean, summary.paths[..., component]]
+    incomplete = summary.incomplete()
+    optional = [bands.quantiles[2] if incomplete else bands.mean, summary.paths[..., component]]
     if exact is not None:
         optional.append(exact.mean[:, component])
     if earlier is not None and component < len(earlier.states):
         optional += [*earlier.states[component].quantiles[[0, 4]]]
-    return axis_range(range_curves(bands, exact, component), optional)
+    required = range_curves(bands, exact, component, incomplete=incomplete)
+    return axis_range(required, optional)

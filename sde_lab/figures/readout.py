@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sde_lab.figures.theme import Theme, palette_index
+from sde_lab.figures.traces import MEDIAN
 from sde_lab.models.laws.base import Law
-from sde_lab.summaries.summary import Summary
+from sde_lab.summaries.summary import Bands, Summary
 from sde_lab.theory.exact_laws import ExactLaws
 
 Z_TOOLTIP = "z: difference in standard errors"
@@ -23,6 +24,10 @@ BIAS_TOOLTIP = (
 TOO_FEW = "too few effective samples"
 TOO_FEW_TOOLTIP = (
     "Too few effective samples for a standard error: a few of the paths decide the estimate"
+)
+DIVERGED_TOOLTIP = (
+    "Some paths diverged (numerical overflow). Mean and standard deviation of the others would be"
+    " no estimates: which ones remain depends on how far they went"
 )
 NOISE = 3.0
 """Standard errors up to which noise explains a difference: in 99.7 % of all seeds."""
@@ -58,10 +63,14 @@ class ReadoutRow:
     from_law: bool = False
     scheme: float = math.nan
     scale: float = 0.0
+    words: str = ""
+    """What stands in place of an estimate and its error, where paths diverged."""
 
     @property
     def text(self) -> str:
         """Value and standard error, such as ``0.3702 ± 0.0031``."""
+        if self.words:
+            return self.words
         if not math.isfinite(self.value):
             return "unknown"
         if math.isnan(self.error):
@@ -100,7 +109,7 @@ class ReadoutRow:
         the difference itself, and left out where rounding explains it.
         """
         parts = [] if not math.isfinite(self.exact) else [f"exact {self._exact_value:.4g}"]
-        if not math.isfinite(self.value):
+        if self.words or not math.isfinite(self.value):
             return ""
         if math.isnan(self.error):
             parts += [TOO_FEW] if self.samples > 1 else []
@@ -120,6 +129,8 @@ class ReadoutRow:
     @property
     def tooltip(self) -> str:
         """What the comparison means, to be read on hover."""
+        if self.words:
+            return DIVERGED_TOOLTIP
         if TOO_FEW in self.comparison:
             return TOO_FEW_TOOLTIP
         if self.biased:
@@ -139,6 +150,8 @@ def rows_at_cursor(
 ) -> list[ReadoutRow]:
     """Return mean and standard deviation of one component, and the mean of its sensitivities.
 
+    Where paths diverged, these are the median of the others and the share that diverged.
+
     Args:
         summary: what is shown.
         exact: its exact laws; None where none are known or shown.
@@ -154,7 +167,7 @@ def rows_at_cursor(
         cursor,
     )
     state = summary.states[component]
-    found = [
+    found = _diverged_rows(summary, component, cursor) or [
         laws.row("mean", None, (state.mean[cursor], state.mean_error[cursor])),
         laws.row(
             "standard deviation", None, (state.std[cursor], state.std_error[cursor]), moment=1
@@ -172,9 +185,31 @@ def rows_at_cursor(
             cursor,
         )
         label = f"∂{model.symbols[component]}/∂{parameter.symbol}"
-        row = laws.row(label, name, (bands.mean[cursor], bands.mean_error[cursor]))
+        if summary.incomplete(name):
+            row = _median_row(f"median of {label}", name, bands, cursor)
+        else:
+            row = laws.row(label, name, (bands.mean[cursor], bands.mean_error[cursor]))
         found.append(replace(row, colour_index=palette_index(model, name)))
     return found
+
+
+def _diverged_rows(summary: Summary, component: int, cursor: int) -> list[ReadoutRow]:
+    """Return the state's rows where paths diverged; none where they did not."""
+    if not summary.incomplete():
+        return []
+    share = summary.exploded / (summary.kept + summary.exploded)
+    text = f"{100.0 * share:.2g} % of paths" if share < 1.0 else "all paths"
+    unknown = math.nan
+    return [
+        _median_row(MEDIAN, None, summary.states[component], cursor),
+        ReadoutRow("diverged", None, share, unknown, unknown, words=text),
+    ]
+
+
+def _median_row(name: str, parameter: str | None, bands: Bands, cursor: int) -> ReadoutRow:
+    value = float(bands.quantiles[2, cursor])
+    words = _plain(f"{value:.4g}") if math.isfinite(value) else "unknown"
+    return ReadoutRow(name, parameter, value, math.nan, math.nan, words=words)
 
 
 @dataclass(frozen=True)

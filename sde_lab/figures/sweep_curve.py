@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sde_lab.figures.axis_range import axis_range
+from sde_lab.figures.axis_range import axis_range, typical
 from sde_lab.figures.readout import TOO_FEW
 from sde_lab.figures.sweep_axis import SweepAxis
 from sde_lab.figures.theme import Theme
@@ -176,4 +176,6 @@ def _ends(x: Array, y: Array, slope: Array, half: float) -> tuple[Array, Array]:
 
 def _range(measured: SweepCurveData) -> list[float]:
     reach = 2.0 * np.nan_to_num(measured.error)
-    return axis_range([measured.value - reach, measured.value + reach, measured.exact], [])
+    whole = typical(np.abs(measured.value) + reach)
+    ends = (measured.value - reach)[whole], (measured.value + reach)[whole]
+    return axis_range([*ends, measured.exact], [])

@@ -85,7 +85,36 @@ def band_traces(times: Array, bands: Bands, colour: str, theme: Theme, prefix: s
     ]
 
 
-def mean_line(
+MEDIAN = "median of finite paths"
+"""What stands in for a mean where paths diverged."""
+
+
+def centre_line(
+    times: Array,
+    bands: Bands,
+    law: Law | None,
+    component: int,
+    style: tuple[str, float],
+    *,
+    incomplete: bool,
+) -> Trace:
+    """Draw the simulated mean, with the exact values in its hover text.
+
+    Args:
+        times: (T,)
+        bands: what was simulated.
+        law: its exact law.
+        component: index of the state component.
+        style: colour and width.
+        incomplete: whether samples diverged: then the median of the others stands in.
+    """
+    if not incomplete:
+        return _mean_line(times, bands, law, component, *style)
+    text = f"{MEDIAN} %{{y:.4~g}}<extra></extra>"
+    return line(times, bands.quantiles[2], *style, hoverinfo="text", hovertemplate=text)
+
+
+def _mean_line(
     times: Array, bands: Bands, law: Law | None, component: int, colour: str, width: float
 ) -> Trace:
     """Draw the simulated mean, with the exact values in its hover text."""
@@ -162,11 +191,17 @@ def visible_scheme_law(
     return scheme if np.nanmax(np.fmax(apart, 1.64 * std_difference)) > thin else None
 
 
-def range_curves(bands: Bands, law: Law | None, component: int) -> list[Array]:
-    """Return the curves that an axis must show: the central 90 %, simulated and exact."""
+def range_curves(
+    bands: Bands, law: Law | None, component: int, *, incomplete: bool = False
+) -> list[Array]:
+    """Return the curves that an axis must show: the central 90 %, simulated and exact.
+
+    Where samples diverged, others are about to: then it is the central 50 % of what is simulated.
+    """
+    low, high = (1, 3) if incomplete else (0, 4)
     curves = [] if law is None else [law.quantile(q) for q in (0.05, 0.95)]
     exact = [curve[:, component] for curve in curves if curve is not None]
-    return [bands.quantiles[0], bands.quantiles[4], *exact]
+    return [bands.quantiles[low], bands.quantiles[high], *exact]
 
 
 def pinned(times: Array, bands: Bands, theme: Theme, prefix: str, **overrides: Any) -> list[Trace]:

@@ -32,6 +32,7 @@ class DampedOscillator(Model):
     noise_type = "additive"
     brownian_size = 1
     horizon = 5.0
+    longest = 20.0
     presets = (
         Preset("Weak damping", {"gamma": 0.1, "omega": 3.0}, 10.0),
         Preset("Critical damping", {"gamma": 4.0, "omega": 2.0, "x0": 2.0}),

@@ -128,6 +128,18 @@ class Summary:
         """
         return max(bands.relative_bound for bands in _all_bands(self))
 
+    def incomplete(self, column: str | None = None) -> bool:
+        """Return True if samples that diverged are missing from the statistics of a quantity.
+
+        A mean or a standard deviation of the others is no estimate of anything: which samples
+        remain depends on how far they went. Medians hardly depend on it while few are missing.
+
+        Args:
+            column: name of a sensitivity; None for the state.
+        """
+        missing = self.exploded if column is None else self.excluded.get(column, self.exploded)
+        return missing > 0
+
     def index_nearest(self, fraction: float) -> int:
         """Return the index of the displayed time nearest to ``fraction`` of the horizon."""
         return int(np.abs(self.times - fraction * self.times[-1]).argmin())

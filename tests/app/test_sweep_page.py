@@ -138,8 +138,9 @@ def test_what_does_not_fit_is_refused_and_the_last_answer_stays(
 
 
 def test_exploded_paths_are_said() -> None:
-    app = opened(model="Double well", steps=25, double_well__horizon=50, samples=50)
+    app = opened(model="Double well", steps=25, double_well__horizon=20, samples=200)
     assert "diverged" in app.warning[0].value
+    assert "left out at" in app.warning[0].value
 
 
 def test_a_halted_sweep_keeps_its_points_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,6 +224,7 @@ def fans(points: int = 4, *, known: bool = True, times: int = 5) -> AnimationDat
         exact,
         exact_edges,
         "scene",
+        np.zeros(points, dtype=bool),
     )
 
 
@@ -284,6 +286,20 @@ def test_an_error_that_cannot_be_stated_is_said_in_words_and_its_tangent_is_fain
     for figure in maps:
         (texts,) = figure["data"][0]["hovertemplate"]
         assert ["too few effective samples" in text for text in texts] == few.tolist()
+
+
+def test_axes_follow_the_points_whose_paths_do_not_diverge() -> None:
+    driven = fans(known=False)
+    driven.quantiles[:, 3] *= 1e30
+    plain = sweep_animation(KAPPA, fans(), 1.0, Theme())["layout"]["yaxis"]["range"]
+    for diverged in (False, True):
+        marked = replace(driven, diverged=np.array([False, False, False, diverged]))
+        found = sweep_animation(KAPPA, marked, 1.0, Theme())["layout"]["yaxis"]["range"]
+        assert found[1] <= plain[1]
+    curve = measured(4)
+    curve.value[3] = 1e30
+    high = sweep_curve(KAPPA, curve, 1.0, Theme())["layout"]["yaxis"]["range"][1]
+    assert high < 4.0
 
 
 def test_the_film_starts_where_the_sidebar_stands_and_skips_what_is_not_done() -> None:

@@ -8,6 +8,7 @@ import re
 import pytest
 
 import sde_lab as lab
+from sde_lab.figures.fan_chart import fan_chart
 from sde_lab.figures.readout import Z_TOOLTIP, ReadoutRow, readout_html, rows_at_cursor
 from sde_lab.figures.theme import Theme
 from sde_lab.summaries.chunked_run import simulate_summary
@@ -52,6 +53,20 @@ def test_z_is_the_difference_over_the_standard_error() -> None:
         if match is not None:
             z = float(match[1].replace("−", "-"))
             assert z == pytest.approx((row.value - row.exact) / row.error, abs=0.051)
+
+
+def test_where_paths_diverge_medians_and_their_share_stand_in_for_moments() -> None:
+    scenario = lab.Scenario("logistic_growth", parameters={"sigma": 1.5}, horizon=10.0, samples=400)
+    summary = simulate_summary(scenario)
+    assert 0 < summary.exploded < 200
+    rows = rows_at_cursor(summary, None, 0, 100)
+    assert [row.name for row in rows[:2]] == ["median of finite paths", "diverged"]
+    assert rows[0].text == f"{summary.states[0].quantiles[2, -1]:.4g}"
+    assert rows[1].text == f"{100 * summary.exploded / 400:.2g} % of paths"
+    assert all(row.name.startswith("median of ∂X/∂") for row in rows[2:])
+    assert not any("±" in row.text or row.comparison or row.biased for row in rows)
+    low, high = fan_chart(summary, 0, None, None, 100, Theme())["layout"]["yaxis"]["range"]
+    assert -10.0 < low < high < 50.0
 
 
 def test_the_time_of_the_cursor_is_written_above_its_slider() -> None:
