@@ -38,7 +38,8 @@ exact = lab.exact_laws(scenario, times=summary.times)
 def row(quantity, value, error, known):
     few = "  too few effective samples for an error"
     line = f"{quantity:24s} {value:12.6g}{few if math.isnan(error) else f' ± {error:<9.2g}'}"
-    print(line.rstrip() if math.isnan(known) else f"{line} exact {known + 0.0:.6g}")
+    known = 0.0 if abs(known) <= 1e-12 * abs(value) else known + 0.0  # 0 within rounding
+    print(line.rstrip() if math.isnan(known) else f"{line} exact {known:.6g}")
 
 
 def moments(law, d):

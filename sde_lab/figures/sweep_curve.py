@@ -11,7 +11,16 @@ from sde_lab.figures.axis_range import axis_range, typical
 from sde_lab.figures.readout import TOO_FEW
 from sde_lab.figures.sweep_axis import SweepAxis
 from sde_lab.figures.theme import Theme
-from sde_lab.figures.traces import Array, Trace, as_float32, band, cursor_line, join_with_gaps, line
+from sde_lab.figures.traces import (
+    Array,
+    Trace,
+    as_float32,
+    band,
+    cursor_line,
+    join_with_gaps,
+    line,
+    without_rounded_zeros,
+)
 
 TANGENTS = 13
 """Tangents shown, at most: more would run into each other."""
@@ -82,7 +91,7 @@ def _simulated(swept: SweepAxis, measured: SweepCurveData, theme: Theme) -> list
     exact = ""
     if np.isfinite(measured.exact).any():
         exact = "<br>exact %{customdata[1]:.4~g}"
-        known.append(measured.exact)
+        known.append(without_rounded_zeros(measured.exact))
     text = "%{text}: %{y:.4~g}"
     stated, few = f"{text} ± %{{customdata[0]:.2~g}}{exact}", f"{text}, {TOO_FEW}{exact}"
     main = line(

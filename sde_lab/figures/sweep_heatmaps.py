@@ -10,7 +10,7 @@ from sde_lab.figures.readout import TOO_FEW
 from sde_lab.figures.sweep_axis import SweepAxis
 from sde_lab.figures.sweep_curve import SweepCurveData, hover_template
 from sde_lab.figures.theme import Theme
-from sde_lab.figures.traces import Array, as_float32, corner_note
+from sde_lab.figures.traces import Array, as_float32, corner_note, without_rounded_zeros
 
 MAX_Z = 4.0
 """Standard errors at which the colours of the difference end."""
@@ -52,7 +52,9 @@ def sweep_heatmaps(
         maps += [("exact", exact, plain), (Z_TITLE, z, signed)]
     else:
         maps.append(("standard error", error, {"colorscale": "Cividis"}))
-    hover = _told(across, up, np.stack([value, error, exact, z], axis=-1), known=known)
+    hover = _told(
+        across, up, np.stack([value, error, without_rounded_zeros(exact), z], axis=-1), known=known
+    )
     layout = _layout(across, up, now, measured.scene, theme)
     return [
         {"data": [_map(title, table, {**hover, **look}, theme)], "layout": layout}

@@ -13,6 +13,8 @@ from sde_lab.summaries.summary import Bands
 
 Array = NDArray[np.floating]
 Trace = dict[str, Any]
+ROUNDING = 1e-14
+"""Size up to which a number is a rounded zero, relative to the numbers it is computed with."""
 BANDS_LABEL = "central 50 %, 90 %"
 """Legend entry of both bands: the central 50 % and 90 % of the paths."""
 
@@ -121,7 +123,7 @@ def _mean_line(
     columns: list[Array] = []
 
     def hover_numbers(values: Array) -> str:
-        columns.append(values)
+        columns.append(without_rounded_zeros(values))
         return f"%{{customdata[{len(columns) - 1}]:.4~g}}"
 
     text = "mean %{y:.4~g}"
@@ -267,6 +269,13 @@ def corner_note(text: str, theme: Theme) -> dict[str, Any]:
         "text": text,
         "showarrow": False,
     }
+
+
+def without_rounded_zeros(values: Array) -> Array:
+    """Return values with 0 for what is below the rounding of the largest of them."""
+    size = np.abs(values)
+    largest = np.max(size[np.isfinite(size)], initial=0.0)
+    return np.where(size <= ROUNDING * largest, 0.0, values)
 
 
 def as_float32(values: Array) -> Array:

@@ -30,7 +30,7 @@ class LogisticGrowth(Model):
     presets = (
         Preset("Strong noise", {"sigma": 0.5}),
         Preset("Above capacity", {"x0": 3.0}, 5.0),
-        Preset("Extinction", {"r": 0.1, "sigma": 0.6}, 30.0),
+        Preset("Extinction", {"r": 0.1, "sigma": 0.6}, 15.0),
     )
 
     def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
