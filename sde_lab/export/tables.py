@@ -35,8 +35,8 @@ def summary_table(summary: Summary, exact: ExactLaws | None = None) -> pd.DataFr
     Returns:
         Columns time, quantity (``x``, ``dx_dkappa``), mean, mean_se, std, std_se, q05 … q95,
         exact_mean, exact_std, exact_q05 … exact_q95, q05_bound … q95_bound; NaN where nothing is
-        known, as the standard errors are of too few effective samples, and mean and standard
-        deviation where samples diverged (quantiles are those of the others). All numbers are float64;
+        known, as standard errors are of too few effective samples, and mean and standard
+        deviation where samples diverged (quantiles are those of the others). All are float64;
         times are in units of the horizon, derivatives in units of the state per parameter.
         A bound is that of the error of a run of too many samples to keep
         (:attr:`sde_lab.summaries.summary.Bands.quantile_bound`), zero in all others.
