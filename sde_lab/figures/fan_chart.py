@@ -136,6 +136,9 @@ def _marginal(
         uid="histogram",
         **place,
     )
+    if summary.incomplete():
+        # Its bins reach as far as the paths that are about to diverge: one bar would fill the view.
+        return [{**outline, "x": outline["x"][:0], "y": outline["y"][:0]}], 1.0
     tallest = float(np.max(heights, initial=0.0)) or 1.0
     style: dict[str, Any] = {"dash": theme.dashed, "legendgroup": "exact", "uid": "exact-density"}
     curve = None if exact is None else _density(exact, bins, cursor, component)

@@ -16,7 +16,7 @@ from sde_lab.theory.exact_laws import ExactLaws
 
 Z_TOOLTIP = "z: difference in standard errors"
 EXACT_Z_TOOLTIP = f"{Z_TOOLTIP}, which are those of the exact distribution"
-DELTA_TOOLTIP = "Δ: difference; the standard error is 0"
+DELTA_TOOLTIP = "Δ: difference; the standard error is 0, so it is the error of the steps"
 BIAS_TOOLTIP = (
     f"{Z_TOOLTIP}; noise explains up to 3. The rest is the error of the steps: more steps, or a"
     " scheme of higher order"
@@ -262,10 +262,12 @@ class _KnownLaws:
 
     def _error(self, moment: int) -> float:
         """Return the standard error by the law of the scheme, or by the exact one."""
-        law = self.scheme if self.scheme is not None else self.exact
-        if law is None:
-            return math.nan
-        return float(law.standard_errors(self.samples)[moment][self.cursor, self.component])
+        for law in (self.scheme, self.exact):
+            if law is not None:
+                error = law.standard_errors(self.samples)[moment][self.cursor, self.component]
+                if math.isfinite(error):
+                    return float(error)
+        return math.nan
 
 
 def readout_html(rows: list[ReadoutRow], theme: Theme) -> str:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sde_lab.models.laws.base import ExactLaws, Law
 from sde_lab.scenario import Scenario
 from sde_lab.summaries.estimators import Array
-from sde_lab.sweeps.measures import SENSITIVITY_INPUTS, STATE_INPUTS
+from sde_lab.sweeps.measures import SENSITIVITY_INPUTS, STATE_INPUTS, Measure
 from sde_lab.sweeps.plan import SweepBlock
 from sde_lab.theory.exact_laws import exact_laws
 
@@ -44,13 +44,11 @@ def _point_values(
     values: list[Array] = []  # (S,) each, in the order of the plan's columns of one time
     errors: list[Array] = []
     for column in (None, *block.sensitivities):
-        law, sampled = _law(laws, column), _law(laws and (laws.scheme or laws), column)
+        law, scheme = _law(laws, column), _law(laws and laws.scheme, column)
         inputs = STATE_INPUTS if column is None else SENSITIVITY_INPUTS
         measures = [measure for measure in block.measures if measure.requires in inputs]
         found = [None if law is None else m.exact(law) for m in measures]
-        spread = [
-            None if sampled is None else m.exact_error(sampled, scenario.samples) for m in measures
-        ]
+        spread = [_error(m, (scheme, law), scenario.samples) for m in measures]
         for table, cells in ((values, found), (errors, spread)):
             known = [unknown if cell is None else cell for cell in cells]  # each (S, D)
             table += [cell[:, d] for d in range(len(scenario.initial)) for cell in known]
@@ -61,6 +59,15 @@ def _point_values(
         return np.append(np.array(table).T[rows].ravel() if table else np.empty(0), paths)
 
     return flat(values), flat(errors)
+
+
+def _error(measure: Measure, laws: tuple[Law | None, ...], samples: int) -> Array | None:
+    """Return the standard error by the first law, and where it knows none by the next."""
+    known = [None if law is None else measure.exact_error(law, samples) for law in laws]
+    found = [error for error in known if error is not None]
+    if len(found) == 2:
+        return np.where(np.isfinite(found[0]), found[0], found[1])
+    return found[0] if found else None
 
 
 def _law(laws: ExactLaws | None, column: str | None) -> Law | None:

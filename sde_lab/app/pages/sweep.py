@@ -245,7 +245,8 @@ def _draw_notes(done: SweepRequest, result: SweepResult) -> None:
     elif done.slope is not None:
         st.caption(
             "Tangents: derivative (pathwise estimate), computed at each grid point from the paths"
-            " of that point alone."
+            " of that point alone, with its error of two standard errors. Faint and dotted: too few"
+            " effective samples for an error, as a few of the paths decide the slope."
         )
     lost = int(result.exploded.sum())
     if lost:
