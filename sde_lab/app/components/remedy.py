@@ -20,6 +20,8 @@ from sde_lab.server.remedies import finer_scenarios, has_diverged, shows_step_bi
 from sde_lab.server.scheduling import limit_to_interactive
 from sde_lab.summaries.summary import Summary
 
+BIAS_KEY, STEPS_KEY = "reduce_bias", "find_steps"
+"""Keys of the buttons."""
 TRIAL_SECONDS = 5.0
 """Time after which no further scenario is tried."""
 
@@ -36,13 +38,14 @@ def draw_bias_button(view: BoardView, share: float, *, biased: bool) -> None:
         return
     st.button(
         "Reduce step bias",
-        key="reduce_bias",
+        key=BIAS_KEY,
         icon=":material/tune:",
         help="Noise explains differences up to 3 standard errors; those marked “step bias” are the"
         " error of the steps. This tries more steps and Heun’s scheme, and takes the first with"
         " which no such difference is left.",
         on_click=_apply_first,
         args=(
+            BIAS_KEY,
             view.summary.scenario,
             partial(shows_step_bias, share=share),
             "no difference beyond noise is left",
@@ -54,16 +57,23 @@ def draw_divergence_button(scenario: Scenario) -> None:
     """Draw the button that looks for steps or a scheme with which no path diverges."""
     st.button(
         "Find steps that hold",
-        key="find_steps",
+        key=STEPS_KEY,
         icon=":material/tune:",
         help="Tries more steps and Heun’s scheme, and takes the first with which no path diverges.",
         on_click=_apply_first,
-        args=(scenario, has_diverged, "no path diverges"),
+        args=(STEPS_KEY, scenario, has_diverged, "no path diverges"),
     )
 
 
-def _apply_first(scenario: Scenario, fails: Callable[[Summary], bool], success: str) -> None:
-    """Set the controls to the first finer scenario that does not fail; say what was found."""
+def _apply_first(
+    key: str, scenario: Scenario, fails: Callable[[Summary], bool], success: str
+) -> None:
+    """Set the controls to the first finer scenario that does not fail; say what was found.
+
+    Streamlit calls the callback of a button that is no longer drawn once more, at the next run.
+    """
+    if not st.session_state.get(key):
+        return
     until = time.monotonic() + TRIAL_SECONDS
     tried: Scenario | None = None
     for finer in finer_scenarios(scenario, STEPS):
