@@ -23,6 +23,9 @@ t with 3 degrees of freedom, whose fourth moment does not exist: 1.6 %. Without 
 to 98 %, where a rare event is not in the samples. The share of the largest square, which decides as
 well for a mean, lets Pareto's through in 1.2 %; the tail index by Hill's estimator, of the √N
 largest, needs thousands of samples, and at 100 takes one normal sample in four for heavy-tailed.
+
+No rule sees what is not in the samples: of an event of probability p, (1 − p)ᴺ of all seeds have
+none. Where it decides on the estimate, those few seeds state an error that does not cover.
 """
 
 from __future__ import annotations

@@ -23,6 +23,10 @@ SEEDS = round(160 * SHARE)
 """Seeds of each scenario: 40 every day."""
 PROMISED = 0.003
 """Share of estimates that are more than three standard errors off."""
+RARELY = 0.5
+"""Share of seeds below which an error is stated of samples that lack the rare paths which decide:
+no rule sees what is not in the samples, as where one path in a thousand leaves its well. There it
+is only asked that most seeds say that they are too few."""
 UNLIKELY = 1e-5
 """Probability of a false alarm of one number at the promised share."""
 
@@ -85,6 +89,8 @@ def test_what_is_stated_covers(name: str) -> None:
     for scenario in scenarios(name):
         independent += SEEDS
         for title, z in standardised(scenario).items():
+            if np.isfinite(z).mean() < RARELY:
+                continue
             beyond = int((np.abs(z) > 3.0).sum())
             most = stats.binom.isf(UNLIKELY, SEEDS, PROMISED)
             assert beyond <= most, (title, beyond, np.round(z, 1), scenario)
