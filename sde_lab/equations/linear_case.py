@@ -50,7 +50,7 @@ class LinearEquation:
             change = self._numbers(slope, values)
             if np.isfinite(change).all():
                 variations[name] = self._linear(change, still)
-        return gaussian_laws(grid.times, self._linear(row, np.array(grid.initial)), variations)
+        return gaussian_laws(grid, self._linear(row, np.array(grid.initial)), variations)
 
     def _numbers(self, program: CompiledExpressions, values: Mapping[str, float]) -> Array:
         given = [

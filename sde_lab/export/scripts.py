@@ -36,8 +36,10 @@ exact = lab.exact_laws(scenario, times=summary.times)
 
 
 def row(quantity, value, error, known):
-    line = f"{quantity:24s} {value:12.6g} ± {error:<9.2g}"
-    print(line.rstrip() if math.isnan(known) else f"{line} exact {known + 0.0:.6g}")
+    few = "  too few effective samples for an error"
+    line = f"{quantity:24s} {value:12.6g}{few if math.isnan(error) else f' ± {error:<9.2g}'}"
+    known = 0.0 if abs(known) <= 1e-12 * abs(value) else known + 0.0  # 0 within rounding
+    print(line.rstrip() if math.isnan(known) else f"{line} exact {known:.6g}")
 
 
 def moments(law, d):
@@ -77,7 +79,8 @@ def summary_script(scenario: Scenario) -> str:
     """Return a Python program that computes and prints the numbers of the scenario at its horizon.
 
     It prints one line for each quantity, under its name in :func:`sde_lab.export.summary_table`:
-    mean ± standard error, and the exact mean where one is known; ``x std`` is the standard
+    mean ± standard error, or that there are too few effective samples for one, and the exact mean
+    where one is known; ``x std`` is the standard
     deviation. A scenario over the memory budget (:mod:`sde_lab.memory`), the one here or the
     default one that another machine has, is simulated some samples at a time, with the same
     numbers.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,8 +35,10 @@ def summary_table(summary: Summary, exact: ExactLaws | None = None) -> pd.DataFr
     Returns:
         Columns time, quantity (``x``, ``dx_dkappa``), mean, mean_se, std, std_se, q05 … q95,
         exact_mean, exact_std, exact_q05 … exact_q95, q05_bound … q95_bound; NaN where nothing is
-        known. All numbers are float64; times are in units of the horizon, derivatives in units of
-        the state per parameter. A bound is that of the error of a run of too many samples to keep
+        known, as standard errors are of too few effective samples, and mean and standard
+        deviation where samples diverged (quantiles are those of the others). All are float64;
+        times are in units of the horizon, derivatives in units of the state per parameter.
+        A bound is that of the error of a run of too many samples to keep
         (:attr:`sde_lab.summaries.summary.Bands.quantile_bound`), zero in all others.
 
     Raises:
@@ -48,11 +51,22 @@ def summary_table(summary: Summary, exact: ExactLaws | None = None) -> pd.DataFr
     parts = []
     for d, component in enumerate(summary.scenario.model_spec.components):
         law = None if exact is None else exact.state
-        parts.append(_rows(summary, component, summary.states[d], law, d))
+        parts.append(
+            _rows(summary, component, _estimates(summary, summary.states[d], None), law, d)
+        )
         for name, bands in summary.sensitivities.items():
             law = None if exact is None else exact.sensitivities.get(name)
-            parts.append(_rows(summary, f"d{component}_d{name}", bands[d], law, d))
+            kept = _estimates(summary, bands[d], name)
+            parts.append(_rows(summary, f"d{component}_d{name}", kept, law, d))
     return pd.DataFrame({key: np.concatenate([p[key] for p in parts]) for key in parts[0]})
+
+
+def _estimates(summary: Summary, bands: Bands, column: str | None) -> Bands:
+    """Return the statistics without mean and standard deviation where samples diverged."""
+    if not summary.incomplete(column):
+        return bands
+    none = np.full(summary.times.shape, np.nan)
+    return replace(bands, mean=none, std=none, mean_error=none, std_error=none)
 
 
 def _rows(summary: Summary, quantity: str, bands: Bands, law: Law | None, d: int) -> dict[str, Any]:

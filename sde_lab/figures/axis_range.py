@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
 
+OUTLYING = 1e3
+"""Times the median of their sizes that curves may be as large and still decide on an axis."""
 NOTHING = 1e-30
 """Smaller values are drawn as zero. Values carry units: in metres an atom's size is 1e−10."""
 
@@ -35,6 +37,12 @@ def axis_range(
     if math.isfinite(near + far):
         low, high = min(low, max(near, low - room)), max(high, min(far, high + room))
     return _rounded(low, high, least)
+
+
+def typical(sizes: Array) -> NDArray[np.bool_]:
+    """Tell which sizes, (P,), are not those of paths that an unstable scheme has driven away."""
+    known = np.isfinite(sizes) & (sizes > 0.0)
+    return np.asarray(~(sizes > OUTLYING * np.median(sizes[known]))) if known.any() else ~known
 
 
 def _ends(curves: Sequence[Array]) -> tuple[float, float]:

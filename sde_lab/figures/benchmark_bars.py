@@ -136,7 +136,7 @@ def _label(result: TrialResult, base: float) -> str:
     elif result.method not in (REPLAY, SUMMED) and math.isfinite(base):
         parts.append(f"{readable_times(result.seconds / base)} ×")
     if result.method == SUMMED:
-        parts.append("but one number only")
+        parts.append("but only a sum")
     return "  " + " · ".join(parts)
 
 

@@ -10,15 +10,16 @@ from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import (
     BANDS_LABEL,
+    MEDIAN,
     Array,
     Trace,
     band_traces,
+    centre_line,
     corner_note,
     cursor_line,
     exact_law_traces,
     join_with_gaps,
     line,
-    mean_line,
     pinned,
     range_curves,
     reserved_entry,
@@ -83,8 +84,11 @@ def _simulated(summary: Summary, component: int, law: Law | None, theme: Theme) 
     outer, inner = band_traces(times, bands, colour, theme, "state")
     outer.update(legendgroup="bands")
     inner.update(legendgroup="bands", name=BANDS_LABEL, showlegend=True, legendrank=2)
-    mean = mean_line(times, bands, law, component, colour, theme.line * 1.25)
-    mean.update(name="mean", showlegend=True, legendrank=1, uid="state-mean")
+    incomplete = summary.incomplete()
+    style = colour, theme.line * 1.25
+    mean = centre_line(times, bands, law, component, style, incomplete=incomplete)
+    mean.update(name=MEDIAN if incomplete else "mean", showlegend=True, legendrank=1)
+    mean["uid"] = "state-median" if incomplete else "state-mean"
     paths = line(x, y, theme.with_alpha(colour, 0.38), theme.line * 0.35, name="paths", uid="paths")
     return [outer, inner, {**paths, "legendrank": 4}, mean]
 
@@ -136,6 +140,9 @@ def _marginal(
         uid="histogram",
         **place,
     )
+    if summary.incomplete():
+        # Its bins reach as far as the paths that are about to diverge: one bar would fill the view.
+        return [{**outline, "x": outline["x"][:0], "y": outline["y"][:0]}], 1.0
     tallest = float(np.max(heights, initial=0.0)) or 1.0
     style: dict[str, Any] = {"dash": theme.dashed, "legendgroup": "exact", "uid": "exact-density"}
     curve = None if exact is None else _density(exact, bins, cursor, component)
@@ -205,9 +212,11 @@ def _range(
     summary: Summary, component: int, exact: Law | None, earlier: Summary | None
 ) -> list[float]:
     bands = summary.states[component]
-    optional = [bands.mean, summary.paths[..., component]]
+    incomplete = summary.incomplete()
+    optional = [bands.quantiles[2] if incomplete else bands.mean, summary.paths[..., component]]
     if exact is not None:
         optional.append(exact.mean[:, component])
     if earlier is not None and component < len(earlier.states):
         optional += [*earlier.states[component].quantiles[[0, 4]]]
-    return axis_range(range_curves(bands, exact, component), optional)
+    required = range_curves(bands, exact, component, incomplete=incomplete)
+    return axis_range(required, optional)

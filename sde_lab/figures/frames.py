@@ -63,7 +63,7 @@ def encode_frame(charts: Mapping[str, Figure], texts: FrameTexts, *, approximate
     header = {
         "approximate": approximate,
         "charts": {key: _chart(figure, arrays) for key, figure in charts.items()},
-        "readout": [[row.text, row.comparison] for row in texts.rows],
+        "readout": [[row.name, row.text, row.comparison, row.tooltip] for row in texts.rows],
         "time": texts.time,
         "equation": list(texts.equation),
         "lengths": [],

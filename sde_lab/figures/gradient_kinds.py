@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sde_lab.figures.axis_range import axis_range
+from sde_lab.figures.readout import TOO_FEW
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import band, join_with_gaps, line
 from sde_lab.studies.gradient_kinds import GradientComparison
@@ -37,7 +38,7 @@ def gradient_kinds_chart(results: GradientComparison, theme: Theme) -> dict[str,
             mean,
             other,
             theme.line,
-            name="mean ± 2 SE",
+            name="mean ± 2 SE" if np.isfinite(error).all() else f"mean, {TOO_FEW}",
             uid="mean",
             legendrank=2,
         ),

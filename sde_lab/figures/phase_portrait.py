@@ -7,7 +7,16 @@ from typing import Any
 
 from sde_lab.figures.axis_range import axis_range
 from sde_lab.figures.theme import Theme
-from sde_lab.figures.traces import Array, Trace, as_float32, corner_note, join_with_gaps, line
+from sde_lab.figures.traces import (
+    MEDIAN,
+    Array,
+    Trace,
+    as_float32,
+    corner_note,
+    join_with_gaps,
+    line,
+    range_curves,
+)
 from sde_lab.summaries.summary import Summary
 
 
@@ -42,7 +51,11 @@ def phase_portrait(
 def _traces(summary: Summary, cursor: int, theme: Theme) -> list[Trace]:
     first, second = summary.paths[..., 0], summary.paths[..., 1]
     x, y = join_with_gaps(first, second)
-    mean_x, mean_y = summary.states[0].mean, summary.states[1].mean
+    incomplete = summary.incomplete()
+    mean_x, mean_y = (
+        bands.quantiles[2] if incomplete else bands.mean for bands in summary.states[:2]
+    )
+    name, uid = (MEDIAN, "median") if incomplete else ("mean", "mean")
     colour, size, now = theme.state, 3.0 * theme.line, slice(cursor, cursor + 1)
     return [
         line(
@@ -54,11 +67,11 @@ def _traces(summary: Summary, cursor: int, theme: Theme) -> list[Trace]:
             uid="paths",
             legendrank=2,
         ),
-        line(mean_x, mean_y, colour, theme.line * 1.25, name="mean", uid="mean", legendrank=1),
+        line(mean_x, mean_y, colour, theme.line * 1.25, name=name, uid=uid, legendrank=1),
         _dots(
             first[cursor], second[cursor], theme.with_alpha(colour, 0.9), size, "paths at t", theme
         ),
-        _dots(mean_x[now], mean_y[now], theme.text, size * 1.6, "mean at t", theme),
+        _dots(mean_x[now], mean_y[now], theme.text, size * 1.6, f"{uid} at t", theme),
         _dots(mean_x[:1], mean_y[:1], theme.muted, size * 1.6, "initial value", theme, "diamond"),
     ]
 
@@ -88,6 +101,7 @@ def _dots(
 
 def _range(summary: Summary, component: int) -> list[float]:
     bands = summary.states[component]
-    return axis_range(
-        [bands.quantiles[0], bands.quantiles[4]], [bands.mean, summary.paths[..., component]]
-    )
+    incomplete = summary.incomplete()
+    middle = bands.quantiles[2] if incomplete else bands.mean
+    required = range_curves(bands, None, component, incomplete=incomplete)
+    return axis_range(required, [middle, summary.paths[..., component]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,8 @@ from sde_lab.studies.benchmark.cost_model import FITTED, slope
 from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.trial import TrialResult
 
+MAX_SLOPE_ERROR = 0.25
+"""Largest standard error of a slope that is shown: it still tells O(N) from O(N²)."""
 _SYMBOLS = (
     "circle",
     "square",
@@ -64,8 +65,9 @@ def _method_traces(
     colour = theme.series_colour(index)
     x = np.array([getattr(p, study) for p in points], dtype=np.float64)
     y = np.array([p.seconds for p in points])
-    power = slope(x, y)
-    label = title if math.isnan(power) else f"{title}  {power:.1f}"
+    power, error = slope(x, y, [p.seconds_error for p in points])
+    stated = error <= MAX_SLOPE_ERROR  # not of a NaN
+    label = f"{title}  {power:.2f} ± {error:.2f}" if stated else title
     dots: Trace = {
         "type": "scatter",
         "mode": "lines+markers",
@@ -78,7 +80,7 @@ def _method_traces(
         "hovertemplate": f"{title}<br>%{{x:,}} {study}: %{{y:.2~s}}s<extra></extra>",
         "uid": f"{study}-{name}",
     }
-    if math.isnan(power):
+    if not stated:
         return [dots]
     return [dots, _fitted(name, x[-FITTED:], y[-FITTED:], power, colour, theme)]
 

@@ -12,9 +12,9 @@ from sde_lab.figures.traces import (
     Array,
     Trace,
     band_traces,
+    centre_line,
     cursor_line,
     exact_law_traces,
-    mean_line,
     pinned,
     range_curves,
     visible_scheme_law,
@@ -64,6 +64,7 @@ def sensitivity_panels(
             component,
             _former(pinned, name, component),
             theme.parameter_colour(name, summary.scenario.model_spec),
+            summary.incomplete(name),
         )
         cell = _Cell(place, len(names))
         axes = {"xaxis": f"x{cell.axis}", "yaxis": f"y{cell.axis}"}
@@ -106,6 +107,7 @@ class _Panel:
         component: index of X.
         former: times and bands of a pinned run.
         colour: of p, ``#rrggbb``.
+        incomplete: whether samples are left out of ``bands`` that diverged.
     """
 
     name: str
@@ -115,30 +117,35 @@ class _Panel:
     component: int
     former: tuple[Array, Bands] | None
     colour: str
+    incomplete: bool
 
     def traces(self, theme: Theme) -> list[Trace]:
         """Bands, mean and theory, before a pinned former run."""
         name, times, component = self.name, self.times, self.component
         exact, overrides = self.laws
         scheme = visible_scheme_law(overrides, exact, component, self.range())
-        mean = mean_line(times, self.bands, exact, component, self.colour, theme.line * 2.0)
+        style = self.colour, theme.line * 2.0
+        mean = centre_line(times, self.bands, exact, component, style, incomplete=self.incomplete)
         old = [] if self.former is None else pinned(*self.former, theme, f"{name}-pinned")
         return [
             *old,
             *band_traces(times, self.bands, self.colour, theme, name),
-            {**mean, "uid": f"{name}-mean"},
+            {**mean, "uid": f"{name}-{'median' if self.incomplete else 'mean'}"},
             *exact_law_traces(times, exact, component, theme, f"{name}-exact", dash=theme.dashed),
             *exact_law_traces(times, scheme, component, theme, f"{name}-scheme", dash=theme.dotted),
         ]
 
     def range(self) -> list[float]:
         """From the 90 % band and the means: outliers do not decide what is seen."""
-        optional = [self.bands.mean]
+        optional = [self.bands.quantiles[2] if self.incomplete else self.bands.mean]
         if self.laws[0] is not None:
             optional.append(self.laws[0].mean[:, self.component])
         if self.former is not None:
             optional += [*self.former[1].quantiles[[0, 4]]]
-        return axis_range(range_curves(self.bands, self.laws[0], self.component), optional)
+        required = range_curves(
+            self.bands, self.laws[0], self.component, incomplete=self.incomplete
+        )
+        return axis_range(required, optional)
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,27 @@ from sde_lab.studies.step_maps import StepMaps
 
 def step_maps_chart(results: StepMaps, theme: Theme) -> dict[str, Any]:
     """A_k of a few samples at the beginning of each step."""
-    traces = _samples(results.times[:-1], results.a, "A<sub>k</sub>", theme)
-    return _figure(traces, [results.a], results, "A<sub>k</sub>", theme)
+    title = _entry("A<sub>k</sub>", results)
+    traces = _samples(results.times[:-1], results.a, title, theme)
+    return _figure(traces, [results.a], results, title, theme)
 
 
 def step_products_chart(results: StepMaps, theme: Theme) -> dict[str, Any]:
     """Draw the running products A_{k−1} ⋯ A_0, and the exact ∂X_t/∂x₀ dashed."""
     traces = _samples(results.times, results.products, "running product", theme)
-    curves = [results.products]
+    curves, (symbol, start) = [results.products], results.symbols
+    slope = f"∂{symbol}<sub>t</sub>/∂{start}"
     if results.exact is not None:
         curves.append(results.exact)
-        style = {"dash": theme.dashed, "name": "exact mean of ∂X<sub>t</sub>/∂x₀", "uid": "exact"}
+        style = {"dash": theme.dashed, "name": f"exact mean of {slope}", "uid": "exact"}
         traces.append(line(results.times, results.exact, theme.exact, theme.line * 0.9, **style))
-    return _figure(traces, curves, results, "A<sub>k−1</sub> ⋯ A<sub>1</sub> A<sub>0</sub>", theme)
+    title = _entry("A<sub>k−1</sub> ⋯ A<sub>1</sub> A<sub>0</sub>", results)
+    return _figure(traces, curves, results, title, theme)
+
+
+def _entry(matrix: str, results: StepMaps) -> str:
+    """Name the entry of a matrix that is drawn: the matrix itself where it has only one."""
+    return f"({matrix})<sub>{results.entry}</sub>" if results.entry else matrix
 
 
 def _samples(times: Array, values: Array, name: str, theme: Theme) -> list[Trace]:

@@ -32,7 +32,7 @@ def summed_gradient_chart(results: SummedGradient, hidden: bool, theme: Theme) -
     layout = theme.layout(
         xaxis=theme.axis(title="time t", range=[-air, horizon + air]),
         yaxis=theme.axis(
-            title="∂X/∂x₀, summed over the paths" if results.samples > 1 else "∂X/∂x₀",
+            title=_quantity(results),
             range=_range(results),
         ),
         annotations=_words(results, hidden, theme),
@@ -42,6 +42,12 @@ def summed_gradient_chart(results: SummedGradient, hidden: bool, theme: Theme) -
         uirevision="summed",
     )
     return {"data": [] if hidden else [bars], "layout": layout}
+
+
+def _quantity(results: SummedGradient) -> str:
+    """Name what a bar is, and over what it is summed."""
+    over = ["paths"] * (results.samples > 1) + ["components"] * (len(results.each_returned) > 1)
+    return f"∂X/∂x₀, summed over the {' and '.join(over)}" if over else "∂X/∂x₀"
 
 
 def _range(results: SummedGradient) -> list[float]:
@@ -54,12 +60,15 @@ def _range(results: SummedGradient) -> list[float]:
 def _words(results: SummedGradient, hidden: bool, theme: Theme) -> list[dict[str, Any]]:
     size = theme.font_size
     many = "" if results.samples == 1 else f", of {results.samples} paths each"
+    numbers = ", ".join(f"{n:.6g}" for n in results.each_returned or (results.returned,))
     parts = [
         ("autograd.grad(X, x₀, ones_like(X)) =", size, 1.0, 0),
-        (f"<b>{results.returned:.6g}</b>", size * 2, 1.0, 1.4 * size),
+        (f"<b>{numbers}</b>", size * 2, 1.0, 1.4 * size),
     ]
     if not hidden:
-        parts.append((f"the sum of these {len(results.times)} bars{many}", size, 1.0, 4.2 * size))
+        first = "the first is " if len(results.each_returned) > 1 else ""
+        text = f"{first}the sum of these {len(results.times)} bars{many}"
+        parts.append((text, size, 1.0, 4.2 * size))
     return [
         {
             "text": text,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sde_lab.figures.axis_range import axis_range
+from sde_lab.figures.axis_range import axis_range, typical
 from sde_lab.figures.sweep_axis import SweepAxis
 from sde_lab.figures.theme import Theme
 from sde_lab.figures.traces import BANDS_LABEL, Array, Trace, as_float32, band, join_with_gaps, line
@@ -26,6 +26,7 @@ class AnimationData:
         exact_mean: (P, T)
         exact_quantiles: (4, P, T)
         scene: what the figure is of; while it stays the same, so does the reader's zoom.
+        diverged: whether paths of the point diverged, (P,).
     """
 
     name: str
@@ -35,6 +36,7 @@ class AnimationData:
     exact_mean: Array
     exact_quantiles: Array
     scene: str
+    diverged: NDArray[np.bool_]
 
 
 def sweep_animation(
@@ -94,7 +96,7 @@ def nearest_frame(swept: SweepAxis, fans: AnimationData, value: Any) -> str:
 
 def _finished(fans: AnimationData) -> NDArray[np.intp]:
     """Return the indices of the points that are done; of the first one if none is."""
-    done = np.flatnonzero(np.isfinite(fans.mean[:, -1]))
+    done = np.flatnonzero(np.isfinite(fans.quantiles[:, :, -1]).all(axis=0))
     return done if len(done) else np.array([0])
 
 
@@ -193,6 +195,13 @@ def _player(names: list[str], theme: Theme) -> dict[str, Any]:
 
 
 def _range(fans: AnimationData) -> list[float]:
-    """One range for all frames, so that they can be compared."""
-    edges = [*fans.quantiles[[0, 3]], *fans.exact_quantiles[[0, 3]]]
-    return axis_range(edges, [fans.mean, fans.exact_mean])
+    """One range for all frames, so that they can be compared.
+
+    Points whose paths diverged, or are about to, do not decide on it.
+    """
+    size = np.nan_to_num(np.abs(fans.quantiles[[0, 3]]).max(axis=(0, 2)), nan=np.inf)
+    whole = ~fans.diverged & typical(size)
+    if not whole.any():
+        whole = np.ones(len(size), dtype=bool)
+    edges = [*fans.quantiles[[0, 3]][:, whole], *fans.exact_quantiles[[0, 3]]]
+    return axis_range(edges, [fans.mean[whole], fans.exact_mean])

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from sde_lab.figures.readout import TOO_FEW
 from sde_lab.figures.sweep_axis import SweepAxis
-from sde_lab.figures.sweep_curve import SweepCurveData
+from sde_lab.figures.sweep_curve import SweepCurveData, hover_template
 from sde_lab.figures.theme import Theme
-from sde_lab.figures.traces import Array, as_float32, corner_note
+from sde_lab.figures.traces import Array, as_float32, corner_note, without_rounded_zeros
 
 MAX_Z = 4.0
 """Standard errors at which the colours of the difference end."""
@@ -51,7 +52,9 @@ def sweep_heatmaps(
         maps += [("exact", exact, plain), (Z_TITLE, z, signed)]
     else:
         maps.append(("standard error", error, {"colorscale": "Cividis"}))
-    hover = _told(across, up, np.stack([value, error, exact, z], axis=-1), known=known)
+    hover = _told(
+        across, up, np.stack([value, error, without_rounded_zeros(exact), z], axis=-1), known=known
+    )
     layout = _layout(across, up, now, measured.scene, theme)
     return [
         {"data": [_map(title, table, {**hover, **look}, theme)], "layout": layout}
@@ -112,13 +115,14 @@ def _told(across: SweepAxis, up: SweepAxis, numbers: Array, *, known: bool) -> d
         overrides["text"] = [
             [f"{across.symbol} = {x}, {up.symbol} = {y}" for x in across.labels] for y in up.labels
         ]
-    text = f"{place}<br>%{{customdata[0]:.4~g}} ± %{{customdata[1]:.2~g}}"
-    if known:
-        text += "<br>exact %{customdata[2]:.4~g}, z = %{customdata[3]:.1f}"
+    exact = "<br>exact %{customdata[2]:.4~g}" if known else ""
+    stated = " ± %{customdata[1]:.2~g}" + exact + (", z = %{customdata[3]:.1f}" if known else "")
+    value = f"{place}<br>%{{customdata[0]:.4~g}}"
+    text = hover_template(numbers[..., 1], value + stated, f"{value}, {TOO_FEW}{exact}")
     return {
         **overrides,
         "customdata": as_float32(numbers),
-        "hovertemplate": text + "<extra></extra>",
+        "hovertemplate": text,
     }
 
 

@@ -13,6 +13,8 @@ from sde_lab.summaries.summary import Bands
 
 Array = NDArray[np.floating]
 Trace = dict[str, Any]
+ROUNDING = 1e-14
+"""Size up to which a number is a rounded zero, relative to the numbers it is computed with."""
 BANDS_LABEL = "central 50 %, 90 %"
 """Legend entry of both bands: the central 50 % and 90 % of the paths."""
 
@@ -48,15 +50,16 @@ def _set_legend_group(overrides: dict[str, Any]) -> None:
 
 
 def band(x: Array, low: Array, high: Array, fill: str, **overrides: Any) -> Trace:
-    """Return the area between two curves (T,) as one closed polygon; NaN are left out."""
+    """Return the area between two curves (T,): a closed polygon for each run without a NaN."""
     _set_legend_group(overrides)
     whole = np.isfinite(low) & np.isfinite(high)
-    x, low, high = x[whole], low[whole], high[whole]
+    runs = np.split(np.arange(len(x)), np.flatnonzero(np.diff(whole)) + 1)
+    runs = [run for run in runs if len(run) and whole[run[0]]]
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": as_float32(np.concatenate([x, x[::-1], x[:1]])),
-        "y": as_float32(np.concatenate([high, low[::-1], high[:1]])),
+        "x": as_float32(_outline(x, x, runs)),
+        "y": as_float32(_outline(high, low, runs)),
         "fill": "toself",
         "fillcolor": fill,
         "line": {"width": 0},
@@ -64,6 +67,15 @@ def band(x: Array, low: Array, high: Array, fill: str, **overrides: Any) -> Trac
         "showlegend": "name" in overrides,
         **overrides,
     }
+
+
+def _outline(there: Array, back: Array, runs: list[NDArray[np.intp]]) -> Array:
+    """Join one curve forwards and the other backwards, run by run, with a NaN between runs."""
+    parts: list[Array] = []
+    for run in runs:
+        parts += [np.array([np.nan])] if parts else []
+        parts += [there[run], back[run][::-1], there[run][:1]]
+    return np.concatenate(parts) if parts else there[:0]
 
 
 def band_traces(times: Array, bands: Bands, colour: str, theme: Theme, prefix: str) -> list[Trace]:
@@ -75,14 +87,43 @@ def band_traces(times: Array, bands: Bands, colour: str, theme: Theme, prefix: s
     ]
 
 
-def mean_line(
+MEDIAN = "median of finite paths"
+"""What stands in for a mean where paths diverged."""
+
+
+def centre_line(
+    times: Array,
+    bands: Bands,
+    law: Law | None,
+    component: int,
+    style: tuple[str, float],
+    *,
+    incomplete: bool,
+) -> Trace:
+    """Draw the simulated mean, with the exact values in its hover text.
+
+    Args:
+        times: (T,)
+        bands: what was simulated.
+        law: its exact law.
+        component: index of the state component.
+        style: colour and width.
+        incomplete: whether samples diverged: then the median of the others stands in.
+    """
+    if not incomplete:
+        return _mean_line(times, bands, law, component, *style)
+    text = f"{MEDIAN} %{{y:.4~g}}<extra></extra>"
+    return line(times, bands.quantiles[2], *style, hoverinfo="text", hovertemplate=text)
+
+
+def _mean_line(
     times: Array, bands: Bands, law: Law | None, component: int, colour: str, width: float
 ) -> Trace:
     """Draw the simulated mean, with the exact values in its hover text."""
     columns: list[Array] = []
 
     def hover_numbers(values: Array) -> str:
-        columns.append(values)
+        columns.append(without_rounded_zeros(values))
         return f"%{{customdata[{len(columns) - 1}]:.4~g}}"
 
     text = "mean %{y:.4~g}"
@@ -149,7 +190,7 @@ def visible_scheme_law(
     thin = 0.004 * (extent[1] - extent[0])
     apart = np.abs(scheme.mean - exact.mean)[:, component]
     std_difference = np.abs(np.sqrt(scheme.variance) - np.sqrt(exact.variance))[:, component]
-    return scheme if np.nanmax(np.maximum(apart, 1.64 * std_difference)) > thin else None
+    return scheme if np.nanmax(np.fmax(apart, 1.64 * std_difference)) > thin else None
 
 
 def reserved_entry(name: str, uid: str, **overrides: Any) -> Trace:
@@ -163,11 +204,17 @@ def reserved_entry(name: str, uid: str, **overrides: Any) -> Trace:
     return line(hole, hole, unseen, 1.0, uid=f"{uid}-entry", name=text, **overrides)
 
 
-def range_curves(bands: Bands, law: Law | None, component: int) -> list[Array]:
-    """Return the curves that an axis must show: the central 90 %, simulated and exact."""
+def range_curves(
+    bands: Bands, law: Law | None, component: int, *, incomplete: bool = False
+) -> list[Array]:
+    """Return the curves that an axis must show: the central 90 %, simulated and exact.
+
+    Where samples diverged, others are about to: then it is the central 50 % of what is simulated.
+    """
+    low, high = (1, 3) if incomplete else (0, 4)
     curves = [] if law is None else [law.quantile(q) for q in (0.05, 0.95)]
     exact = [curve[:, component] for curve in curves if curve is not None]
-    return [bands.quantiles[0], bands.quantiles[4], *exact]
+    return [bands.quantiles[low], bands.quantiles[high], *exact]
 
 
 def pinned(times: Array, bands: Bands, theme: Theme, prefix: str, **overrides: Any) -> list[Trace]:
@@ -233,6 +280,13 @@ def corner_note(text: str, theme: Theme) -> dict[str, Any]:
         "text": text,
         "showarrow": False,
     }
+
+
+def without_rounded_zeros(values: Array) -> Array:
+    """Return values with 0 for what is below the rounding of the largest of them."""
+    size = np.abs(values)
+    largest = np.max(size[np.isfinite(size)], initial=0.0)
+    return np.where(size <= ROUNDING * largest, 0.0, values)
 
 
 def as_float32(values: Array) -> Array:

@@ -96,6 +96,9 @@ class Model(ABC):
 
     horizon: float = 1.0
     """Default final time T, over which the model shows its typical behaviour."""
+    longest: float = math.inf
+    """Largest T that the slider offers: with Euler's scheme and the default number of steps no path
+    diverges up to there."""
     presets: tuple[Preset, ...] = ()
     """Values that show further behaviours."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -47,7 +49,7 @@ class BrownianMotion(Model):
         t = grid.times[:, None]
         mu, sigma = grid.parameters["mu"], grid.parameters["sigma"]
         zero = np.zeros_like(t)
-        return ExactLaws(
+        laws = ExactLaws(
             times=grid.times,
             state=Gaussian(grid.initial[0] + mu * t, sigma**2 * t),
             sensitivities={
@@ -56,6 +58,8 @@ class BrownianMotion(Model):
                 "sigma": Gaussian(zero, t),
             },
         )
+        # Every scheme is exact where drift and diffusion are constant.
+        return replace(laws, scheme=laws, schemes=(grid.scheme,))
 
     def exact_paths(
         self, grid: LawInputs, increments: Tensor, areas: Tensor, residual: Tensor

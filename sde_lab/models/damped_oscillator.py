@@ -32,6 +32,7 @@ class DampedOscillator(Model):
     noise_type = "additive"
     brownian_size = 1
     horizon = 5.0
+    longest = 20.0
     presets = (
         Preset("Weak damping", {"gamma": 0.1, "omega": 3.0}, 10.0),
         Preset("Critical damping", {"gamma": 4.0, "omega": 2.0, "x0": 2.0}),
@@ -65,7 +66,7 @@ class DampedOscillator(Model):
 
         zero = (0.0, 0.0)
         return gaussian_laws(
-            grid.times,
+            grid,
             linear(omega**2, gamma, sigma, grid.initial, 1.0),
             {
                 "x0": linear(0.0, 0.0, 0.0, (1.0, 0.0), 0.0),

@@ -23,14 +23,15 @@ class DoubleWell(Model):
     parameters = (
         Parameter("a", "a", "a", 1.0, -1.0, 3.0, 0.1, "linear coefficient"),
         Parameter("b", "b", "b", 1.0, 0.1, 3.0, 0.1, "cubic coefficient", minimum=0.0),
-        Parameter("sigma", "σ", r"\sigma", 0.5, 0.0, 2.0, 0.05, "noise intensity", minimum=0.0),
+        Parameter("sigma", "σ", r"\sigma", 0.5, 0.0, 1.5, 0.05, "noise intensity", minimum=0.0),
     )
     noise_type = "diagonal"
     brownian_size = 1
     horizon = 10.0
+    longest = 20.0
     presets = (
         Preset("On the ridge", {"x0": 0.0, "sigma": 0.3}),
-        Preset("Rare transitions", {"x0": 1.0, "sigma": 0.7}, 30.0),
+        Preset("Rare transitions", {"x0": 1.0, "sigma": 0.7}, 20.0),
         Preset("Trapped in one well", {"x0": 1.0, "sigma": 0.3}),
         Preset("Single well", {"a": -1.0}),
     )

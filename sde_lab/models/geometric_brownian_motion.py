@@ -2,13 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset
-from sde_lab.models.laws.base import ExactLaws, ExactPaths, LawInputs
-from sde_lab.models.laws.distributions import LogNormal, LogNormalSlope
+from sde_lab.models.laws.base import Array, ExactLaws, ExactPaths, LawInputs
+from sde_lab.models.laws.distributions import LogNormal, LogNormalSlope, MomentsOnly
+
+_Factor = tuple[Array, Array, Array]
+"""Factor φ of a step at some standard normals, and its derivatives by μ and σ."""
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(8)
+_WEIGHTS /= _WEIGHTS.sum()
+"""Gauss–Hermite of the standard normal, exact for the fourth powers that φ² has."""
+
+
+def _euler(mu: float, sigma: float, step: float, z: Array) -> _Factor:
+    root = np.sqrt(step)
+    return 1.0 + mu * step + sigma * root * z, np.full_like(z, step), root * z
+
+
+def _milstein(mu: float, sigma: float, step: float, z: Array) -> _Factor:
+    value, by_mu, by_sigma = _euler(mu, sigma, step, z)
+    square = (z**2 - 1.0) * step
+    return value + 0.5 * sigma**2 * square, by_mu, by_sigma + sigma * square
+
+
+def _heun(mu: float, sigma: float, step: float, z: Array) -> _Factor:
+    """Return 1 + a + a²/2 with a = (μ − σ²/2)Δ + σΔW, which the midpoint rule has too."""
+    root = np.sqrt(step)
+    a = (mu - 0.5 * sigma**2) * step + sigma * root * z
+    return 1.0 + a + 0.5 * a * a, (1.0 + a) * step, (1.0 + a) * (root * z - sigma * step)
+
+
+_STEP_FACTORS: Mapping[str, Callable[[float, float, float, Array], _Factor]] = {
+    "euler": _euler,
+    "milstein": _milstein,
+    "heun": _heun,
+    "midpoint": _heun,
+    "euler_heun": _milstein,  # (μ − σ²/2)Δ + σΔW + (σΔW)²/2 is the same step
+}
 
 
 class GeometricBrownianMotion(Model):
@@ -56,6 +91,30 @@ class GeometricBrownianMotion(Model):
                 "mu": LogNormal(x0 * t, log_mean, log_std),
                 # ∂X/∂σ = X (W − σt), and W − σt = √t (Z − σ√t)
                 "sigma": LogNormalSlope(x0 * np.sqrt(t), log_mean, log_std),
+            },
+            scheme=self._discrete(grid),
+            schemes=tuple(_STEP_FACTORS),
+        )
+
+    def _discrete(self, grid: LawInputs) -> ExactLaws | None:
+        """Return the moments of X_k = x₀ φ₁ ⋯ φ_k, of the independent factors of each step."""
+        factor = _STEP_FACTORS.get(grid.scheme)
+        if factor is None:
+            return None
+        mu, sigma = grid.parameters["mu"], grid.parameters["sigma"]
+        x0, k = grid.initial[0], grid.counts[:, None].astype(np.float64)
+        value, by_mu, by_sigma = factor(mu, sigma, grid.step, _NODES)
+        first, second = float(_WEIGHTS @ value), float(_WEIGHTS @ value**2)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, variance = first**k, np.maximum(second**k - first ** (2.0 * k), 0.0)
+            slope = x0 * k * first ** np.maximum(k - 1.0, 0.0)
+        return ExactLaws(
+            times=grid.times,
+            state=MomentsOnly(x0 * mean, x0**2 * variance),
+            sensitivities={
+                "x0": MomentsOnly(mean, variance),
+                "mu": MomentsOnly.of_mean(slope * float(_WEIGHTS @ by_mu)),
+                "sigma": MomentsOnly.of_mean(slope * float(_WEIGHTS @ by_sigma)),
             },
         )
 

@@ -21,15 +21,16 @@ class LogisticGrowth(Model):
     parameters = (
         Parameter("r", "r", "r", 1.0, 0.0, 4.0, 0.1, "growth rate"),
         Parameter("K", "K", "K", 1.0, 0.2, 3.0, 0.1, "carrying capacity", minimum=1e-3),
-        Parameter("sigma", "σ", r"\sigma", 0.25, 0.0, 1.5, 0.05, "volatility", minimum=0.0),
+        Parameter("sigma", "σ", r"\sigma", 0.25, 0.0, 0.6, 0.05, "volatility", minimum=0.0),
     )
     noise_type = "diagonal"
     brownian_size = 1
     horizon = 10.0
+    longest = 30.0
     presets = (
-        Preset("Strong noise", {"sigma": 0.5}, 20.0),
+        Preset("Strong noise", {"sigma": 0.5}),
         Preset("Above capacity", {"x0": 3.0}, 5.0),
-        Preset("Extinction", {"r": 0.3, "sigma": 0.9}),
+        Preset("Extinction", {"r": 0.1, "sigma": 0.6}, 15.0),
     )
 
     def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:

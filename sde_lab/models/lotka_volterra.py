@@ -25,16 +25,17 @@ class LotkaVolterra(Model):
         Parameter("predator0", "y₀", "y_0", 0.5, 0.1, 3.0, 0.1, "initial predators", minimum=0.0),
     )
     parameters = (
-        Parameter("alpha", "α", r"\alpha", 1.0, 0.1, 3.0, 0.1, "prey growth rate"),
+        Parameter("alpha", "α", r"\alpha", 1.0, 0.1, 2.0, 0.1, "prey growth rate"),
         Parameter("beta", "β", r"\beta", 1.0, 0.1, 3.0, 0.1, "predation rate"),
         Parameter("delta", "δ", r"\delta", 1.0, 0.1, 3.0, 0.1, "conversion rate"),
         Parameter("gamma", "γ", r"\gamma", 1.0, 0.1, 3.0, 0.1, "predator death rate"),
-        Parameter("sigma1", "σ₁", r"\sigma_1", 0.1, 0.0, 1.0, 0.05, "prey noise", minimum=0.0),
-        Parameter("sigma2", "σ₂", r"\sigma_2", 0.1, 0.0, 1.0, 0.05, "predator noise", minimum=0.0),
+        Parameter("sigma1", "σ₁", r"\sigma_1", 0.1, 0.0, 0.5, 0.05, "prey noise", minimum=0.0),
+        Parameter("sigma2", "σ₂", r"\sigma_2", 0.1, 0.0, 0.5, 0.05, "predator noise", minimum=0.0),
     )
     noise_type = "diagonal"
     brownian_size = 2
     horizon = 10.0
+    longest = 20.0
     presets = (
         Preset("No noise", {"sigma1": 0.0, "sigma2": 0.0}, 20.0),
         Preset("Damped by noise", {"sigma1": 0.2, "sigma2": 0.2}),

@@ -74,7 +74,7 @@ class OrnsteinUhlenbeck(Model):
         """
         step = grid.step
         kappa, theta, sigma = (grid.parameters[name] for name in ("kappa", "theta", "sigma"))
-        k = np.rint(grid.times / step).astype(np.intp)
+        k = grid.counts
         factor = 1.0 - kappa * step
         powers = factor ** np.arange(k[-1] + 1, dtype=np.float64)
         lags = np.arange(k[-1], dtype=np.float64)

@@ -17,6 +17,7 @@ from torchsde import sdeint
 from sde_lab.scenario import Scenario
 from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.torchsde_setup import TorchsdeSetup, torchsde_setup
+from sde_lab.summaries.estimators import moments
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class GradientComparison:
         times: in the model's unit, (T,).
         each: ∂X_t/∂x₀ of the first S samples, (T, S), S ≤ :data:`MAX_DISPLAY_SAMPLES`.
         mean: its mean over all samples, (T,).
-        mean_error: standard error of the mean, (T,); NaN for a single sample.
+        mean_error: standard error of the mean, (T,); NaN for too few effective samples.
         sums: sum over time of each of the first S samples, (S,).
         from_autograd: by ``autograd.grad``, in the order of :data:`KINDS`: the first sample at the
             last time, the mean at the last time, and the first sample summed over time.
@@ -114,14 +115,13 @@ def compare_gradients(scenario: Scenario) -> GradientComparison:
     """
     setup = torchsde_setup(scenario.replace(dtype="float64"))
     each = METHODS["replay"](setup)[:, :, 0, 0]
-    samples = each.shape[1]
-    mean, sums = each.mean(dim=1), each.sum(dim=0)
-    std = each.std(dim=1) if samples > 1 else torch.full_like(mean, torch.nan)
+    sums, estimate = each.sum(dim=0), moments(each.numpy())
+    mean = torch.from_numpy(estimate.mean)
     return GradientComparison(
         times=setup.ts * scenario.step,
         each=each[:, :MAX_DISPLAY_SAMPLES],
         mean=mean,
-        mean_error=std / samples**0.5,
+        mean_error=torch.from_numpy(estimate.mean_error),
         sums=sums[:MAX_DISPLAY_SAMPLES],
         from_autograd=_gradients_by_autograd(setup),
         from_jacobian=(float(each[-1, 0]), float(mean[-1]), float(sums[0])),

@@ -11,7 +11,6 @@ Source: Glasserman (2003), Monte Carlo Methods in Financial Engineering, §7.2.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +21,7 @@ from sde_lab.models.laws.base import Law
 from sde_lab.scenario import Scenario
 from sde_lab.sensitivity.jacobian import jacobian
 from sde_lab.solver.simulate import brownian_increments, simulate
+from sde_lab.summaries.estimators import moments
 from sde_lab.theory.exact_laws import exact_laws
 
 Array = NDArray[np.float64]
@@ -35,7 +35,10 @@ QUANTILE_NODES = 400
 
 @dataclass(frozen=True)
 class Estimate:
-    """A Monte Carlo mean and its standard error, per strike, (K,) each."""
+    """A Monte Carlo mean and its standard error, per strike, (K,) each.
+
+    The error is NaN for too few effective samples.
+    """
 
     mean: Array
     error: Array
@@ -107,8 +110,8 @@ def payoff_study(scenario: Scenario) -> PayoffStudy:
 
 def _estimate(values: Array) -> Estimate:
     """Return mean and standard error over the samples of a (K, N) table."""
-    count = values.shape[1]
-    return Estimate(values.mean(axis=1), values.std(axis=1) / math.sqrt(count))
+    found = moments(values)
+    return Estimate(found.mean.astype(np.float64), found.mean_error.astype(np.float64))
 
 
 def _bumped_scenarios(scenario: Scenario) -> tuple[Scenario, Scenario]:

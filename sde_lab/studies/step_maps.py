@@ -29,12 +29,16 @@ class StepMaps:
         a: entry (component, component) of A_k of each step, (steps, S).
         products: the same entry of A_{k−1} ⋯ A_1 A_0, which is ∂X_k/∂x₀, (T, S).
         exact: exact mean of ∂X_t/∂x₀, (T,); None where it is not known.
+        entry: indices of the entry, such as ``11``; empty where a matrix has only one.
+        symbols: of the component, and of its initial value.
     """
 
     times: NDArray[np.float64]
     a: NDArray[np.float64]
     products: NDArray[np.float64]
     exact: NDArray[np.float64] | None
+    entry: str = ""
+    symbols: tuple[str, str] = ("X", "x₀")
 
 
 def step_maps(scenario: Scenario, component: int = 0) -> StepMaps:
@@ -61,4 +65,9 @@ def step_maps(scenario: Scenario, component: int = 0) -> StepMaps:
         a=a[entry],
         products=np.stack(products)[entry],
         exact=None if known is None else known.mean[:, component],
+        entry=2 * str(component + 1) if a.shape[-1] > 1 else "",
+        symbols=(
+            scenario.model_spec.symbols[component],
+            scenario.model_spec.initial[component].symbol,
+        ),
     )

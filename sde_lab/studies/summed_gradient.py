@@ -25,12 +25,15 @@ class SummedGradient:
         derivatives: ∂X_t/∂x₀ summed over the samples and components of X, (T,).
         returned: the number that ``autograd.grad(X, x0, ones_like(X))`` returns, their sum.
         samples: number of samples in the sum.
+        each_returned: the numbers that it returns, one for each initial value; the first of them
+            is ``returned``.
     """
 
     times: NDArray[np.float64]
     derivatives: NDArray[np.float64]
     returned: float
     samples: int
+    each_returned: tuple[float, ...] = ()
 
 
 def summed_gradient(scenario: Scenario) -> SummedGradient:
@@ -41,6 +44,6 @@ def summed_gradient(scenario: Scenario) -> SummedGradient:
     """
     setup = torchsde_setup(scenario.replace(dtype="float64"))
     derivatives = METHODS["replay"](setup)[..., 0].sum(dim=(1, 2))
-    returned = float(METHODS["summed"](setup)[0])
+    each = tuple(float(number) for number in METHODS["summed"](setup))
     times = setup.ts * scenario.step
-    return SummedGradient(times.numpy(), derivatives.numpy(), returned, scenario.samples)
+    return SummedGradient(times.numpy(), derivatives.numpy(), each[0], scenario.samples, each)

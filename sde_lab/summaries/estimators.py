@@ -1,4 +1,32 @@
-"""Estimators of moments and quantiles with their standard errors; samples along the last axis."""
+"""Estimators of moments and quantiles with their standard errors; samples along the last axis.
+
+A standard error estimated from the samples says nothing where a few of them decide it. Of X =
+exp(1.4 Z − 0.98), Z standard normal, 5000 samples give a standard deviation more than three of its
+own standard errors off in 13 % of all cases, where 0.3 % are promised: the samples that make up the
+fourth moment are rarely drawn, and without them both the estimate and its error are too small. So
+an error is stated where the samples show that it can be, and is NaN elsewhere: *too few effective
+samples*. It is decided from what a pass over the samples in parts can merge, the moments up to the
+fourth and the extremes:
+
+- a mean has a standard error where |skewness| ≤ :data:`MAX_SKEWNESS` √N and kurtosis ≤ N /
+  :data:`MIN_EFFECTIVE`. Skewness over √N is the leading term in the error of the normal
+  approximation of a t-statistic (Hall 1987, Edgeworth expansion for Student's t statistic), and N /
+  kurtosis is the effective sample size of the squared deviations by Kish's formula (Σw)² / Σw²;
+- a standard deviation has one where the largest fourth power of a deviation is at most
+  :data:`MAX_SHARE` of their sum.
+
+How the rules were chosen: of 20 distributions (normal to log-normal with log-sd 2, χ² with 0.1
+degrees of freedom, rare events, Student's t with 3, Pareto with index 1.5), 10 to 20 000 samples,
+and 1000 to 4000 seeds each, an error that is stated is exceeded threefold in at most 0.55 % of all
+seeds (mean; 0.27 % of a normal estimate), and at most 0.7 % (standard deviation) but for Student's
+t with 3 degrees of freedom, whose fourth moment does not exist: 1.6 %. Without the rules it is up
+to 98 %, where a rare event is not in the samples. The share of the largest square, which decides as
+well for a mean, lets Pareto's through in 1.2 %; the tail index by Hill's estimator, of the √N
+largest, needs thousands of samples, and at 100 takes one normal sample in four for heavy-tailed.
+
+No rule sees what is not in the samples: of an event of probability p, (1 − p)ᴺ of all seeds have
+none. Where it decides on the estimate, those few seeds state an error that does not cover.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +39,16 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
 
+MAX_SKEWNESS = 0.1
+"""Largest |skewness| / √N of samples whose mean has a standard error."""
+MIN_EFFECTIVE = 15.0
+"""Smallest N / kurtosis of such samples."""
+MAX_SHARE = 0.1
+"""Largest share of the greatest fourth power of a deviation in their sum, of samples whose standard
+deviation has a standard error."""
+ROUNDING = 1e-5
+"""Standard deviation, relative to the mean, up to which samples differ by rounding alone."""
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -19,8 +57,9 @@ class Moments:
     Attributes:
         mean: sample mean.
         std: sample standard deviation; NaN for one sample.
-        mean_error: standard error of the mean.
-        std_error: standard error of the standard deviation, from the fourth moment.
+        mean_error: standard error of the mean; NaN for too few effective samples.
+        std_error: standard error of the standard deviation, from the fourth moment; NaN for too few
+            effective samples.
     """
 
     mean: Array
@@ -44,19 +83,53 @@ def moments(values: Array) -> Moments:
     centred = values - mean[..., None]
     square = centred * centred
     second = square.mean(axis=-1)
-    fourth = np.einsum("...n,...n->...", square, square) / count
-    return _moments(count, mean, second, fourth)
+    third = np.vecdot(square, centred) / count
+    fourth = np.vecdot(square, square) / count
+    return _moments(count, mean, (second, third, fourth), square.max(axis=-1))
 
 
-def _moments(count: int, mean: Array, second: Array, fourth: Array) -> Moments:
-    """Return mean and standard deviation of two samples or more, from their central moments."""
-    std = np.sqrt(second * count / (count - 1))
-    # Var s² = (μ₄ − σ⁴ (N − 3)/(N − 1)) / N, and by the delta method SE(s) = SE(s²) / 2s.
-    # Of two values that are equally frequent it is zero, and rounding may leave less.
-    excess = np.maximum(fourth - second**2 * (count - 3) / (count - 1), 0.0)
-    variance_error = np.sqrt(excess / count)
-    std_error = np.divide(variance_error, 2.0 * std, out=np.zeros_like(std), where=std > 0.0)
-    return Moments(mean, std, std / math.sqrt(count), std_error)
+def _moments(
+    count: int, mean: Array, central: tuple[Array, Array, Array], largest: Array
+) -> Moments:
+    """Return mean and standard deviation of two samples or more.
+
+    Args:
+        count: number of samples.
+        mean: their mean.
+        central: second, third and fourth central moments.
+        largest: greatest squared deviation from the mean.
+    """
+    second, _, fourth = central
+    with np.errstate(over="ignore", invalid="ignore"):
+        std = np.sqrt(second * count / (count - 1))
+        # Var s² = (μ₄ − σ⁴ (N − 3)/(N − 1)) / N, and by the delta method SE(s) = SE(s²) / 2s.
+        # Of two values that are equally frequent it is zero, and rounding may leave less.
+        excess = np.maximum(fourth - second**2 * (count - 3) / (count - 1), 0.0)
+        variance_error = np.sqrt(excess / count)
+        std_error = np.divide(variance_error, 2.0 * std, out=np.zeros_like(std), where=std > 0.0)
+        constant = std <= ROUNDING * np.abs(mean)
+        concentrated = largest**2 > MAX_SHARE * count * fourth
+    mean_stated = constant | mean_error_is_stated(count, central)
+    return Moments(
+        mean,
+        std,
+        np.where(mean_stated, std / math.sqrt(count), np.nan),
+        np.where(constant | ~concentrated, std_error, np.nan),
+    )
+
+
+def mean_error_is_stated(count: int, central: tuple[Array, Array, Array]) -> NDArray[np.bool_]:
+    """Tell whether samples are enough for a standard error of their mean.
+
+    Args:
+        count: number of samples.
+        central: second, third and fourth central moments.
+    """
+    with np.errstate(all="ignore"):
+        second, third, fourth = central
+        skewness, kurtosis = third / second / np.sqrt(second), fourth / second / second
+        few = kurtosis * MIN_EFFECTIVE > count
+        return np.asarray((np.abs(skewness) <= MAX_SKEWNESS * math.sqrt(count)) & ~few)
 
 
 class MergedMoments:
@@ -76,14 +149,17 @@ class MergedMoments:
         self.count = 0
         self._mean = np.zeros(rows)
         self._sums = np.zeros((3, rows))  # of the second, third and fourth power of x − mean
+        self._low, self._high = np.full(rows, np.inf), np.full(rows, -np.inf)
 
-    def add(self, count: int, mean: Array, sums: Array) -> None:
+    def add(self, count: int, mean: Array, sums: Array, low: Array, high: Array) -> None:
         """Take another part into account.
 
         Args:
             count: number of its samples, one at least.
             mean: their means, (rows,).
             sums: sums of the second, third and fourth powers of x − mean, (3, rows).
+            low: least sample of each row, (rows,).
+            high: greatest sample, (rows,).
         """
         a, b = float(self.count), float(count)
         n = a + b
@@ -100,7 +176,13 @@ class MergedMoments:
             fourth += 4.0 * shift * (a * b3 - b * a3) / n
             self._mean = self._mean + shift * (b / n)
         self._sums = np.stack([second, third, fourth])
+        self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
         self.count += count
+
+    @property
+    def extremes(self) -> tuple[Array, Array]:
+        """The least and the greatest sample of each row so far, (rows,) each."""
+        return self._low, self._high
 
     def estimate(self) -> Moments:
         """Return means and standard deviations with their errors, as :func:`moments` does."""
@@ -109,8 +191,9 @@ class MergedMoments:
             mean = self._mean.copy() if self.count else unknown
             return Moments(mean, unknown, unknown, unknown)
         with np.errstate(over="ignore", invalid="ignore"):
-            second, _, fourth = self._sums / self.count
-            return _moments(self.count, self._mean.copy(), second, fourth)
+            second, third, fourth = self._sums / self.count
+            largest = np.maximum(self._high - self._mean, self._mean - self._low) ** 2
+        return _moments(self.count, self._mean.copy(), (second, third, fourth), largest)
 
 
 def std_derivative(values: Array, derivatives: Array) -> tuple[Array, Array]:
@@ -125,7 +208,7 @@ def std_derivative(values: Array, derivatives: Array) -> tuple[Array, Array]:
 
     Returns:
         Derivative and standard error, (…) each; NaN for fewer than two samples, and where the
-        standard deviation is zero.
+        standard deviation is zero. The error alone is NaN for too few effective samples.
     """
     count = values.shape[-1]
     if count < 2:
@@ -139,15 +222,20 @@ def std_derivative(values: Array, derivatives: Array) -> tuple[Array, Array]:
     products, squares = x * j, x * x
     both, variance = products.mean(axis=-1), squares.mean(axis=-1)
     variance = np.where(variance > 0.0, variance, np.nan)
-    # The influence of a sample is ((x j - both) - c (x² - variance)) / s. Its mean square is
-    # expanded into dot products, as arrays of its terms would cost more than all else here.
+    # The influence of a sample is ((x j - both) - c (x² - variance)) / s.
     c = both / (2.0 * variance)
-    mean_square = np.vecdot(products, products) / count - both**2
-    mean_square -= 2.0 * c * (np.vecdot(products, squares) / count - both * variance)
-    mean_square += c**2 * (np.vecdot(squares, squares) / count - variance**2)
+    influence = products
+    influence -= c[..., None] * squares
+    influence -= (both - c * variance)[..., None]
+    square = np.multiply(influence, influence, out=squares)
+    second, third = square.mean(axis=-1), np.vecdot(square, influence) / count
+    fourth = np.vecdot(square, square) / count
     std = np.sqrt(variance)
-    error = np.sqrt(np.maximum(mean_square, 0.0) / variance / (count - 1))
-    return both / std * math.sqrt(count / (count - 1)), error
+    slope = both / std * math.sqrt(count / (count - 1))
+    error = np.sqrt(second / variance / (count - 1))
+    constant = error <= ROUNDING * np.abs(slope)
+    stated = constant | mean_error_is_stated(count, (second, third, fourth))
+    return slope, np.where(stated, error, np.nan)
 
 
 def quantiles(ordered: Array, levels: Sequence[float]) -> Array:

@@ -81,8 +81,6 @@ class StreamedRows:
         self._edges: Array | None = None  # (rows, E): of the windows, then of the histogram
         self._histogram_edges: Array = np.empty((rows, 0))  # (rows, bins + 1), in float64
         self._ranks: NDArray[np.integer] = np.empty((rows, 0), np.int64)  # samples below each edge
-        self._low: Array = np.empty(0)  # least sample, (rows,)
-        self._high: Array = np.empty(0)
         self._moments = MergedMoments(rows)
 
     @property
@@ -128,12 +126,8 @@ class StreamedRows:
             list(pool.map(reduce_rows, blocks))
             if first:
                 self._choose_edges(samples)
-                self._low, self._high = samples[:, 0].copy(), samples[:, -1].copy()
-            else:
-                self._low = np.minimum(self._low, samples[:, 0])
-                self._high = np.maximum(self._high, samples[:, -1])
             list(pool.map(count_rows, blocks))
-        self._moments.add(self._held, means, sums)
+        self._moments.add(self._held, means, sums, samples[:, 0], samples[:, -1])
         self._held = 0
 
     def _choose_edges(self, ordered: Array) -> None:
@@ -196,6 +190,7 @@ class StreamedRows:
     def _quantiles(self) -> tuple[Array, Array]:
         """Return the quantiles and the bounds of their errors, (rows, levels) each."""
         assert self._edges is not None
+        low, high = self._moments.extremes
         parts = []
         for rows in _row_slices(len(self._edges)):
             edges, ranks = self._edges[rows], self._ranks[rows]
@@ -204,8 +199,8 @@ class StreamedRows:
                 binned_quantiles(
                     np.take_along_axis(edges, order, axis=1),
                     np.take_along_axis(ranks, order, axis=1),
-                    self._low[rows],
-                    self._high[rows],
+                    low[rows],
+                    high[rows],
                     self.count,
                     BAND_LEVELS,
                 )

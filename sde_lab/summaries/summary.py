@@ -40,8 +40,10 @@ class Bands:
         mean: sample mean, (T,).
         std: sample standard deviation, (T,); NaN for one sample.
         quantiles: quantiles at 5, 25, 50, 75 and 95 %, (5, T).
-        mean_error: standard error of the mean, (T,).
-        std_error: standard error of the standard deviation, (T,), from the fourth moment.
+        mean_error: standard error of the mean, (T,); NaN for too few effective samples
+            (:mod:`sde_lab.summaries.estimators` says by which rule).
+        std_error: standard error of the standard deviation, (T,), from the fourth moment; NaN for
+            too few effective samples.
         quantile_bound: largest possible distance of each quantile from that of the same samples
             sorted, (5, T). Zero wherever all samples could be held and were sorted; above zero in a
             run of more (:class:`sde_lab.summaries.streaming.StreamedRows`). It is no Monte-Carlo
@@ -125,6 +127,18 @@ class Summary:
         :attr:`Bands.quantile_bound`.
         """
         return max(bands.relative_bound for bands in _all_bands(self))
+
+    def incomplete(self, column: str | None = None) -> bool:
+        """Return True if samples that diverged are missing from the statistics of a quantity.
+
+        A mean or a standard deviation of the others is no estimate of anything: which samples
+        remain depends on how far they went. Medians hardly depend on it while few are missing.
+
+        Args:
+            column: name of a sensitivity; None for the state.
+        """
+        missing = self.exploded if column is None else self.excluded.get(column, self.exploded)
+        return missing > 0
 
     def index_nearest(self, fraction: float) -> int:
         """Return the index of the displayed time nearest to ``fraction`` of the horizon."""

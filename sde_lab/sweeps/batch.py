@@ -139,11 +139,16 @@ class BlockRun:
         """Return the estimates, once :meth:`steps` is exhausted."""
         block = self.block
         value, error = self._accumulator.estimates()
+        exact, exact_error = exact_values(block)
+        if (
+            block.first.samples > 1
+        ):  # where the samples are too few to estimate an error, by the law
+            error = np.where(np.isnan(error), exact_error, error)
         return BlockResult(
             block.point_indices,
             value,
             error,
-            exact_values(block),
+            exact,
             self._accumulator.exploded,
             tuple(self._engines),
             self._difference,

@@ -86,6 +86,10 @@ class Measure(ABC):
         """Return the exact value under a law, (T, D), or None where it is not known."""
         return None
 
+    def exact_error(self, law: Law, samples: int) -> Array | None:
+        """Return the standard error of samples of a law, (T, D), or None where it is not known."""
+        return None
+
 
 @dataclass(frozen=True)
 class Mean(Measure):
@@ -101,6 +105,10 @@ class Mean(Measure):
         """Return the law's mean, (T, D)."""
         return law.mean
 
+    def exact_error(self, law: Law, samples: int) -> Array:
+        """Return the law's standard deviation over √N, (T, D), NaN where too few samples."""
+        return law.standard_errors(samples)[0]
+
 
 @dataclass(frozen=True)
 class Std(Measure):
@@ -115,6 +123,10 @@ class Std(Measure):
     def exact(self, law: Law) -> Array:
         """Return the law's standard deviation, (T, D); rounding may leave a variance below 0."""
         return np.asarray(np.sqrt(np.maximum(law.variance, 0.0)))
+
+    def exact_error(self, law: Law, samples: int) -> Array:
+        """Return the standard error by the law's kurtosis, (T, D), NaN where too few samples."""
+        return law.standard_errors(samples)[1]
 
 
 @dataclass(frozen=True)

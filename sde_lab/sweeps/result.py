@@ -28,7 +28,7 @@ class Curve:
     Attributes:
         time: the time at each point, in the model's unit; it differs where the horizon is swept.
         value: estimates; NaN where a point is not done.
-        error: standard errors; NaN where a point is not done.
+        error: standard errors; NaN for too few effective samples, and where a point is not done.
         exact: exact values; NaN where a point is not done or none is known.
     """
 
@@ -49,7 +49,7 @@ class SweepResult:
         done: which points are done, (P,).
         times: measured times in the model's unit, (P, T).
         value: estimates, (P, E); NaN where a point is not done.
-        error: standard errors, (P, E).
+        error: standard errors, (P, E); NaN for too few effective samples.
         exact: exact values, (P, E); NaN where none is known.
         exploded: number of samples of each point left out because their state diverged (numerical
             overflow), (P,). A derivative also leaves out the samples in which it is not finite

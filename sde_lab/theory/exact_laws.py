@@ -85,7 +85,13 @@ def exact_solution(paths: Paths) -> ExactPaths | None:
 def _law_inputs(scenario: Scenario, times: Array | None) -> LawInputs:
     if times is None:
         times = np.linspace(0.0, scenario.horizon, scenario.steps + 1)
-    return LawInputs(_checked_times(times), scenario.parameters, scenario.initial, scenario.step)
+    return LawInputs(
+        _checked_times(times),
+        scenario.parameters,
+        scenario.initial,
+        scenario.step,
+        scenario.scheme,
+    )
 
 
 def _checked_times(times: object) -> Array:

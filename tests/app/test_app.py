@@ -159,9 +159,28 @@ def test_a_link_with_ten_million_samples_asks_for_them(monkeypatch: pytest.Monke
 
 
 def test_diverging_paths_are_counted_and_said() -> None:
-    app = opened(model="Double well", steps=25, double_well__horizon=50)
+    app = opened(model="Double well", steps=25, double_well__horizon=20)
     assert shown(app).exploded > 0
     assert "diverged" in app.warning[0].value
+    # The mean of those that are left is no estimate: median and share stand in.
+    assert "median of finite paths" in readout_of(app)
+    assert ">standard deviation<" not in readout_of(app)
+    assert "% of paths" in readout_of(app)
+    app.button(key="find_steps").click().run()
+    assert not app.exception
+    assert shown(app).exploded == 0
+    assert shown(app).scenario.scheme == "heun" or shown(app).scenario.steps > 25
+    assert "no path diverges" in app.toast[0].value
+    assert ">standard deviation<" in readout_of(app)
+
+
+def test_step_bias_is_named_and_a_button_removes_it() -> None:
+    app = opened(model="Damped noisy oscillator")
+    assert ": step bias" in readout_of(app)
+    app.button(key="reduce_bias").click().run()
+    assert not app.exception
+    assert "step bias" not in readout_of(app)
+    assert shown(app).scenario.scheme == "heun"
 
 
 def test_a_long_run_finishes_and_survives_a_cursor_move(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,11 @@ def _(scene: lab.Scenario) -> None:
     np.testing.assert_allclose(rough.states[0].std[1:] / calm.states[0].std[1:], 6.0, rtol=1e-4)
 
 
+def std_of_growth(sigma: float, horizon: float) -> float:
+    """The standard deviation of exp(σW − σ²t/2), log-normal of mean one."""
+    return math.sqrt(math.expm1(sigma**2 * horizon))
+
+
 @seen("Noise that stays")
 def _(scene: lab.Scenario) -> None:
     for sigma in (0.4, 1.0):
@@ -93,7 +98,8 @@ def _(scene: lab.Scenario) -> None:
             bands.quantiles * scene.initial[0], summary.states[0].quantiles, rtol=1e-4
         )
         off = abs(bands.mean[-1] - math.exp(0.1 * scene.horizon))
-        assert off < FAR * bands.mean_error[-1] + 0.01 * scene.step
+        by_law = std_of_growth(sigma, scene.horizon) / math.sqrt(scene.samples)
+        assert off < FAR * by_law + 0.01 * scene.step
         assert bands.std[-1] > 0.5
     still = by(scene.replace(parameters={"sigma": 0.0}), "x0")
     np.testing.assert_allclose(still.std, 0.0, atol=1e-6)
@@ -194,7 +200,10 @@ def _(scene: lab.Scenario) -> None:
         error = math.sqrt(math.pi / 2 * scenario.horizon / scenario.samples)
         assert abs(math.log(state.quantiles[2, -1] / middle)) < FAR * error + 3 * scenario.step
         rise = math.exp(mu * scenario.horizon)
-        assert abs(state.mean[-1] - rise) < FAR * state.mean_error[-1] + scenario.step
+        # The samples say too little to estimate an error, which the lesson says; the law has one.
+        assert np.isnan(state.std_error[-1])
+        by_law = rise * std_of_growth(1.0, scenario.horizon) / math.sqrt(scenario.samples)
+        assert abs(state.mean[-1] - rise) < FAR * by_law + scenario.step
 
 
 @seen("The summed gradient")
@@ -217,12 +226,16 @@ def _(scene: lab.Scenario) -> None:
         found = payoff_study(scene.replace(parameters={"sigma": sigma}))
         for estimate in (found.call.pathwise, found.call.bumped):
             off = np.abs(estimate.mean - found.call.exact)
-            assert (off < FAR * estimate.error + scene.step).all()
+            stated = np.isfinite(estimate.error)
+            assert stated.mean() > 0.8
+            assert (off < FAR * estimate.error + scene.step)[stated].all()
         assert not found.digital.pathwise.mean.any()
         assert found.digital.exact.max() > 1.0
         truth, bumped = found.digital.exact, found.digital.bumped
         smoothing = 0.02 * truth.max()
-        assert (np.abs(bumped.mean - truth) < FAR * bumped.error + smoothing).all()
+        stated = np.isfinite(bumped.error)
+        assert stated.mean() > 0.8
+        assert (np.abs(bumped.mean - truth) < FAR * bumped.error + smoothing)[stated].all()
         assert (np.abs(bumped.mean[20]) > FAR * bumped.error[20]).all()
 
 

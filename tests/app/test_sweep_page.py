@@ -144,8 +144,9 @@ def test_what_does_not_fit_is_refused_and_the_last_answer_stays(
 
 
 def test_exploded_paths_are_said() -> None:
-    app = opened(model="Double well", steps=25, double_well__horizon=50, samples=50)
+    app = opened(model="Double well", steps=25, double_well__horizon=20, samples=200)
     assert "diverged" in app.warning[0].value
+    assert "left out at" in app.warning[0].value
 
 
 def test_a_halted_sweep_keeps_its_points_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +205,14 @@ def measured(points: int, *, known: bool = True) -> SweepCurveData:
     exact = value + 0.01 if known else np.full(points, np.nan)
     error = np.full(points, 0.05)
     return SweepCurveData(
-        "mean of X", "#0072b2", value, error, exact, np.full(points, 2.0), "scene"
+        "mean of X",
+        "#0072b2",
+        value,
+        error,
+        exact,
+        np.full(points, 2.0),
+        np.full(points, 0.1),
+        "scene",
     )
 
 
@@ -222,6 +230,7 @@ def fans(points: int = 4, *, known: bool = True, times: int = 5) -> AnimationDat
         exact,
         exact_edges,
         "scene",
+        np.zeros(points, dtype=bool),
     )
 
 
@@ -260,6 +269,43 @@ def test_strokes_pass_through_their_points_with_their_slopes() -> None:
     names = sweep_curve(SCHEME, measured(4), "srk", Theme())["data"]
     assert not [trace for trace in names if trace["uid"] == "tangents"]
     assert names[0]["mode"] == "markers"
+
+
+def test_an_error_that_cannot_be_stated_is_said_in_words_and_its_tangent_is_faint() -> None:
+    known = measured(4)
+    few = np.array([False, True, False, True])
+    error = np.where(few, np.nan, known.error)
+    doubtful = replace(known, error=error, slope_error=np.where(few, np.nan, 0.1))
+    data = {t["uid"]: t for t in sweep_curve(KAPPA, doubtful, 1.0, Theme())["data"]}
+    said = ["too few effective samples" in text for text in data["simulated"]["hovertemplate"]]
+    assert said == few.tolist()
+    assert [" ± " in text for text in data["simulated"]["hovertemplate"]] == (~few).tolist()
+    # a gap in the area of errors, not a straight line across what is not known
+    assert np.isnan(data["error"]["y"]).sum() == 1
+    assert len(data["tangents"]["x"]) == len(data["tangents-few"]["x"]) == 2 * 3
+    assert data["tangents-few"]["opacity"] < data["tangents"]["opacity"]
+    assert data["tangents-few"]["line"]["dash"] == Theme().dotted
+    reach = data["tangent-errors"]["y"].reshape(2, 6)
+    half = (data["tangents"]["x"][1] - data["tangents"]["x"][0]) / 2
+    np.testing.assert_allclose(reach[:, 1] - reach[:, 2], 2 * 2 * 0.1 * half, rtol=1e-4)
+    maps = sweep_heatmaps(KAPPA, SweepAxis("sigma", "σ", (1.0,)), doubtful, (1.0, 1.0), Theme())
+    for figure in maps:
+        (texts,) = figure["data"][0]["hovertemplate"]
+        assert ["too few effective samples" in text for text in texts] == few.tolist()
+
+
+def test_axes_follow_the_points_whose_paths_do_not_diverge() -> None:
+    driven = fans(known=False)
+    driven.quantiles[:, 3] *= 1e30
+    plain = sweep_animation(KAPPA, fans(), 1.0, Theme())["layout"]["yaxis"]["range"]
+    for diverged in (False, True):
+        marked = replace(driven, diverged=np.array([False, False, False, diverged]))
+        found = sweep_animation(KAPPA, marked, 1.0, Theme())["layout"]["yaxis"]["range"]
+        assert found[1] <= plain[1]
+    curve = measured(4)
+    curve.value[3] = 1e30
+    high = sweep_curve(KAPPA, curve, 1.0, Theme())["layout"]["yaxis"]["range"][1]
+    assert high < 4.0
 
 
 def test_the_film_starts_where_the_sidebar_stands_and_skips_what_is_not_done() -> None:

@@ -21,14 +21,18 @@ from sde_lab.figures.phase_portrait import phase_portrait
 from sde_lab.figures.scaling_chart import scaling_chart
 from sde_lab.figures.sensitivity_panels import sensitivity_panels
 from sde_lab.figures.serialize import figure_to_json
+from sde_lab.figures.step_maps import step_maps_chart, step_products_chart
+from sde_lab.figures.summed_gradient import summed_gradient_chart
 from sde_lab.figures.theme import PALETTE_SIZE, Theme, palette_index
-from sde_lab.figures.traces import band, join_with_gaps
+from sde_lab.figures.traces import band, join_with_gaps, without_rounded_zeros
 from sde_lab.models import MODELS
 from sde_lab.models.base import Model
 from sde_lab.models.laws.base import Law
 from sde_lab.scenario import Scenario
 from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.trial import TrialResult
+from sde_lab.studies.step_maps import step_maps
+from sde_lab.studies.summed_gradient import summed_gradient
 from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.summaries.summary import Bands, Histogram, Summary, display_times
 from sde_lab.theory.exact_laws import exact_laws
@@ -205,11 +209,11 @@ def test_the_eye_can_tell_neighbouring_columns_apart(dark: bool, model: Model) -
     assert min(gaps) > 20.0
 
 
-def test_bands_are_closed_polygons_without_gaps() -> None:
-    low, high = np.array([0.0, np.nan, 1.0]), np.array([1.0, 2.0, 3.0])
-    area = band(np.array([0.0, 1.0, 2.0]), low, high, "red")
-    np.testing.assert_array_equal(area["x"], [0, 2, 2, 0, 0])
-    np.testing.assert_array_equal(area["y"], [1, 3, 1, 0, 1])
+def test_bands_are_closed_polygons_with_a_gap_where_nothing_is_known() -> None:
+    low, high = np.array([0.0, 1.0, np.nan, 1.0]), np.array([1.0, 3.0, 2.0, 4.0])
+    area = band(np.array([0.0, 2.0, 3.0, 4.0]), low, high, "red")
+    np.testing.assert_array_equal(area["x"], [0, 2, 2, 0, 0, np.nan, 4, 4, 4])
+    np.testing.assert_array_equal(area["y"], [1, 3, 1, 0, 1, np.nan, 4, 1, 4])
     assert area["fill"] == "toself"
 
 
@@ -387,3 +391,32 @@ def test_the_axis_of_the_bars_always_has_ticks_well_inside(count: int) -> None:
         assert ticks.max() < high - 0.1 * (high - low)
         assert low < np.log10(seconds)
         assert np.log10(seconds * 1.5 ** (count - 1)) < high - 0.3 * (high - low)
+
+
+def test_a_rounded_zero_is_zero() -> None:
+    given = np.array([1.908e-17, -1.0, 0.5, np.nan])
+    np.testing.assert_array_equal(without_rounded_zeros(given), [0.0, -1.0, 0.5, np.nan])
+    tiny = np.array([1e-30, 2e-30])  # in units in which nothing is larger
+    np.testing.assert_array_equal(without_rounded_zeros(tiny), tiny)
+
+
+def test_an_entry_of_a_matrix_is_named_as_one() -> None:
+    for name, title, exact in (
+        ("ornstein_uhlenbeck", "A<sub>k</sub>", "exact mean of ∂X<sub>t</sub>/∂x₀"),
+        ("damped_oscillator", "(A<sub>k</sub>)<sub>11</sub>", "exact mean of ∂x<sub>t</sub>/∂x₀"),
+    ):
+        found = step_maps(Scenario(name, samples=2, steps=5))
+        figure = step_maps_chart(found, Theme())
+        assert figure["layout"]["yaxis"]["title"]["text"] == title
+        assert exact in [t.get("name") for t in step_products_chart(found, Theme())["data"]]
+
+
+def test_a_gradient_of_two_initial_values_is_two_numbers() -> None:
+    found = summed_gradient(Scenario("damped_oscillator", samples=3, steps=4, horizon=2.0))
+    assert len(found.each_returned) == 2
+    assert found.each_returned[0] == pytest.approx(found.derivatives.sum(), rel=1e-10)
+    layout = summed_gradient_chart(found, hidden=False, theme=Theme())["layout"]
+    assert layout["yaxis"]["title"]["text"] == "∂X/∂x₀, summed over the paths and components"
+    said = [note["text"] for note in layout["annotations"]]
+    assert said[1] == "<b>" + ", ".join(f"{n:.6g}" for n in found.each_returned) + "</b>"
+    assert said[2].startswith("the first is the sum of these 5 bars")

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import sde_lab as lab
-from sde_lab.models.laws.base import ExactLaws
-from sde_lab.models.laws.linear_gaussian import LinearSDE, gaussian_laws
+from sde_lab.models.laws.base import ExactLaws, LawInputs
+from sde_lab.models.laws.linear_gaussian import LinearSDE
+from sde_lab.models.laws.linear_gaussian import gaussian_laws as laws_of_grid
 
 MATRICES = {
     "oscillator": [[0.0, 1.0], [-0.25, -4.0]],
@@ -17,6 +18,11 @@ MATRICES = {
     "unstable": [[0.3, -2.0], [2.0, 0.1]],
     "no drift": [[0.0, 0.0], [0.0, 0.0]],
 }
+
+
+def gaussian_laws(times: np.ndarray, sde: LinearSDE, variations: dict[str, LinearSDE]) -> ExactLaws:
+    """The laws at these times, without those of a scheme."""
+    return laws_of_grid(LawInputs(times, {}, (), 1.0, scheme=""), sde, variations)
 
 
 def two_states(matrix: list[list[float]]) -> tuple[LinearSDE, dict[str, LinearSDE]]:
@@ -128,3 +134,71 @@ def test_a_sweep_has_the_law_of_the_fine_grid() -> None:
     assert fine is not None
     found = [result.curve(name, "std").exact[0] for name in base.model_spec.components]
     np.testing.assert_allclose(found, np.sqrt(fine.variance[-1]), rtol=1e-10)
+
+
+SCHEMES = ("euler", "milstein", "milstein_grad_free", "euler_heun", "heun", "midpoint")
+TYPED = "dx = a*(b - x)*dt + c*dW1 + 0.2*dW2\ndy = (x - 0.7*y)*dt + c*dW2"
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("model", ["damped_oscillator", TYPED])
+def test_the_law_of_a_scheme_is_that_of_its_samples(model: str, scheme: str) -> None:
+    """Coarse steps, whose bias is tens of standard errors; state and every derivative."""
+    scenario = lab.Scenario(model, horizon=2.0, steps=8, samples=20_000, dtype="float64")
+    if not lab.SCHEMES[scheme].supports(scenario.model_spec):
+        pytest.skip("the scheme cannot drive this noise")
+    scenario = scenario.replace(scheme=scheme)
+    paths = lab.simulate(scenario)
+    summary, exact = lab.summarise(paths, lab.jacobian(paths)), lab.exact_laws(scenario)
+    assert exact is not None
+    assert exact.scheme is not None
+    assert exact.schemes == (scheme,)
+    furthest = 0.0
+    for d in range(2):
+        pairs = [(summary.states[d], exact.scheme.state, exact.state)]
+        pairs += [
+            (rows[d], exact.scheme.sensitivities[name], exact.sensitivities[name])
+            for name, rows in summary.sensitivities.items()
+        ]
+        for bands, law, true in pairs:
+            off = np.abs(bands.mean - law.mean[:, d])
+            assert (off <= 4.5 * bands.mean_error + 1e-12).all()
+            std = np.sqrt(law.variance[:, d])
+            assert (np.abs(bands.std - std) <= 4.5 * bands.std_error + 1e-7).all()
+            bias = np.abs(law.mean - true.mean)[:, d]
+            furthest = max(furthest, float((bias / (bands.mean_error + 1e-3)).max()))
+    assert furthest > 4.5
+
+
+@pytest.mark.parametrize("scheme", [s for s in SCHEMES if s != "milstein_grad_free"])
+def test_the_moments_of_a_scheme_of_geometric_brownian_motion(scheme: str) -> None:
+    scenario = lab.Scenario(
+        "geometric_brownian_motion",
+        parameters={"mu": 1.0, "sigma": 0.5},
+        x0=2.0,
+        steps=4,
+        samples=100_000,
+        scheme=scheme,
+        dtype="float64",
+    )
+    paths = lab.simulate(scenario)
+    summary, exact = lab.summarise(paths, lab.jacobian(paths)), lab.exact_laws(scenario)
+    assert exact is not None
+    assert exact.scheme is not None
+    laws = exact.scheme
+    pairs = [(summary.states[0], laws.state)]
+    pairs += [(rows[0], laws.sensitivities[name]) for name, rows in summary.sensitivities.items()]
+    for bands, law in pairs:
+        assert np.isfinite(bands.mean_error).all()
+        assert (np.abs(bands.mean - law.mean[:, 0]) <= 4.5 * bands.mean_error + 1e-12).all()
+    bands, std = summary.states[0], np.sqrt(laws.state.variance[:, 0])
+    stated = np.isfinite(bands.std_error)
+    assert stated.sum() >= 4
+    assert (np.abs(bands.std - std) <= 4.5 * bands.std_error + 1e-12)[stated].all()
+
+
+def test_brownian_motion_has_no_bias_to_show() -> None:
+    exact = lab.exact_laws(lab.Scenario("brownian_motion", scheme="srk"))
+    assert exact is not None
+    assert exact.scheme is not None
+    np.testing.assert_array_equal(exact.scheme.mean, exact.mean)

@@ -231,7 +231,7 @@ def test_a_race_measures_what_fits_and_predicts_the_rest(monkeypatch: pytest.Mon
             assert r.seconds > 0
             assert r.memory >= 0
             if METHODS[r.method].per_time:
-                assert r.max_abs_error < 1e-5
+                assert r.relative_error < 1e-5
     smaller = [r for r in results if r.method == "jacrev" and r.status == "measured"]
     assert len(smaller) == 1
     both = [r for r in results if r.samples == smaller[0].samples]
@@ -326,8 +326,15 @@ def test_a_forecast_finds_the_law_that_made_the_numbers(noise: float) -> None:
 
 
 def test_slopes_are_those_of_the_last_points() -> None:
-    assert slope([1, 2, 4, 8, 16], [9, 9, 4, 16, 64]) == pytest.approx(2.0)
-    assert math.isnan(slope([1], [1]))
+    known = [1e-3 * cost for cost in (9, 9, 4, 16, 64)]
+    power, error = slope([1, 2, 4, 8, 16], [9, 9, 4, 16, 64], known)
+    assert power == pytest.approx(2.0)
+    # weights ±1/(2 log 2) on the ends: their relative errors of 0.1 % add in squares
+    assert error == pytest.approx(1e-3 / (math.sqrt(2.0) * math.log(2.0)), rel=1e-6)
+    off = slope([1, 2, 4], [1, 4, 4], [0.0, 0.0, 0.0])
+    assert off[1] == pytest.approx(math.sqrt(1.0 / 3.0), rel=1e-6)
+    assert math.isnan(slope([1, 2, 4], [1, 2, 4], [0.1, math.nan, 0.1])[1])
+    assert math.isnan(slope([1, 2], [1, 2], [0.1, 0.1])[0])
 
 
 def test_memory_is_what_the_process_used() -> None:
@@ -353,11 +360,23 @@ def test_work_is_ended_when_its_time_is_up() -> None:
 
 def test_growth_is_drawn_with_its_slopes() -> None:
     results = [
-        TrialResult("loop", 50, n, "measured", seconds=1e-6 * n**2, study="samples")
+        TrialResult(
+            "loop",
+            50,
+            n,
+            "measured",
+            seconds=1e-6 * n**2,
+            study="samples",
+            seconds_error=1e-8 * n**2,
+        )
         for n in (1, 4, 16, 64)
     ]
     figure = scaling_chart([*results, replace(results[0], study="steps")], "samples", Theme())
     dots, fitted = figure["data"]
-    assert dots["name"].endswith("2.0")
+    assert dots["name"].endswith("2.00 ± 0.01")
     assert fitted["line"]["dash"] == Theme().dashed
+    for doubtful in (math.nan, 1.0):  # one timing alone, and timings that vary by their own size
+        noisy = [replace(r, seconds_error=doubtful * r.seconds) for r in results]
+        (dots,) = scaling_chart(noisy, "samples", Theme())["data"]
+        assert "±" not in dots["name"]
     figure_to_json(figure)

@@ -49,9 +49,10 @@ def test_moments_and_quantiles_are_those_of_the_whole_tensor(
             np.testing.assert_allclose(
                 bands.quantiles, np.quantile(row, BAND_LEVELS, axis=1), rtol=0, atol=scale
             )
-            np.testing.assert_allclose(
-                bands.mean_error, row.std(axis=1, ddof=1) / math.sqrt(150), rtol=0, atol=scale
-            )
+            stated = np.isfinite(bands.mean_error)
+            error = row.std(axis=1, ddof=1) / math.sqrt(150)
+            np.testing.assert_allclose(bands.mean_error[stated], error[stated], rtol=0, atol=scale)
+            assert stated.all() or (column, name) != ("state", "ornstein_uhlenbeck")
 
 
 def test_the_error_of_the_standard_deviation_follows_the_fourth_moment() -> None:
@@ -66,25 +67,30 @@ def test_the_error_of_the_standard_deviation_follows_the_fourth_moment() -> None
     np.testing.assert_allclose(found, row.std(axis=1) / math.sqrt(10_000), rtol=0.1)
 
 
-@pytest.mark.parametrize("samples", [30, 300])
+@pytest.mark.parametrize("samples", [30, 150, 1000])
 def test_two_standard_errors_cover_as_often_as_they_say(samples: int) -> None:
-    """Over 300 seeds, mean and std of the Euler law of OU lie within 2 SE in 95 % of them.
+    """Over 300 seeds, mean and std of the Euler law of OU lie within 2 SE in 95 % of those stated.
 
-    The share of 300 has a standard error of 1.3 %; at 30 samples the error of the std is itself
-    uncertain, which costs a few per cent of coverage.
+    The share of 300 has a standard error of 1.3 %. From 30 samples no error is stated but in a few
+    seeds, from 150 that of the mean, from 1000 that of the standard deviation too.
     """
     scenario = lab.Scenario(steps=2, samples=samples, x0=0.7, dtype="float64")
     std = math.sqrt(0.5 * (1.0 + 0.5**2))
-    inside = np.zeros(2)
+    z = np.zeros((300, 2))
     for seed in range(300):
         bands = lab.summarise(lab.simulate(scenario.replace(seed=seed))).states[0]
-        inside += [
-            abs(bands.mean[-1] - 0.7 * 0.5**2) < 2.0 * bands.mean_error[-1],
-            abs(bands.std[-1] - std) < 2.0 * bands.std_error[-1],
+        z[seed] = [
+            (bands.mean[-1] - 0.7 * 0.5**2) / bands.mean_error[-1],
+            (bands.std[-1] - std) / bands.std_error[-1],
         ]
-    share = inside / 300
-    assert 0.90 < share[0] < 0.99
-    assert (0.86 if samples == 30 else 0.90) < share[1] < 0.99
+    stated = np.isfinite(z).mean(axis=0)
+    inside = (np.abs(z) < 2.0).sum(axis=0) / np.isfinite(z).sum(axis=0).clip(min=1)
+    assert stated[0] < 0.1 if samples == 30 else stated[0] == 1.0
+    assert stated[1] > 0.95 if samples == 1000 else stated[1] < 0.5
+    if samples > 30:
+        assert 0.90 < inside[0] < 0.99
+    if samples == 1000:
+        assert 0.90 < inside[1] < 0.99
 
 
 def test_exploded_paths_are_counted_and_left_out() -> None:
@@ -171,8 +177,9 @@ def test_two_samples_know_how_little_they_know() -> None:
     bands = summary.states[0]
     gap = np.abs(values[1:, 0, 0] - values[1:, 1, 0])
     np.testing.assert_allclose(bands.std[1:], gap / math.sqrt(2.0), rtol=1e-12)
-    np.testing.assert_allclose(bands.mean_error[1:], gap / 2.0, rtol=1e-12)
-    assert (bands.std_error[1:] > 0.1 * gap).all()
+    assert np.isnan(bands.mean_error[1:]).all()
+    assert np.isnan(bands.std_error[1:]).all()
+    assert bands.mean_error[0] == bands.std_error[0] == 0.0
 
 
 @pytest.mark.parametrize("samples", [1, 2, 50, 199, 200, 5000])

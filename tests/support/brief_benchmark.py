@@ -27,5 +27,5 @@ def make_brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{place}.trial.release_memory", lambda: None)
 
 
-def _once(*arguments: Any, enough: float, repeats: int) -> Any:
+def _once(*arguments: Any, **_limits: Any) -> Any:
     return run_trial(*arguments, enough=0.0, repeats=0)

@@ -27,7 +27,7 @@ def benchmark_table(results: Sequence[TrialResult], scenario: Scenario) -> str:
         "time",
         "peak memory",
         "passes",
-        "largest difference",
+        "largest relative difference",
         "",
     )
     rows = [
@@ -38,7 +38,7 @@ def benchmark_table(results: Sequence[TrialResult], scenario: Scenario) -> str:
             _known(r.seconds, readable_seconds),
             _known(r.memory, readable_bytes),
             METHODS[r.method].passes(scenario.replace(samples=r.samples)),
-            "–" if math.isnan(r.max_abs_error) else f"{r.max_abs_error:.1e}",
+            "–" if math.isnan(r.relative_error) else f"{r.relative_error:.1e}",
             f"predicted: {r.reason}" if r.status == "predicted" else r.reason,
         )
         for r in results

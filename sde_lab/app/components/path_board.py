@@ -19,6 +19,7 @@ from sde_lab.app.components.chart import draw_chart
 from sde_lab.app.components.download_menu import draw_download_menu
 from sde_lab.app.components.equation_facts import draw_equation_facts
 from sde_lab.app.components.pin import draw_pin_button
+from sde_lab.app.components.remedy import draw_bias_button, draw_divergence_button
 from sde_lab.app.components.sidebar import draw_engine_note
 from sde_lab.app.components.slider_frames import draw_slider_frames
 from sde_lab.app.components.style import current_theme
@@ -42,7 +43,7 @@ from sde_lab.figures.board import (
     sensitivity_figure,
     time_label,
 )
-from sde_lab.figures.readout import readout_html
+from sde_lab.figures.readout import ReadoutRow, readout_html
 from sde_lab.models.base import Model
 from sde_lab.server.slider_frames import PATHS, SENSITIVITIES
 from sde_lab.summaries.summary import Summary
@@ -86,6 +87,7 @@ def draw_board(
         shown = _draw_component_choice(model)
         pinned = draw_pin_button(summary)
         draw_toggle()
+        remedy = st.container(width="content")
         downloads = st.container(width="content")
     exact = visible_exact_laws(summary)
     view = BoardView(
@@ -102,8 +104,11 @@ def draw_board(
         own = None if figure is None or draw_figure is None else draw_figure(figure)
     # Before what it is about: once the browser shows an answer, it must draw no frame over it.
     draw_slider_frames(view, round(100 * share), None if own is None else figure)
+    rows = readout_rows(view)
+    with remedy:
+        draw_bias_button(view, share, biased=any(row.biased for row in rows))
     with readout:
-        _draw_readout(view)
+        _draw_readout(view, rows)
         if extra_readout is not None:
             extra_readout()
     with charts:
@@ -135,9 +140,9 @@ def _draw_component_choice(model: Model) -> str:
     return str(chosen or options[0])
 
 
-def _draw_readout(view: BoardView) -> None:
+def _draw_readout(view: BoardView, rows: list[ReadoutRow]) -> None:
     st.html(
-        readout_html(readout_rows(view), view.theme),
+        readout_html(rows, view.theme),
         width="stretch" if view.columns is None else "content",
     )
     _draw_divergence_warning(view.summary)
@@ -164,6 +169,7 @@ def _draw_divergence_warning(summary: Summary) -> None:
         f"{cause}.",
         icon=":material/warning:",
     )
+    draw_divergence_button(summary.scenario)
 
 
 def _draw_charts(model: Model, left: CaptionedFigure, right: CaptionedFigure, height: str) -> None:

@@ -477,9 +477,12 @@ function drawReadout(figures, { readout, approximate }) {
   const cells = figures.querySelectorAll(".lab-figure");
   if (cells.length !== readout?.length) return;
   cells.forEach((cell, i) => {
-    const [value, comparison] = readout[i];
+    const [name, value, comparison, tooltip] = readout[i];
+    cell.querySelector(".lab-name").textContent = name;
     cell.querySelector(".lab-value").textContent = value;
-    cell.querySelector(".lab-exact").textContent = `${comparison}\u00a0`;
+    const exact = cell.querySelector(".lab-exact");
+    exact.textContent = `${comparison}\u00a0`;
+    exact.title = tooltip;
   });
 }
 

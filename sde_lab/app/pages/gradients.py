@@ -25,7 +25,7 @@ from sde_lab.errors import ScenarioError
 from sde_lab.figures.benchmark_bars import benchmark_bars
 from sde_lab.figures.gradient_kinds import gradient_kinds_chart
 from sde_lab.figures.replay_diagram import replay_diagram
-from sde_lab.figures.scaling_chart import scaling_chart
+from sde_lab.figures.scaling_chart import MAX_SLOPE_ERROR, scaling_chart
 from sde_lab.figures.step_maps import step_maps_chart, step_products_chart
 from sde_lab.figures.summed_gradient import summed_gradient_chart
 from sde_lab.scenario import Scenario
@@ -35,6 +35,7 @@ from sde_lab.studies.benchmark.listing import runnable_listing
 from sde_lab.studies.benchmark.registry import METHODS
 from sde_lab.studies.benchmark.report import comparison_sentences
 from sde_lab.studies.benchmark.scaling import FIXED_SIZE, MAX_POINT_SECONDS
+from sde_lab.studies.benchmark.trial import MIN_TIMED
 from sde_lab.studies.gradient_kinds import GradientComparison, compare_gradients
 from sde_lab.studies.step_maps import StepMaps, step_maps
 from sde_lab.studies.summed_gradient import SummedGradient, summed_gradient
@@ -66,11 +67,19 @@ def _summed_gradient(scenario: Scenario) -> None:
     few = limit_to_interactive(scenario)
     found = _summed_study(few)
     total = float(found.derivatives.sum())
+    off = abs(total - found.returned) / max(abs(found.returned), abs(total), 1e-300)
+    starts = [parameter.symbol for parameter in scenario.model_spec.initial]
+    count, sums, summed = "one number", f"**{found.returned:.10g}**", "times and paths"
+    if len(starts) > 1:
+        # A state has as many initial values as components, and autograd a number for each.
+        count, summed = f"one number for each of {', '.join(starts)}", "times, paths and components"
+        sums = " and ".join(f"**{number:.10g}**" for number in found.each_returned)
+        sums += f". That of {starts[0]} is shown"
     st.markdown(
         r"You want $\partial X_t/\partial x_0$ at every time; `autograd.grad` with `ones_like`"
-        f" gives **one number, {found.returned:.10g}**. The bars add up to **{total:.10g}**,"
-        f" equal to it within {abs(total - found.returned):.1e}: it is the sum over all times and"
-        " paths. The code is the call from the original question."
+        f" gives {count}: {sums}. The bars add up to **{total:.10g}**, equal to it within a"
+        f" relative {off:.1e}: it is the sum over all {summed}. The code is the call from"
+        " the original question."
     )
     _fewer_samples_caption(scenario, few)
     left, right = st.columns([46, 54], gap="medium")
@@ -102,7 +111,8 @@ def _benchmark(scenario: Scenario) -> None:
             st.caption(
                 f"Time: median of the repeats after a first run, one thread, {scenario.dtype},"
                 " garbage collected before each. Memory: peak of the process in the first run,"
-                " less what it held before. Largest difference: from the replay method in float64."
+                " less what it held before. Largest relative difference: from the replay method in"
+                " float64, relative to the largest derivative; for the sum, to the sum."
             )
         _code(scenario)
         with st.expander("Schemes that a method does not support, and why"):
@@ -120,8 +130,10 @@ def _scaling(scenario: Scenario) -> None:
                 text = f"Time of each method against {study}, log-log"
                 _chart(figure, f"growth-{study}", text, 240)
         st.caption(
-            "After each name: the slope of the dashed line through its last three points; 1 means"
-            f" O(N), 2 means O(N²). Samples vary at {FIXED_SIZE[0]} steps, steps at"
+            "After each name: the slope of the dashed line through its last three points, with its"
+            " standard error, where that is below"
+            f" {MAX_SLOPE_ERROR:g}; 1 means O(N), 2 means O(N²). Each point is the median of"
+            f" {MIN_TIMED} runs or more. Samples vary at {FIXED_SIZE[0]} steps, steps at"
             f" {FIXED_SIZE[1]} samples; a curve ends where the next run would take over"
             f" {MAX_POINT_SECONDS:g} s."
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from sde_lab.app.components.chart import draw_chart
 from sde_lab.app.components.download_menu import draw_sweep_download_menu
@@ -41,6 +42,8 @@ MAP_KEY = "sweep.map"
 """Of the heatmaps, with their number after it."""
 CURVE_KEY, FILM_KEY, TIME_KEY = "sweep.curve", "sweep.film", "sweep.at"
 """Of the charts of one parameter, and of the slider that picks a time."""
+MOMENTS = ("mean", "std")
+"""Measures that say nothing where some of the paths diverged."""
 FAN_MEASURES = ("q05", "q25", "q75", "q95")
 LAST_SWEEP = "sweep.good"
 """Session key of the last request that worked, with its result."""
@@ -242,9 +245,9 @@ def _curve_data(done: SweepRequest, result: SweepResult, time: int) -> SweepCurv
     The Jacobian gives the slope of a mean and of a standard deviation, not of a quantile.
     """
     theme, found = current_theme(), result.curve(done.quantity, done.measure, time)
-    model, slope = done.scenario.model_spec, None
-    if done.slope is not None:
-        slope = result.curve(*done.slope, time).value
+    model = done.scenario.model_spec
+    slope = None if done.slope is None else result.curve(*done.slope, time)
+    kept = np.where(_left_out(result), np.nan, 1.0) if done.measure in MOMENTS else 1.0
     return SweepCurveData(
         title=done.title,
         colour=(
@@ -252,12 +255,18 @@ def _curve_data(done: SweepRequest, result: SweepResult, time: int) -> SweepCurv
             if done.target in model.jacobian_columns
             else theme.state
         ),
-        value=found.value,
-        error=found.error,
+        value=found.value * kept,
+        error=found.error * kept,
         exact=found.exact,
-        slope=slope,
+        slope=None if slope is None else slope.value,
+        slope_error=None if slope is None else slope.error,
         scene=".".join([done.scenario.model, done.quantity, *(d.name for d in done.axes)]),
     )
+
+
+def _left_out(result: SweepResult) -> NDArray[np.bool_]:
+    """Tell at which grid points any path diverged, (P,)."""
+    return np.asarray(result.exploded > 0)
 
 
 def _animation_data(done: SweepRequest, result: SweepResult) -> AnimationData:
@@ -269,6 +278,8 @@ def _animation_data(done: SweepRequest, result: SweepResult) -> AnimationData:
         return np.stack([c.value for c in curves], 1), np.stack([c.exact for c in curves], 1)
 
     mean, exact_mean = over_time("mean")
+    left_out = _left_out(result)
+    mean[left_out] = np.nan
     values, exact = zip(*map(over_time, FAN_MEASURES), strict=True)
     return AnimationData(
         name if len(name) > 1 else done.scenario.model_spec.symbols[done.component],
@@ -278,6 +289,7 @@ def _animation_data(done: SweepRequest, result: SweepResult) -> AnimationData:
         exact_mean,
         np.stack(exact),
         scene=f"{done.scenario.model}.{name}.{done.axes[0].name}",
+        diverged=left_out,
     )
 
 
@@ -291,13 +303,15 @@ def _draw_notes(done: SweepRequest, result: SweepResult) -> None:
     elif done.slope is not None:
         st.caption(
             "Tangents: derivative (pathwise estimate), computed at each grid point from the paths"
-            " of that point alone."
+            " of that point alone, with its error of two standard errors. Faint and dotted: too few"
+            " effective samples for an error, as a few of the paths decide the slope."
         )
     lost = int(result.exploded.sum())
     if lost:
         total = int(result.done.sum()) * done.scenario.samples
         st.warning(
-            f"{lost:,} of {total:,} paths diverged (numerical overflow); they are left out of every"
-            " figure.",
+            f"{lost:,} of {total:,} paths diverged (numerical overflow). Mean and standard"
+            f" deviation are left out at {int(_left_out(result).sum())} of"
+            f" {int(result.done.sum())} points, those where any path did; more steps may help.",
             icon=":material/warning:",
         )

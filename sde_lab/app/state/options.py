@@ -16,7 +16,7 @@ HORIZONS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 
 
 def horizons(model: Model) -> list[float]:
     """Return the horizons that the slider of a model offers."""
-    return sorted({*HORIZONS, model.horizon})
+    return sorted({*(t for t in HORIZONS if t <= model.longest), model.horizon})
 
 
 def horizon_label(horizon: float) -> str:

@@ -22,12 +22,19 @@ class LawInputs:
         parameters: value of every parameter of the model, by name.
         initial: initial state, one number per component.
         step: length Δ of a solver step, for the discrete law of a scheme.
+        scheme: name of the scheme whose discrete law is wanted.
     """
 
     times: Array
     parameters: Mapping[str, float]
     initial: tuple[float, ...]
     step: float
+    scheme: str = "euler"
+
+    @property
+    def counts(self) -> NDArray[np.intp]:
+        """Number of solver steps to each time, (T,)."""
+        return np.rint(self.times / self.step).astype(np.intp)
 
 
 class Law(ABC):
@@ -42,6 +49,34 @@ class Law(ABC):
 
     mean: Array
     variance: Array
+
+    @property
+    def kurtosis(self) -> Array:
+        """Fourth central moment over the squared variance, (T, D); NaN where it is not known."""
+        return np.full_like(self.variance, np.nan)
+
+    def standard_errors(self, count: int) -> tuple[Array, Array]:
+        """Return the standard errors of mean and standard deviation of samples of the law.
+
+        They hold where the samples themselves say too little to estimate an error. Even so they
+        are stated only up to a kurtosis of ``count``: beyond, the estimates are so far from
+        Gaussian that three of their standard errors are exceeded several times as often.
+
+        Args:
+            count: number N of samples.
+
+        Returns:
+            σ / √N and σ √((κ − (N − 3) / (N − 1)) / N) / 2, (T, D) each; NaN where κ, the
+            kurtosis, is not known or exceeds N.
+        """
+        if count < 2:
+            unknown = np.full_like(self.variance, np.nan)
+            return unknown, unknown
+        kurtosis = self.kurtosis
+        known = np.where(kurtosis <= count, kurtosis, np.nan)
+        std = np.where(np.isfinite(known), np.sqrt(np.maximum(self.variance, 0.0)), np.nan)
+        excess = np.maximum(known - (count - 3) / (count - 1), 0.0)
+        return std / np.sqrt(count), std * np.sqrt(excess / count) / 2.0
 
     @abstractmethod
     def quantile(self, q: float) -> Array | None:

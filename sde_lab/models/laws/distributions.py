@@ -26,6 +26,10 @@ class Gaussian(Law):
     mean: Array
     variance: Array
 
+    @property
+    def kurtosis(self) -> Array:
+        return np.full_like(self.variance, 3.0)
+
     def quantile(self, q: float) -> Array:
         _require_level(q)
         return np.asarray(self.mean + np.sqrt(self.variance) * special.ndtri(q))
@@ -70,6 +74,13 @@ class LogNormal(Law):
         mean = self.scale * np.exp(self.log_mean + 0.5 * self.log_std**2)
         object.__setattr__(self, "mean", mean)
         object.__setattr__(self, "variance", mean**2 * np.expm1(self.log_std**2))
+
+    @property
+    def kurtosis(self) -> Array:
+        with np.errstate(over="ignore"):
+            w = np.exp(self.log_std**2)
+            kurtosis = w**4 + 2.0 * w**3 + 3.0 * w**2 - 3.0
+        return np.broadcast_to(kurtosis, self.variance.shape)
 
     def quantile(self, q: float) -> Array:
         _require_level(q)
@@ -273,6 +284,11 @@ class NoncentralChiSquare(Law):
         variance = self.scale**2 * (2 * self.degrees + 4 * self.noncentrality)
         object.__setattr__(self, "mean", mean)
         object.__setattr__(self, "variance", variance)
+
+    @property
+    def kurtosis(self) -> Array:
+        half = self.degrees + 2.0 * self.noncentrality  # half of the variance of χ′²
+        return np.asarray(3.0 + 12.0 * (half + 2.0 * self.noncentrality) / half**2)
 
     @classmethod
     def of_cir_process(cls, t: Array, kappa: float, theta: float, sigma: float, x0: float) -> Law:

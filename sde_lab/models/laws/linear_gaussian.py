@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import expm
 
-from sde_lab.models.laws.base import Array, ExactLaws
+from sde_lab.models.laws.base import Array, ExactLaws, LawInputs
 from sde_lab.models.laws.distributions import Gaussian
 
 GAUSS_NODES, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(12)
@@ -50,22 +50,90 @@ class LinearSDE:
         return len(self.start)
 
 
-def gaussian_laws(times: Array, sde: LinearSDE, variations: Mapping[str, LinearSDE]) -> ExactLaws:
+Map = tuple[Array, Array]
+"""Flow of (Y, 1) over some time, (n + 1, n + 1), and the covariance that it adds, (n, n)."""
+STEP_ORDER = {
+    "euler": 1,
+    "milstein": 1,
+    "milstein_grad_free": 1,
+    "euler_heun": 1,
+    "heun": 2,
+    "midpoint": 2,
+}
+"""Scheme → number of terms of e^{AΔ} that its step has where drift is linear and noise additive."""
+
+
+def gaussian_laws(
+    grid: LawInputs, sde: LinearSDE, variations: Mapping[str, LinearSDE]
+) -> ExactLaws:
     """Return the Gaussian laws of Y and of its derivative by each variation.
 
     Args:
-        times: non-decreasing, ≥ 0, (T,). The law at a time does not depend, beyond rounding, on the
-            other times.
+        grid: times, and the scheme with its step. The law at a time does not depend, beyond
+            rounding, on the other times.
         sde: the equation.
         variations: derivative of the equation's fields by each parameter, by name.
     """
-    mean, variance = _moments(times, sde)
+    laws = _laws(grid.times, np.diff(grid.times, prepend=0.0), sde, variations, _one_step)
+    order = STEP_ORDER.get(grid.scheme)
+    if order is None:
+        return laws
+
+    def steps(equation: LinearSDE, count: float) -> Map:
+        return _repeated(_scheme_step(equation, grid.step, order), round(count))
+
+    counts = np.diff(grid.counts, prepend=0).astype(np.float64)
+    scheme = _laws(grid.times, counts, sde, variations, steps)
+    return replace(laws, scheme=scheme, schemes=(grid.scheme,))
+
+
+def _laws(
+    times: Array,
+    spans: Array,
+    sde: LinearSDE,
+    variations: Mapping[str, LinearSDE],
+    advance: Callable[[LinearSDE, float], Map],
+) -> ExactLaws:
+    """Return the laws at ``times``, by a map over each of the spans (T,) that lead to them."""
     laws = {}
     for name, variation in variations.items():
         both = _joint(sde, variation)
-        joint_mean, joint_variance = _moments(times, both)
+        joint_mean, joint_variance = _moments(spans, both, advance)
         laws[name] = Gaussian(joint_mean[:, sde.size :], joint_variance[:, sde.size :])
-    return ExactLaws(times, Gaussian(mean, variance), laws)
+    return ExactLaws(times, Gaussian(*_moments(spans, sde, advance)), laws)
+
+
+def _scheme_step(sde: LinearSDE, step: float, order: int) -> Map:
+    """Return one step of a scheme: Σ_{i ≤ order} (AΔ)ⁱ/i!, and its noise to one order less.
+
+    Euler's is (I + AΔ)Y + aΔ + B ΔW. Heun's and the midpoint rule evaluate the drift a second time,
+    after a step that has the noise too: (I + AΔ + A²Δ²/2)Y + … + (I + AΔ/2) B ΔW. The pair (Y, ∂Y)
+    takes the same step, since a scheme and its derivative are both the scheme of the pair.
+    """
+    size = sde.size
+    generator = np.zeros((size + 1, size + 1))
+    generator[:size, :size], generator[:size, size] = sde.matrix * step, sde.shift * step
+    flow, noise = np.eye(size + 1) + generator, sde.noise
+    if order == 2:
+        flow = flow + 0.5 * generator @ generator
+        noise = noise + 0.5 * step * sde.matrix @ noise
+    return flow, step * noise @ noise.T
+
+
+def _repeated(one: Map, count: int) -> Map:
+    """Return the map of ``count`` steps, by doubling."""
+    size = len(one[1])
+    whole: Map = (np.eye(size + 1), np.zeros((size, size)))
+    while count:
+        if count % 2:
+            whole = _followed_by(whole, one)
+        one, count = _followed_by(one, one), count // 2
+    return whole
+
+
+def _followed_by(first: Map, then: Map) -> Map:
+    part = then[0][: len(then[1]), : len(then[1])]
+    return then[0] @ first[0], part @ first[1] @ part.T + then[1]
 
 
 def _joint(sde: LinearSDE, variation: LinearSDE) -> LinearSDE:
@@ -79,18 +147,20 @@ def _joint(sde: LinearSDE, variation: LinearSDE) -> LinearSDE:
     )
 
 
-def _moments(times: Array, sde: LinearSDE) -> tuple[Array, Array]:
-    """Return mean and variance of each component, (T, n) each."""
+def _moments(
+    spans: Array, sde: LinearSDE, advance: Callable[[LinearSDE, float], Map]
+) -> tuple[Array, Array]:
+    """Return mean and variance of each component after each of the spans, (T, n) each."""
     size = sde.size
     # The mean is extended by a constant 1, so that the shift is one more column of the flow.
     mean, covariance = np.append(sde.start, 1.0), np.zeros((size, size))
     means, variances = [], []
-    steps: dict[float, tuple[Array, Array]] = {}
+    steps: dict[float, Map] = {}
     with np.errstate(over="ignore", invalid="ignore"):  # an unstable equation may overflow
-        for step in np.diff(times, prepend=0.0):
+        for step in spans:
             key = float(f"{step:.12g}")  # equal steps that differ by rounding share one exponential
             if key not in steps:
-                steps[key] = _one_step(sde, key)
+                steps[key] = advance(sde, key)
             flow, added = steps[key]
             mean = flow @ mean
             part = flow[:size, :size]
@@ -100,7 +170,7 @@ def _moments(times: Array, sde: LinearSDE) -> tuple[Array, Array]:
     return np.array(means), np.array(variances)
 
 
-def _one_step(sde: LinearSDE, step: float) -> tuple[Array, Array]:
+def _one_step(sde: LinearSDE, step: float) -> Map:
     """Return the flow of (Y, 1) over one step, (n + 1, n + 1), and the covariance it adds, (n, n).
 
     The step is halved until ‖A‖h ≤ 1, and doubled back: Φ(2h) = Φ(h)², Q(2h) = Q(h) + Φ(h) Q(h)
@@ -116,9 +186,7 @@ def _one_step(sde: LinearSDE, step: float) -> tuple[Array, Array]:
     short = step * 0.5**halvings
     flow, added = expm(extended * short), _short_covariance(sde, short)
     for _ in range(halvings):
-        part = flow[:size, :size]
-        added = added + part @ added @ part.T
-        flow = flow @ flow
+        flow, added = _followed_by((flow, added), (flow, added))
     return flow, 0.5 * (added + added.T)
 
 

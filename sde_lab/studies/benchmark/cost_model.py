@@ -71,12 +71,31 @@ FITTED = 3
 """Number of points to which a slope is fitted: the largest sizes, where overhead matters least."""
 
 
-def slope(sizes: Sequence[float] | Array, costs: Sequence[float] | Array) -> float:
-    """Return the slope of log cost against log size over the last points; NaN for fewer than two.
+def slope(
+    sizes: Sequence[float] | Array,
+    costs: Sequence[float] | Array,
+    errors: Sequence[float] | Array,
+) -> tuple[float, float]:
+    """Return the slope of log cost against log size over the last points, and its standard error.
 
     A cost that grows as O(size^p) has slope p.
+
+    Args:
+        sizes: increasing, (P,).
+        costs: (P,)
+        errors: standard errors of the costs, (P,); NaN where one is not known.
+
+    Returns:
+        Both NaN for fewer than :data:`FITTED` points. The error is the larger one of what the
+        errors of the costs give, and what the points' distances from the line give; NaN where
+        errors are not known.
     """
-    if len(sizes) < 2:
-        return float("nan")
+    if len(sizes) < FITTED:
+        return float("nan"), float("nan")
     x, y = np.log(sizes[-FITTED:]), np.log(costs[-FITTED:])
-    return float(np.polyfit(x, y, 1)[0])
+    relative = np.asarray(errors[-FITTED:], dtype=np.float64) / np.asarray(costs[-FITTED:])
+    power, shift = np.polyfit(x, y, 1)
+    squares = (x - x.mean()) ** 2
+    scatter = ((y - power * x - shift) ** 2).sum() / (FITTED - 2)
+    measured = (squares * relative**2).sum() / squares.sum()
+    return float(power), float(np.sqrt(np.maximum(scatter, measured) / squares.sum()))

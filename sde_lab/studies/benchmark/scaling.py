@@ -9,7 +9,7 @@ from sde_lab import memory
 from sde_lab.scenario import Scenario
 from sde_lab.studies.benchmark.benchmark import study_methods
 from sde_lab.studies.benchmark.registry import GradientMethod
-from sde_lab.studies.benchmark.trial import TrialResult, run_trial
+from sde_lab.studies.benchmark.trial import MIN_TIMED, TrialResult, run_trial
 
 SCALED_STEPS = (12, 25, 50, 100, 200, 400, 800, 1600, 3200)
 """Numbers of steps, at the fixed number of samples."""
@@ -17,7 +17,7 @@ SCALED_SAMPLES = (1, 4, 16, 64, 256, 1024, 4096, 16384)
 """Numbers of samples, at the fixed number of steps."""
 FIXED_SIZE = (50, 16)
 """Steps at which samples grow, and samples at which steps grow."""
-MAX_POINT_SECONDS = 0.6
+MAX_POINT_SECONDS = 0.3
 """Seconds that one run may be expected to take."""
 MAX_MEMORY_FRACTION = 0.5
 """Fraction of the memory limit that one run may be expected to take."""
@@ -70,7 +70,9 @@ def _growing_sizes(
             if seconds > MAX_POINT_SECONDS or bytes_ > limit:
                 return
         size = scenario.replace(steps=k, samples=n)
-        result = run_trial(method, size, None, enough=TRIAL_SECONDS, repeats=TRIAL_REPEATS)
+        result = run_trial(
+            method, size, None, enough=TRIAL_SECONDS, repeats=TRIAL_REPEATS, least=MIN_TIMED
+        )
         yield result
         if result.status != "measured":
             return

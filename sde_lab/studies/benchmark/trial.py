@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -31,6 +32,8 @@ ENOUGH_SECONDS = 1.0
 """Seconds of runs after which no further repeat begins."""
 MAX_REPEATING_SECONDS = 2.0
 """Seconds, garbage collection included, after which no further repeat begins."""
+MIN_TIMED = 3
+"""Timed runs from which the error of their median is estimated."""
 MAX_REPEATS = 7
 """Runs that are timed after the first, at most."""
 MAX_REASON_CHARS = 200
@@ -48,11 +51,12 @@ class TrialResult:
         status: "measured"; "predicted" from smaller runs and not attempted; "refused", because the
             method cannot serve the scenario; "failed" while it ran.
         seconds: median of the repeats after the first run, or the predicted time; NaN if neither.
+        seconds_error: standard error of the median; NaN of fewer than :data:`MIN_TIMED` runs.
         memory: peak extra memory of the first run, or the predicted one, in bytes.
         repeats: number of runs that were timed.
         shape: shape of the output.
-        max_abs_error: largest absolute difference from the float64 replay (from its sum, for the
-            method that sums), over finite numbers.
+        relative_error: largest difference from the float64 replay (from its sum, for the method
+            that sums), over finite numbers, relative to the largest of them.
         reason: why it was refused, predicted or failed.
         study: "race" for the benchmark at one size; "steps" or "samples" for what grows.
     """
@@ -65,9 +69,10 @@ class TrialResult:
     memory: float = math.nan
     repeats: int = 0
     shape: tuple[int, ...] = ()
-    max_abs_error: float = math.nan
+    relative_error: float = math.nan
     reason: str = ""
     study: str = "race"
+    seconds_error: float = math.nan
 
 
 def run_trial(
@@ -77,6 +82,7 @@ def run_trial(
     *,
     enough: float = ENOUGH_SECONDS,
     repeats: int = MAX_REPEATS,
+    least: int = 1,
 ) -> TrialResult:
     """Run a method once for its memory, then repeatedly for its time.
 
@@ -89,6 +95,7 @@ def run_trial(
         truth: the derivatives to compare with, (T, N, D, D); None compares nothing.
         enough: seconds of runs after which no further repeat begins.
         repeats: runs that are timed after the first, at most.
+        least: runs that are timed after the first, at least, if there is time.
     """
     unknown = empty_result(method, scenario, "failed", "")
     try:
@@ -103,7 +110,7 @@ def run_trial(
             # Collecting garbage is not timed, yet takes a second in a process of many objects.
             while (
                 len(seconds) <= repeats
-                and sum(seconds) < enough
+                and (sum(seconds) < enough or 1 < len(seconds) <= least)
                 and time.perf_counter() - begin < MAX_REPEATING_SECONDS
             ):
                 release_memory()
@@ -122,8 +129,16 @@ def run_trial(
         memory=memory,
         repeats=len(timed),
         shape=shape,
-        max_abs_error=difference,
+        relative_error=difference,
+        seconds_error=_median_error(timed),
     )
+
+
+def _median_error(timed: Sequence[float]) -> float:
+    """Return the standard error of the median of run times, √(π/2) s / √n; NaN of too few."""
+    if len(timed) < MIN_TIMED:
+        return math.nan
+    return math.sqrt(math.pi / 2.0 / len(timed)) * statistics.stdev(timed)
 
 
 def float64_replay(scenario: Scenario) -> Tensor:
@@ -159,7 +174,9 @@ def warm_up(method: GradientMethod, scenario: Scenario) -> None:
 
 
 def _difference(output: Tensor, truth: Tensor | None) -> float:
-    """Return the largest absolute difference over finite numbers; NaN without a truth.
+    """Return the largest difference over finite numbers, relative to the largest of the truth.
+
+    NaN without a truth.
 
     An output (D,) is the sum over times, samples and components, and is compared with that of the
     truth.
@@ -169,4 +186,7 @@ def _difference(output: Tensor, truth: Tensor | None) -> float:
     if output.dim() == 1:
         truth = truth.sum((0, 1, 2))
     difference = (output.double() - truth).abs()
-    return float(torch.where(difference.isfinite(), difference, 0.0).max())
+    known = difference.isfinite()
+    largest = torch.where(known, difference, 0.0).max()
+    scale = torch.where(known, truth.abs(), 0.0).max()
+    return float(largest / scale) if scale > 0.0 else float(largest)
