@@ -30,11 +30,13 @@ def sdeint_jacobian(
     Args:
         sde: an object with ``f``, ``g``, ``noise_type`` and ``sde_type``, as for
             ``torchsde.sdeint``. Rows of a batch must not influence each other.
-        y0: initial states, (N, D).
-        ts: strictly increasing times, (T,), evenly spaced or not.
+        y0: initial states, (N, D). As in torchsde, the states have the precision that y0, drift,
+            diffusion and motion have together: float64 if one of them is.
+        ts: strictly increasing times, (T,), evenly spaced or not. They are kept as they are given,
+            a list in float64, whatever the precision of the state is.
         scheme: a name in :data:`sde_lab.SCHEMES` that fits the SDE's type and noise.
-        bm: a Brownian motion such as ``torchsde.BrownianInterval``; None makes one as
-            ``torchsde.sdeint`` would.
+        bm: a Brownian motion such as ``torchsde.BrownianInterval``; None draws increments, by a
+            seed from numpy's generator, as ``torchsde.sdeint`` does.
         wrt: names of scalar parameters or buffers of the module to differentiate by, as in
             ``named_parameters()``; None differentiates by the initial state alone.
         dt: length of a solver step. None takes one step from each time to the next; a number takes
@@ -98,8 +100,9 @@ def _step(problem: TorchsdeProblem, block: StepBlock, x: Tensor, leaves: list[Te
         start, stop, step = (end[block.steps.start] for end in ends)
     else:  # a time for each row, (rows, 1)
         start, stop, step = (
-            end[block.steps].to(x).repeat_interleave(width).unsqueeze(1) for end in ends
+            end[block.steps].to(x.device).repeat_interleave(width).unsqueeze(1) for end in ends
         )
+        step = step.to(x)
 
     def time_map(u: Tensor) -> Tensor:
         return torch.lerp(start, stop, float(u))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol
 
+import numpy as np
 import torch
-import torchsde
 from torch import Tensor, nn
 
 from sde_lab.errors import ScenarioError
@@ -46,10 +46,11 @@ class TorchsdeProblem:
     Attributes:
         sde: the user's SDE.
         scheme: the scheme.
-        y0: initial states, (N, D).
-        ts: the times asked for, (T,).
-        grid: the solver's times, (K + 1,).
-        steps: lengths of the solver's steps, (K,); all equal where the grid is even.
+        y0: initial states, (N, D), in the precision that states have after a step.
+        ts: the times asked for, (T,), float64.
+        grid: the solver's times, (K + 1,), float64.
+        steps: lengths of the solver's steps, (K,), float64; all equal where the grid is even.
+        time_dtype: precision in which drift and diffusion are given the time.
         noise: unit-variance increments over the steps of the grid, (K, N, M), with Lévy areas if
             the scheme needs them.
         names: the parameters to differentiate by.
@@ -64,6 +65,7 @@ class TorchsdeProblem:
     ts: Tensor
     grid: Tensor
     steps: Tensor
+    time_dtype: torch.dtype
     noise: BrownianIncrements
     names: tuple[str, ...]
     values: tuple[Tensor, ...]
@@ -71,26 +73,29 @@ class TorchsdeProblem:
 
     def equation(self, leaves: list[Tensor]) -> SDE:
         """Return the SDE with its parameters replaced by ``leaves``; an empty list keeps them."""
-        if leaves or self.copies:
-            drift, diffusion = self._with_leaves("f", leaves), self._with_leaves("g", leaves)
-        else:
-            drift, diffusion = self.sde.f, self.sde.g
         return SDE(
-            drift,
-            diffusion,
+            self._field("f", leaves),
+            self._field("g", leaves),
             self.sde.noise_type,
             self.sde.sde_type,
             self.noise.increments.shape[-1],
         )
 
-    def _with_leaves(self, method: str, leaves: list[Tensor]) -> Field:
-        wrapper = _MethodWrapper(self.sde)
+    def _field(self, method: str, leaves: list[Tensor]) -> Field:
+        wrapper = _MethodWrapper(self.sde) if leaves or self.copies else None
         chosen = dict(zip(self.names, leaves, strict=True)) if leaves else {}
         replaced = {f"sde.{name}": tensor for name, tensor in {**self.copies, **chosen}.items()}
 
-        def evaluate(t: Tensor, y: Tensor) -> Any:
+        def call(t: Tensor, y: Tensor) -> Any:
+            if wrapper is None:
+                return getattr(self.sde, method)(t, y)
             with PARAMETER_SWAP_LOCK:
                 return torch.func.functional_call(wrapper, replaced, (method, t, y))
+
+        def evaluate(t: Tensor, y: Tensor) -> Any:
+            # Times of a row each, (rows, 1), promote the result to their precision; the state is
+            # that of y.
+            return call(t.to(self.time_dtype), y).to(y.dtype)
 
         return evaluate
 
@@ -140,13 +145,21 @@ def build_problem(
         )
     solver.check_structure(sde.noise_type, y0.shape[1], type(sde).__name__)
     y0 = outside_inference(y0.detach())
-    times = _times(ts, y0)
+    times = _times(ts)
     names, values = _named(sde, wrt)
-    channels = _channels(sde, times[0], y0)
-    grid = times if dt is None else _grid(times, dt)
-    steps = _lengths(grid)
-    noise = _noise(_brownian(bm, times, y0, channels, solver), grid, steps, solver)
-    return TorchsdeProblem(sde, solver, y0, times, grid, steps, noise, names, values, _copies(sde))
+    time_dtype = _time_dtype(sde, ts, times[0], y0)
+    channels, y0 = _channels(sde, times[0].to(time_dtype), y0)
+    grid = times if dt is None else _grid(times, dt, _precision(ts))
+    steps = _lengths(grid, _precision(ts))
+    if bm is None:
+        noise = _draw_noise((len(steps), len(y0), channels), y0, solver)
+    else:
+        _require_fitting(bm, (len(y0), channels), solver)
+        noise = _noise(bm, grid, steps, solver)
+    y0 = y0.to(torch.promote_types(y0.dtype, noise.increments.dtype))
+    return TorchsdeProblem(
+        sde, solver, y0, times, grid, steps, time_dtype, noise, names, values, _copies(sde)
+    )
 
 
 def _copies(sde: Any) -> dict[str, Tensor]:
@@ -157,8 +170,36 @@ def _copies(sde: Any) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in tensors.items() if tensor.is_inference()}
 
 
-def _channels(sde: Any, t: Tensor, y0: Tensor) -> int:
-    """Return the number of Brownian motions; raise ScenarioError if drift or diffusion misfit."""
+def _precision(ts: object) -> torch.dtype:
+    """Return the precision in which times were given; those of a list are float64."""
+    given = isinstance(ts, Tensor) and ts.is_floating_point()
+    return ts.dtype if given and isinstance(ts, Tensor) else torch.float64
+
+
+def _time_dtype(sde: Any, ts: object, t: Tensor, y0: Tensor) -> torch.dtype:
+    """Return the precision in which to give the SDE its times.
+
+    It is that of ``ts`` (float64 for a list), but that of the state where drift or diffusion cannot
+    work with it: a network of float32 that takes the time as an input column, for example.
+    """
+    precision = _precision(ts)
+    if precision == y0.dtype:
+        return precision
+    try:
+        results = [sde.f(t.to(precision), y0), sde.g(t.to(precision), y0)]
+    except Exception:  # noqa: BLE001 - of any kind; if it is not for the time, it comes again
+        return y0.dtype
+    if not isinstance(ts, Tensor) and any(value.dtype != y0.dtype for value in results):
+        return y0.dtype
+    return precision
+
+
+def _channels(sde: Any, t: Tensor, y0: Tensor) -> tuple[int, Tensor]:
+    """Return the number of Brownian motions, and y0 in the precision of drift and diffusion.
+
+    Raises:
+        ScenarioError: if drift or diffusion have another shape than the noise type needs.
+    """
     f, g = sde.f(t, y0), sde.g(t, y0)
     if f.shape != y0.shape:
         raise ScenarioError("sde.f", tuple(f.shape), f"shape must be {tuple(y0.shape)}")
@@ -172,7 +213,9 @@ def _channels(sde: Any, t: Tensor, y0: Tensor) -> int:
         raise ScenarioError(
             "sde.g", tuple(g.shape), f"shape must be {wanted} for {sde.noise_type} noise"
         )
-    return int(g.shape[-1])
+    # As in torchsde, whose states have the precision of y0 + f dt + g dW after one step.
+    dtype = torch.promote_types(y0.dtype, torch.promote_types(f.dtype, g.dtype))
+    return int(g.shape[-1]), y0.to(dtype)
 
 
 def _scheme(sde: Any, name: str) -> Scheme:
@@ -198,9 +241,9 @@ def _scheme(sde: Any, name: str) -> Scheme:
     return scheme
 
 
-def _times(ts: Tensor | Sequence[float], y0: Tensor) -> Tensor:
+def _times(ts: Tensor | Sequence[float]) -> Tensor:
     try:
-        times = torch.as_tensor(ts, dtype=y0.dtype, device="cpu").detach()
+        times = torch.as_tensor(ts, dtype=torch.float64, device="cpu").detach()
         times = outside_inference(times)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ScenarioError("ts", ts, "must be two or more finite times") from error
@@ -213,28 +256,35 @@ def _times(ts: Tensor | Sequence[float], y0: Tensor) -> Tensor:
     return times
 
 
-def _grid(times: Tensor, dt: float) -> Tensor:
-    """Return the times of the steps of ``torchsde.sdeint``, (K + 1,).
+def _grid(times: Tensor, dt: float, precision: torch.dtype) -> Tensor:
+    """Return the times of the steps of ``torchsde.sdeint``, (K + 1,), float64.
 
-    It adds dt up in the precision of the times, and cuts the last step short.
+    It adds dt up in the precision in which the times were given, and cuts the last step short.
     """
     if not isinstance(dt, int | float) or not dt > 0:
         raise ScenarioError("dt", dt, "must be a positive number")
     if float(times[-1] - times[0]) / dt > MAX_STEPS:
         raise ScenarioError("dt", dt, f"must give at most {MAX_STEPS} steps")
-    grid = [times[0]]
-    while grid[-1] < times[-1]:
-        grid.append(min(grid[-1] + dt, times[-1]))
+    grid, end = [times[0].to(precision)], times[-1].to(precision)
+    while grid[-1] < end:
+        grid.append(min(grid[-1] + dt, end))
         if grid[-1] <= grid[-2]:
-            raise ScenarioError("dt", dt, "is below the precision of the times")
-    return torch.stack(grid)
+            raise ScenarioError(
+                "dt", dt, "is below the precision of the times; times as float64 have more of it"
+            )
+    return torch.stack(grid).double()
 
 
-def _lengths(grid: Tensor) -> Tensor:
-    """Return the lengths of the steps, (K,): all equal where they differ by rounding alone."""
+def _lengths(grid: Tensor, precision: torch.dtype) -> Tensor:
+    """Return the lengths of the steps, (K,): all equal where they differ by rounding alone.
+
+    Args:
+        grid: the solver's times, (K + 1,).
+        precision: that in which the times were given.
+    """
     steps = grid.diff()
     even = (grid[-1] - grid[0]) / len(steps)
-    rounding = 8.0 * torch.finfo(grid.dtype).eps * float(grid.abs().max())
+    rounding = 8.0 * torch.finfo(precision).eps * float(grid.abs().max())
     error = float((steps - even).abs().max())
     return even.expand_as(steps) if error <= min(rounding, 1e-3 * float(even)) else steps
 
@@ -262,27 +312,32 @@ def _named(sde: Any, wrt: str | Sequence[str] | None) -> tuple[tuple[str, ...], 
     return names, tuple(known[name] for name in names)
 
 
-def _brownian(
-    bm: Brownian | None, times: Tensor, y0: Tensor, channels: int, scheme: Scheme
-) -> Brownian:
-    size = (len(y0), channels)
-    if bm is None:
-        new: Brownian = torchsde.BrownianInterval(
-            t0=times[0],
-            t1=times[-1],
-            size=size,
-            dtype=y0.dtype,
-            device=y0.device,
-            levy_area_approximation="space-time" if scheme.levy_area else "none",
-        )
-        return new
+def _require_fitting(bm: Brownian, size: tuple[int, int], scheme: Scheme) -> None:
+    """Raise ScenarioError if a motion has another shape, or lacks the Lévy area of the scheme."""
     if tuple(bm.shape) != size:
         raise ScenarioError("bm.shape", tuple(bm.shape), f"must be (samples, channels) = {size}")
     if scheme.levy_area and bm.levy_area_approximation == "none":
         raise ScenarioError(
             "bm.levy_area_approximation", "none", f'{scheme.name} needs "space-time" or finer'
         )
-    return bm
+
+
+def _draw_noise(size: tuple[int, int, int], y0: Tensor, scheme: Scheme) -> BrownianIncrements:
+    """Draw increments (and areas) of unit variance, (K, N, M), for a call that brings no motion.
+
+    The seed comes from numpy's generator, as in torchsde: ``numpy.random.seed`` repeats a run.
+    torchsde's own motion divides its interval anew at each step, and is slow, and at 20 000 steps
+    too deep for Python's stack; independent increments of the steps have the same distribution.
+    """
+    seed = int(np.random.randint(0, 2**31 - 1))  # noqa: NPY002 - the generator that torchsde uses
+    stream = torch.Generator(device="cpu").manual_seed(seed)
+    dtype = y0.dtype if y0.dtype == torch.float64 else torch.float32
+
+    def normals() -> Tensor:
+        return torch.randn(size, generator=stream, dtype=dtype, device="cpu").to(y0)
+
+    increments = normals()
+    return BrownianIncrements(increments, normals() / 12**0.5 if scheme.levy_area else None)
 
 
 def _noise(bm: Brownian, grid: Tensor, steps: Tensor, scheme: Scheme) -> BrownianIncrements:
