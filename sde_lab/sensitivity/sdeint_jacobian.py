@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from sde_lab.errors import ScenarioError
+from sde_lab.sensitivity import module_checks
+from sde_lab.sensitivity.module_checks import close
 from sde_lab.sensitivity.replay import StepBlock, accumulate_tangents, blocks, rows
 from sde_lab.sensitivity.torchsde_problem import Brownian, TorchsdeProblem, build_problem
 from sde_lab.solver.autograd_mode import autograd_mode
@@ -57,6 +59,7 @@ def sdeint_jacobian(
         states = _integrate(problem)
     with autograd_mode(recording=True):
         table = _replay(problem, states)
+        _require_reached(problem, states)
     with autograd_mode(recording=False):
         _require_separate_rows(problem, states)
         return problem.interpolate(states), problem.interpolate(table.permute(0, 3, 1, 2))
@@ -153,26 +156,24 @@ def _initial_table(problem: TorchsdeProblem, states: Tensor) -> Tensor:
 
 
 def _require_separate_rows(problem: TorchsdeProblem, states: Tensor) -> None:
-    """Raise ScenarioError if some rows change when others do: J would hold their sum.
-
-    The last step is repeated with the second half of the rows changed.
-    """
-    half = len(problem.y0) // 2
-    x, reached = states[-2].clone(), states[-1]
-    x[half:] = x[:1]
-    out = _step(problem, _step_block(problem, len(problem.steps) - 1), x, [])
-    if not _close(out[:half], reached[:half]):
-        raise ScenarioError(
-            "sde", type(problem.sde).__name__, "rows of a batch must not influence each other"
-        )
+    """Raise ScenarioError if some rows change when others do, in the last step."""
+    block = _step_block(problem, len(problem.steps) - 1)
+    module_checks.require_separate_rows(
+        problem.sde, lambda x: _step(problem, block, x, []), states[-2], states[-1]
+    )
 
 
-def _close(out: Tensor, reached: Tensor) -> bool:
-    """Return True if states are equal to rounding, or diverged (Inf or NaN) in both."""
-    diverged = ~(out.isfinite() | reached.isfinite())
-    out, reached = out.masked_fill(diverged, 0.0), reached.masked_fill(diverged, 0.0)
-    tight = torch.finfo(out.dtype).eps ** 0.75
-    return torch.allclose(out, reached, rtol=tight, atol=tight)
+def _require_reached(problem: TorchsdeProblem, states: Tensor) -> None:
+    """Raise ScenarioError for what drift or diffusion depends on without a derivative."""
+    last = len(problem.steps) - 1
+    for k in sorted({0, last // 2, last}):
+        fields = [("sde.f", problem.drift), ("sde.g", problem.diffusion)]
+        if problem.scheme.uses_autograd:
+            fields.append(("the derivative of sde.g", problem.diffusion_slope))
+        for where, field in fields:
+            module_checks.require_reached(
+                field, where, problem.names, problem.grid[k], states[k], problem.values
+            )
 
 
 def _linearise(
@@ -188,18 +189,45 @@ def _linearise(
     single = block == _step_block(problem, block.steps.start)
     try:
         out = _step(problem, block, x, leaves)
-    except (RuntimeError, ValueError, TypeError, IndexError):
-        if single:  # the user's own error
-            raise
+    except ScenarioError:
+        raise
+    except Exception as error:
+        # Of any kind: modules may assert that they get a batch of the size that they were made for.
+        if single:
+            raise _not_differentiable(problem, error) from error
         return None
-    reached = rows(states[1:], block)
-    if not _close(out.detach(), reached):
+    if not close(out.detach(), rows(states[1:], block)):
         return None
+    v = module_checks.random_cotangent(out.detach())
     after = slice(block.steps.start + 1, block.steps.stop + 1)
-    for column, b in enumerate(_parameter_derivatives(out, leaves), start=x.shape[1]):
+    try:
+        a = _state_derivatives(out, x, block)
+        by_state, *sums = torch.autograd.grad(
+            out, [x, *leaves], v, retain_graph=bool(leaves), materialize_grads=True
+        )
+        columns = _parameter_derivatives(out, leaves)
+    except RuntimeError as error:
+        if "once_differentiable" in str(error):
+            raise ScenarioError("wrt", problem.names, module_checks.ONLY_TWICE) from error
+        raise _not_differentiable(problem, error) from error
+    module_checks.require_own_derivatives(problem.sde, a.flatten(2), v, by_state)
+    module_checks.require_own_columns(
+        problem.names, sums, [(v * b).flatten().unsqueeze(0) for b in columns]
+    )
+    for column, b in enumerate(columns, start=x.shape[1]):
         # (steps · samples, D) → (steps, D, samples)
         table[after, :, column, block.samples] = b.view(*block.size, -1).transpose(1, 2)
-    return _state_derivatives(out, x, block)
+    return a
+
+
+def _not_differentiable(problem: TorchsdeProblem, error: Exception) -> ScenarioError:
+    """Return the error of an SDE that solves, but fails when it is differentiated."""
+    kind, first = type(error).__name__, next(iter(str(error).splitlines()), "")
+    return ScenarioError(
+        "sde",
+        type(problem.sde).__name__,
+        f"solves, but cannot be differentiated: {kind}: {first}",
+    )
 
 
 def _state_derivatives(out: Tensor, x: Tensor, block: StepBlock) -> Tensor:
@@ -210,11 +238,7 @@ def _state_derivatives(out: Tensor, x: Tensor, block: StepBlock) -> Tensor:
         cotangent = torch.zeros_like(out[:1])
         cotangent[0, component] = 1.0
         (gradient,) = torch.autograd.grad(
-            out,
-            x,
-            cotangent.expand_as(out),
-            retain_graph=component + 1 < size,
-            materialize_grads=True,
+            out, x, cotangent.expand_as(out), retain_graph=True, materialize_grads=True
         )
         a[component] = gradient.view(*block.size, size).permute(2, 0, 1)
     return a

@@ -74,28 +74,51 @@ class TorchsdeProblem:
     def equation(self, leaves: list[Tensor]) -> SDE:
         """Return the SDE with its parameters replaced by ``leaves``; an empty list keeps them."""
         return SDE(
-            self._field("f", leaves),
-            self._field("g", leaves),
+            self.drift(leaves),
+            self.diffusion(leaves),
             self.sde.noise_type,
             self.sde.sde_type,
             self.noise.increments.shape[-1],
         )
 
+    def drift(self, leaves: list[Tensor]) -> Field:
+        """Return the drift with the parameters replaced by ``leaves``, as in :meth:`equation`."""
+        return self._field("f", leaves)
+
+    def diffusion(self, leaves: list[Tensor]) -> Field:
+        """Return the diffusion with the parameters replaced by ``leaves``."""
+        return self._field("g", leaves)
+
+    def diffusion_slope(self, leaves: list[Tensor]) -> Field:
+        """Return the derivative of the diffusion, summed over its entries, by the states (rows, D).
+
+        Milstein's scheme takes it inside its step.
+        """
+        diffusion = self.diffusion(leaves)
+
+        def evaluate(t: Tensor, y: Tensor) -> Tensor:
+            recording = torch.is_grad_enabled()
+            with torch.enable_grad():
+                y = y if y.requires_grad else y.detach().requires_grad_()
+                g = diffusion(t, y)
+                if not g.requires_grad:
+                    return torch.zeros_like(y)
+                (slope,) = torch.autograd.grad(
+                    g.sum(), y, create_graph=recording, materialize_grads=True
+                )
+            return slope
+
+        return evaluate
+
     def _field(self, method: str, leaves: list[Tensor]) -> Field:
-        wrapper = _MethodWrapper(self.sde) if leaves or self.copies else None
         chosen = dict(zip(self.names, leaves, strict=True)) if leaves else {}
-        replaced = {f"sde.{name}": tensor for name, tensor in {**self.copies, **chosen}.items()}
+        replaced = {**self.copies, **chosen}
 
-        def call(t: Tensor, y: Tensor) -> Any:
-            if wrapper is None:
-                return getattr(self.sde, method)(t, y)
-            with PARAMETER_SWAP_LOCK:
-                return torch.func.functional_call(wrapper, replaced, (method, t, y))
-
-        def evaluate(t: Tensor, y: Tensor) -> Any:
+        def evaluate(t: Tensor, y: Tensor) -> Tensor:
             # Times of a row each, (rows, 1), promote the result to their precision; the state is
             # that of y.
-            return call(t.to(self.time_dtype), y).to(y.dtype)
+            out: Tensor = call_method(self.sde, method, t.to(self.time_dtype), y, replaced)
+            return out.to(y.dtype)
 
         return evaluate
 
@@ -119,6 +142,49 @@ class _MethodWrapper(nn.Module):
 
     def forward(self, method: str, t: Tensor, y: Tensor) -> Any:
         return getattr(self.sde, method)(t, y)
+
+
+def call_method(sde: Any, method: str, t: Tensor, y: Tensor, replaced: Mapping[str, Tensor]) -> Any:
+    """Evaluate drift or diffusion, with a graph even where autograd does not record.
+
+    A drift −∇U takes a derivative itself. Where the caller does not record, the result is detached.
+
+    Args:
+        sde: the SDE.
+        method: name of the method.
+        t: time, () or (rows, 1).
+        y: states, (rows, D).
+        replaced: tensors by name in place of the module's own.
+
+    Raises:
+        ScenarioError: if the method changes y itself.
+    """
+    recording = torch.is_grad_enabled()
+    given = y if recording else y.detach().requires_grad_()
+    version = y._version  # noqa: SLF001 - torch has no public name for it
+    in_place = ScenarioError(
+        f"sde.{method}", type(sde).__name__, "changes y in place; a copy, y.clone(), works"
+    )
+    try:
+        with torch.enable_grad():
+            out = _call(sde, method, t, given, replaced)
+    except RuntimeError as error:
+        if "used in an in-place operation" in str(error):
+            raise in_place from error
+        raise
+    if y._version != version:  # noqa: SLF001
+        raise in_place
+    if not isinstance(out, Tensor):
+        raise ScenarioError(f"sde.{method}", type(out).__name__, "must return a tensor")
+    return out if recording else out.detach()
+
+
+def _call(sde: Any, method: str, t: Tensor, y: Tensor, replaced: Mapping[str, Tensor]) -> Any:
+    if not replaced:
+        return getattr(sde, method)(t, y)
+    named = {f"sde.{name}": tensor for name, tensor in replaced.items()}
+    with PARAMETER_SWAP_LOCK:
+        return torch.func.functional_call(_MethodWrapper(sde), named, (method, t, y))
 
 
 def build_problem(
@@ -147,8 +213,9 @@ def build_problem(
     y0 = outside_inference(y0.detach())
     times = _times(ts)
     names, values = _named(sde, wrt)
-    time_dtype = _time_dtype(sde, ts, times[0], y0)
-    channels, y0 = _channels(sde, times[0].to(time_dtype), y0)
+    copies = _copies(sde)
+    time_dtype = _time_dtype(sde, ts, times[0], y0, copies)
+    channels, y0 = _channels(sde, times[0].to(time_dtype), y0, copies)
     grid = times if dt is None else _grid(times, dt, _precision(ts))
     steps = _lengths(grid, _precision(ts))
     if bm is None:
@@ -158,7 +225,7 @@ def build_problem(
         noise = _noise(bm, grid, steps, solver)
     y0 = y0.to(torch.promote_types(y0.dtype, noise.increments.dtype))
     return TorchsdeProblem(
-        sde, solver, y0, times, grid, steps, time_dtype, noise, names, values, _copies(sde)
+        sde, solver, y0, times, grid, steps, time_dtype, noise, names, values, copies
     )
 
 
@@ -176,7 +243,9 @@ def _precision(ts: object) -> torch.dtype:
     return ts.dtype if given and isinstance(ts, Tensor) else torch.float64
 
 
-def _time_dtype(sde: Any, ts: object, t: Tensor, y0: Tensor) -> torch.dtype:
+def _time_dtype(
+    sde: Any, ts: object, t: Tensor, y0: Tensor, copies: Mapping[str, Tensor]
+) -> torch.dtype:
     """Return the precision in which to give the SDE its times.
 
     It is that of ``ts`` (float64 for a list), but that of the state where drift or diffusion cannot
@@ -186,7 +255,7 @@ def _time_dtype(sde: Any, ts: object, t: Tensor, y0: Tensor) -> torch.dtype:
     if precision == y0.dtype:
         return precision
     try:
-        results = [sde.f(t.to(precision), y0), sde.g(t.to(precision), y0)]
+        results = [call_method(sde, name, t.to(precision), y0, copies) for name in ("f", "g")]
     except Exception:  # noqa: BLE001 - of any kind; if it is not for the time, it comes again
         return y0.dtype
     if not isinstance(ts, Tensor) and any(value.dtype != y0.dtype for value in results):
@@ -194,13 +263,13 @@ def _time_dtype(sde: Any, ts: object, t: Tensor, y0: Tensor) -> torch.dtype:
     return precision
 
 
-def _channels(sde: Any, t: Tensor, y0: Tensor) -> tuple[int, Tensor]:
+def _channels(sde: Any, t: Tensor, y0: Tensor, copies: Mapping[str, Tensor]) -> tuple[int, Tensor]:
     """Return the number of Brownian motions, and y0 in the precision of drift and diffusion.
 
     Raises:
         ScenarioError: if drift or diffusion have another shape than the noise type needs.
     """
-    f, g = sde.f(t, y0), sde.g(t, y0)
+    f, g = (call_method(sde, name, t, y0, copies) for name in ("f", "g"))
     if f.shape != y0.shape:
         raise ScenarioError("sde.f", tuple(f.shape), f"shape must be {tuple(y0.shape)}")
     if sde.noise_type == "diagonal":
