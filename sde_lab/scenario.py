@@ -99,6 +99,10 @@ class Scenario:
         assign(self, "seed", _integer("seed", self.seed, 0, MAX_SEED))
         _device(self.device)
         SCHEMES[_choice("scheme", self.scheme, SCHEMES)].check_supports(model)
+        model.check_parameters(self.parameters)
+        reason = model.why_unsolved(self.parameters, self.scheme_spec.interpretation)
+        if reason is not None:
+            raise ScenarioError("scheme", self.scheme, reason)
 
     @property
     def model_spec(self) -> Model:
