@@ -22,8 +22,8 @@ DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "float64": torch.
 DEVICES = ("cpu", "cuda")
 MAX_STEPS = 1_000_000
 MAX_FLOAT32_STEPS = 4096
-"""Largest number of steps in float32. Each step may round the state by half of 2⁻²³ of it, and where
-rounding always goes the same way these errors add up: to 2.4e-4 of the state after so many steps,
+"""Largest number of steps in float32. Each step may round the state by half of 2⁻²³ of it; where
+rounding always goes the same way these errors add up, after so many steps to 2.4e-4 of the state,
 but to a sixteenth of Brownian motion's drift in 262 144."""
 MAX_SAMPLES = 10_000_000
 MAX_HORIZON = 1e6

@@ -193,9 +193,9 @@ class EquationModel(Model):
         share = (g[:2] / g[2:]) ** 2
         root = (share > 0.009) & (share < 0.011) & ((c[:2] / c[2:] - 1.0).abs() < 0.1)
         small = 1e-3 * c[:2].abs()
-        if not bool((root & (f[:2] > -small) & (f[:2] - c[:2] < -small)).any()):
+        if not bool((root & (f[:2] > small) & (f[:2] - c[:2] < -small)).any()):
             return None
-        return pushed_through_zero("the Itô drift there is less than the correction")
+        return pushed_through_zero("the Itô drift there is positive, but less than the correction")
 
     def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return self._evaluate(self._drift, t, x, p)

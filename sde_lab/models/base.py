@@ -195,8 +195,9 @@ class Model(ABC):
 def pushed_through_zero(condition: str) -> str:
     """Return why no Stratonovich scheme solves a square-root equation at some parameters.
 
-    With g = σ√X the correction is ¼σ² however small X is. Where the Itô drift at zero is less, the
-    Stratonovich drift is negative there and pushes through zero; the solution stays above.
+    With g = σ√X the correction is ¼σ² however small X is. Where the Itô drift at zero is positive
+    but less, the solution leaves zero at once, while the Stratonovich drift there pushes back, and
+    through it. Where the Itô drift at zero is 0, both stay at zero, the scheme to O(Δ).
 
     Args:
         condition: the condition on the parameters that holds.

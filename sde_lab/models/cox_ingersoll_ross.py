@@ -55,8 +55,8 @@ class CoxIngersollRoss(Model):
     ) -> str | None:
         if interpretation == self.interpretation:
             return None
-        through = 4.0 * parameters["kappa"] * parameters["theta"] < parameters["sigma"] ** 2
-        return pushed_through_zero("4κθ < σ²") if through else None
+        through = 0.0 < 4.0 * parameters["kappa"] * parameters["theta"] < parameters["sigma"] ** 2
+        return pushed_through_zero("0 < 4κθ < σ²") if through else None
 
     def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return p["kappa"] * (p["theta"] - x.clamp(min=0.0))

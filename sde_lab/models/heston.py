@@ -74,8 +74,8 @@ class Heston(Model):
     ) -> str | None:
         if interpretation == self.interpretation:
             return None
-        through = 4.0 * parameters["kappa"] * parameters["theta"] < parameters["xi"] ** 2
-        return pushed_through_zero("4κθ < ξ²") if through else None
+        through = 0.0 < 4.0 * parameters["kappa"] * parameters["theta"] < parameters["xi"] ** 2
+        return pushed_through_zero("0 < 4κθ < ξ²") if through else None
 
     def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         price, variance = x[:, :1], x[:, 1:]

@@ -9,13 +9,14 @@ import sde_lab as lab
 STRATONOVICH = ["heun", "midpoint", "euler_heun"]
 TOUCHING = [
     ("cox_ingersoll_ross", {"kappa": 0.5, "theta": 0.3, "sigma": 1.0}),
-    ("cox_ingersoll_ross", {"kappa": 0.0, "sigma": 0.1}),
     ("heston", {"xi": 1.0}),
     ("dx = k*(m - x)*dt + s*sqrt(x)*dW", {"k": 0.5, "m": 0.3, "s": 1.0}),
     ("dx = k*(m - max(x, 0))*dt + s*sqrt(max(x, 0))*dW", {"k": 0.5, "m": 0.3, "s": 1.0}),
     ("dx = k*(m - x)*dt + s*sqrt(x*(1 - x))*dW", {"k": 0.5, "m": 0.95, "s": 1.0}),
 ]
 FREE = [
+    ("cox_ingersoll_ross", {"kappa": 0.0, "sigma": 0.1}),
+    ("dx = -k*x*dt + s*sqrt(abs(x))*dW", {"k": 0.5, "s": 1.0}),
     ("cox_ingersoll_ross", {"kappa": 1.0, "theta": 0.25, "sigma": 1.0}),
     ("heston", {}),
     ("dx = k*(m - x)*dt + s*sqrt(x)*dW", {"k": 1.0, "m": 0.3, "s": 1.0}),
