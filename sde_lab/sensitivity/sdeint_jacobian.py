@@ -223,10 +223,16 @@ def _linearise(
 def _not_differentiable(problem: TorchsdeProblem, error: Exception) -> ScenarioError:
     """Return the error of an SDE that solves, but fails when it is differentiated."""
     kind, first = type(error).__name__, next(iter(str(error).splitlines()), "")
+    if "donated buffer" in first or "aot_autograd" in first:
+        reason = (
+            "a backward pass of torch.compile runs once and has no derivative; the module before"
+            " compilation works, or this call inside"
+            ' torch.compiler.set_stance("force_eager")'
+        )
+    else:
+        reason = f"{kind}: {first}"
     return ScenarioError(
-        "sde",
-        type(problem.sde).__name__,
-        f"solves, but cannot be differentiated: {kind}: {first}",
+        "sde", type(problem.sde).__name__, f"solves, but cannot be differentiated: {reason}"
     )
 
 
