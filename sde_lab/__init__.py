@@ -10,6 +10,7 @@ from sde_lab.scenario import Scenario
 from sde_lab.schemes import SCHEMES
 from sde_lab.sensitivity.engines import simulate
 from sde_lab.sensitivity.jacobian import JACOBIAN_METHODS, Jacobian, jacobian
+from sde_lab.sensitivity.named_jacobian import NamedJacobian
 from sde_lab.sensitivity.sdeint_jacobian import sdeint_jacobian
 from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.simulate import Paths
@@ -31,6 +32,7 @@ __all__ = [
     "ExactLaws",
     "Jacobian",
     "Law",
+    "NamedJacobian",
     "Paths",
     "Scenario",
     "ScenarioError",

@@ -61,25 +61,22 @@ def _interacting(sde: object) -> ScenarioError:
     )
 
 
-def require_own_columns(
-    names: Sequence[str], sums: Sequence[Tensor], own: Sequence[Tensor]
-) -> None:
-    """Raise ScenarioError for a parameter whose derivatives by row do not add up to the known sum.
+def require_own_column(name: str, known: Tensor, found: Tensor, size: Tensor) -> None:
+    """Raise ScenarioError if the derivatives of rows by a parameter do not add up to a known sum.
 
     The sum over rows, weighted by a cotangent, is one backward pass. The derivatives by row come
     from the derivative of a backward pass, and not every backward pass has one.
 
     Args:
-        names: the parameters.
-        sums: vᵀ∂out/∂θ by one backward pass, of each parameter's shape.
-        own: the weighted derivatives of rows and components, (parameter's entries, rows · D).
+        name: the parameter.
+        known: vᵀ∂out/∂θ by one backward pass, for each entry of the parameter.
+        found: the same sum over the derivatives by row.
+        size: the sum over their absolute values.
     """
-    for name, total, parts in zip(names, sums, own, strict=True):
-        found, wanted, size = parts.sum(1), total.flatten(), parts.abs().sum(1)
-        known = found.isfinite() & wanted.isfinite()
-        tolerance = torch.finfo(parts.dtype).eps ** 0.5 * size
-        if bool(((found - wanted).abs() > tolerance + 1e-300)[known].any()):
-            raise ScenarioError("wrt", name, ONLY_TWICE)
+    both = found.isfinite() & known.isfinite()
+    tolerance = torch.finfo(found.dtype).eps ** 0.5 * size + torch.finfo(found.dtype).tiny
+    if bool(((found - known).abs() > tolerance)[both].any()):
+        raise ScenarioError("wrt", name, ONLY_TWICE)
 
 
 def require_separate_rows(

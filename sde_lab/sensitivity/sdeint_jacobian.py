@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
+from sde_lab import memory
 from sde_lab.errors import ScenarioError
 from sde_lab.sensitivity import module_checks
 from sde_lab.sensitivity.module_checks import close
+from sde_lab.sensitivity.named_jacobian import NamedJacobian
 from sde_lab.sensitivity.replay import StepBlock, accumulate_tangents, blocks, rows
 from sde_lab.sensitivity.torchsde_problem import Brownian, TorchsdeProblem, build_problem
 from sde_lab.solver.autograd_mode import autograd_mode
 from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.step_time import InitialValueProblem, integrate, one_step
+
+MAX_CHUNK_NUMBERS = 2**19
+"""Entries of a parameter × rows × states that one vectorised backward pass differentiates."""
 
 
 def sdeint_jacobian(
@@ -26,7 +31,7 @@ def sdeint_jacobian(
     wrt: str | Sequence[str] | None = None,
     *,
     dt: float | None = None,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, NamedJacobian]:
     """Integrate a torchsde SDE, and differentiate every state of every path.
 
     Args:
@@ -39,30 +44,57 @@ def sdeint_jacobian(
         scheme: a name in :data:`sde_lab.SCHEMES` that fits the SDE's type and noise.
         bm: a Brownian motion such as ``torchsde.BrownianInterval``; None draws increments, by a
             seed from numpy's generator, as ``torchsde.sdeint`` does.
-        wrt: names of scalar parameters or buffers of the module to differentiate by, as in
+        wrt: names of parameters or buffers of the module to differentiate by, of any shape, as in
             ``named_parameters()``; None differentiates by the initial state alone.
         dt: length of a solver step. None takes one step from each time to the next; a number takes
             the steps of ``torchsde.sdeint(..., dt=dt)``, and interpolates linearly between them.
 
     Returns:
         ``ys`` (time, sample, state), the result of ``torchsde.sdeint``, and ``J`` (time, sample,
-        state, parameter): the derivative of each state by its own initial state (the first D
-        columns) and by each name in ``wrt``.
+        state, column): the derivative of each state by its own initial state (the first D columns)
+        and by each entry of each name in ``wrt``. ``J["net.0.weight"]`` is the part of one name in
+        its own shape, (time, sample, state, 16, 2), and ``J["y0"]`` that of the initial state.
 
     Raises:
         ScenarioError: naming the argument at fault: an unknown noise or SDE type, a scheme that
-            does not fit, a parameter that is missing or not scalar, times that do not increase, an
-            SDE whose rows influence each other.
+            does not fit, a parameter that is missing, times that do not increase, derivatives that
+            do not fit the memory budget (see :mod:`sde_lab.memory`), an SDE whose rows influence
+            each other, a dependence that autograd does not see.
     """
     with autograd_mode(recording=False):
         problem = build_problem(sde, y0, ts, scheme, bm, wrt, dt)
+        _require_memory(problem)
         states = _integrate(problem)
     with autograd_mode(recording=True):
         table = _replay(problem, states)
         _require_reached(problem, states)
     with autograd_mode(recording=False):
         _require_separate_rows(problem, states)
-        return problem.interpolate(states), problem.interpolate(table.permute(0, 3, 1, 2))
+        values = problem.interpolate(table.permute(0, 3, 1, 2))
+        return problem.interpolate(states), NamedJacobian.of(values, problem.parts)
+
+
+def _require_memory(problem: TorchsdeProblem) -> None:
+    """Raise ScenarioError, naming what would fit, if the derivatives exceed the memory limit."""
+    samples, size = problem.y0.shape
+    times, columns = len(problem.grid), problem.column_count
+    if not torch.equal(problem.grid, problem.ts):
+        times += len(problem.ts)  # and interpolated
+    per_column = times * size * problem.y0.element_size()
+    rest = times * (4 * size + problem.noise.increments.shape[-1]) * problem.y0.element_size()
+    allowed = memory.run_limit_bytes() - memory.BLOCK_BYTES
+    if samples * (rest + columns * per_column) <= allowed:
+        return
+    fits = [f"{int(allowed / (rest + columns * per_column))} samples"]
+    if (fewer := int((allowed / samples - rest) / per_column)) > size:
+        fits.append(f"{fewer - size} entries of parameters")
+    needed = memory.BLOCK_BYTES + samples * (rest + columns * per_column)
+    raise ScenarioError(
+        "wrt",
+        problem.names,
+        f"the derivatives by {columns} columns need {needed / 1e9:.1f} GB, the budget is"
+        f" {memory.run_limit_bytes() / 1e9:.1f} GB; {' or '.join(fits)} fit",
+    )
 
 
 def _integrate(problem: TorchsdeProblem) -> Tensor:
@@ -149,7 +181,7 @@ def _replay_step_by_step(problem: TorchsdeProblem, states: Tensor) -> Tensor:
 def _initial_table(problem: TorchsdeProblem, states: Tensor) -> Tensor:
     """Return zeros, (K + 1, D, P, N), but the identity by the initial state at time 0."""
     count, samples, size = states.shape
-    table = states.new_zeros((count, size, size + len(problem.values), samples))
+    table = states.new_zeros((count, size, problem.column_count, samples))
     for component in range(size):
         table[0, component, component] = 1.0
     return table
@@ -198,25 +230,13 @@ def _linearise(
         return None
     if not close(out.detach(), rows(states[1:], block)):
         return None
-    v = module_checks.random_cotangent(out.detach())
-    after = slice(block.steps.start + 1, block.steps.stop + 1)
     try:
         a = _state_derivatives(out, x, block)
-        by_state, *sums = torch.autograd.grad(
-            out, [x, *leaves], v, retain_graph=bool(leaves), materialize_grads=True
-        )
-        columns = _parameter_derivatives(out, leaves)
+        _write_parameter_derivatives(problem, out, x, leaves, a, block, table)
     except RuntimeError as error:
         if "once_differentiable" in str(error):
             raise ScenarioError("wrt", problem.names, module_checks.ONLY_TWICE) from error
         raise _not_differentiable(problem, error) from error
-    module_checks.require_own_derivatives(problem.sde, a.flatten(2), v, by_state)
-    module_checks.require_own_columns(
-        problem.names, sums, [(v * b).flatten().unsqueeze(0) for b in columns]
-    )
-    for column, b in enumerate(columns, start=x.shape[1]):
-        # (steps · samples, D) → (steps, D, samples)
-        table[after, :, column, block.samples] = b.view(*block.size, -1).transpose(1, 2)
     return a
 
 
@@ -250,21 +270,78 @@ def _state_derivatives(out: Tensor, x: Tensor, block: StepBlock) -> Tensor:
     return a
 
 
-def _parameter_derivatives(out: Tensor, leaves: list[Tensor]) -> list[Tensor]:
-    """Return ∂out/∂θ for each scalar θ that all rows share, each (rows, D).
+def _write_parameter_derivatives(
+    problem: TorchsdeProblem,
+    out: Tensor,
+    x: Tensor,
+    leaves: list[Tensor],
+    a: Tensor,
+    block: StepBlock,
+    table: Tensor,
+) -> None:
+    """Write B = ∂out/∂θ of a block, by row, to the table (K + 1, D, P, N), and check A and B.
 
     A backward pass sums over the rows. But its result is linear in the cotangent u, so a second
     pass, by u, gives the derivative of each row: forward mode as two passes of reverse mode.
+
+    Raises:
+        ScenarioError: if rows influence each other, or a backward pass has no derivative.
     """
+    v = module_checks.random_cotangent(out.detach())
+    by_state, *known = torch.autograd.grad(
+        out, [x, *leaves], v, retain_graph=bool(leaves), materialize_grads=True
+    )
+    module_checks.require_own_derivatives(problem.sde, a.flatten(2), v, by_state)
     if not leaves:
-        return []
+        return
     u = torch.zeros_like(out, requires_grad=True)
     sums = torch.autograd.grad(out, leaves, u, create_graph=True, materialize_grads=True)
-    derivatives = []
-    for total in sums:
-        if not total.requires_grad:
-            derivatives.append(torch.zeros_like(out))
+    after = slice(block.steps.start + 1, block.steps.stop + 1)
+    column = x.shape[1]
+    for name, total, wanted in zip(problem.names, sums, known, strict=True):
+        found, size = torch.zeros_like(wanted.flatten()), torch.zeros_like(wanted.flatten())
+        for first, b in _entry_derivatives(total, u):
+            entries = slice(first, first + len(b))
+            weighted = (v * b).flatten(1)
+            found[entries], size[entries] = weighted.sum(1), weighted.abs().sum(1)
+            # (entries, steps · samples, D) → (steps, D, entries, samples)
+            part = b.view(len(b), *block.size, -1).permute(1, 3, 0, 2)
+            columns = slice(column + first, column + first + len(b))
+            table[after, :, columns, block.samples] = part
+        module_checks.require_own_column(name, wanted.flatten(), found, size)
+        column += total.numel()
+
+
+def _entry_derivatives(total: Tensor, u: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Yield ∂/∂u of the entries of ``total``, each (entries, rows, D), with the first's index.
+
+    Many entries go through one vectorised pass, or one by one where an operation has no
+    vectorised derivative.
+    """
+    entries = total.flatten()
+    count = len(entries)
+    if not total.requires_grad:
+        yield 0, u.new_zeros((1, *u.shape)).expand(count, *u.shape)
+        return
+    chunk = 1 if count == 1 else max(1, MAX_CHUNK_NUMBERS // u.numel())
+    first = 0
+    while first < count:
+        width = min(chunk, count - first)
+        units = torch.zeros((width, count), dtype=total.dtype, device=total.device)
+        units[torch.arange(width), first + torch.arange(width)] = 1.0
+        try:
+            (b,) = torch.autograd.grad(
+                entries,
+                u,
+                units if width > 1 else units[0],
+                is_grads_batched=width > 1,
+                retain_graph=True,
+                materialize_grads=True,
+            )
+        except RuntimeError:
+            if width == 1:
+                raise
+            chunk = 1
             continue
-        (b,) = torch.autograd.grad(total.sum(), u, retain_graph=True, materialize_grads=True)
-        derivatives.append(b)
-    return derivatives
+        yield first, b.detach().view(width, *u.shape)
+        first += width

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sde_lab.errors import ScenarioError
 from sde_lab.schemes import ANY_NOISE, SCHEMES, Scheme
+from sde_lab.sensitivity.named_jacobian import INITIAL_STATE
 from sde_lab.solver.autograd_mode import outside_inference
 from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.step_time import SDE, Field
@@ -70,6 +71,17 @@ class TorchsdeProblem:
     names: tuple[str, ...]
     values: tuple[Tensor, ...]
     copies: Mapping[str, Tensor]
+
+    @property
+    def parts(self) -> dict[str, tuple[int, ...]]:
+        """Shape of the initial state and of each parameter, by name."""
+        named = zip(self.names, self.values, strict=True)
+        return {INITIAL_STATE: (self.y0.shape[1],)} | {n: tuple(v.shape) for n, v in named}
+
+    @property
+    def column_count(self) -> int:
+        """Number P of columns of the Jacobian."""
+        return self.y0.shape[1] + sum(value.numel() for value in self.values)
 
     def equation(self, leaves: list[Tensor]) -> SDE:
         """Return the SDE with its parameters replaced by ``leaves``; an empty list keeps them."""
@@ -373,9 +385,13 @@ def _named(sde: Any, wrt: str | Sequence[str] | None) -> tuple[tuple[str, ...], 
             raise ScenarioError(
                 "wrt", name, f"is not a parameter or buffer of the module; it has {has}"
             )
-        if known[name].numel() != 1 or not known[name].is_floating_point():
-            shape = tuple(known[name].shape)
-            raise ScenarioError("wrt", name, f"must be a scalar real number; its shape is {shape}")
+        if not known[name].numel() or not known[name].is_floating_point():
+            kind = f"{str(known[name].dtype).removeprefix('torch.')} {tuple(known[name].shape)}"
+            raise ScenarioError("wrt", name, f"must hold real numbers; it is {kind}")
+        if name == INITIAL_STATE:
+            raise ScenarioError(
+                "wrt", name, "is the name of the columns by the initial state; rename the parameter"
+            )
     if len(set(names)) < len(names):
         raise ScenarioError("wrt", names, "must name each parameter once")
     return names, tuple(known[name] for name in names)
