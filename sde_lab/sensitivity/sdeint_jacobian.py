@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from sde_lab.sensitivity import module_checks
 from sde_lab.sensitivity.module_checks import close
 from sde_lab.sensitivity.named_jacobian import NamedJacobian
 from sde_lab.sensitivity.replay import StepBlock, accumulate_tangents, blocks, rows
+from sde_lab.sensitivity.torchsde_methods import refuse_arguments
 from sde_lab.sensitivity.torchsde_problem import Brownian, TorchsdeProblem, build_problem
 from sde_lab.solver.autograd_mode import autograd_mode
 from sde_lab.solver.brownian import BrownianIncrements
@@ -31,12 +32,15 @@ def sdeint_jacobian(
     wrt: str | Sequence[str] | None = None,
     *,
     dt: float | None = None,
+    names: Mapping[str, str] | None = None,
+    **torchsde_arguments: object,
 ) -> tuple[Tensor, NamedJacobian]:
     """Integrate a torchsde SDE, and differentiate every state of every path.
 
     Args:
         sde: an object with ``f``, ``g``, ``noise_type`` and ``sde_type``, as for
-            ``torchsde.sdeint``. Rows of a batch must not influence each other.
+            ``torchsde.sdeint``, or with ``f_and_g``, ``g_prod`` or ``f_and_g_prod`` in their place.
+            Rows of a batch must not influence each other.
         y0: initial states, (N, D). As in torchsde, the states have the precision that y0, drift,
             diffusion and motion have together: float64 if one of them is.
         ts: strictly increasing times, (T,), evenly spaced or not. They are kept as they are given,
@@ -48,6 +52,9 @@ def sdeint_jacobian(
             ``named_parameters()``; None differentiates by the initial state alone.
         dt: length of a solver step. None takes one step from each time to the next; a number takes
             the steps of ``torchsde.sdeint(..., dt=dt)``, and interpolates linearly between them.
+        names: names of the SDE's methods, as in torchsde: ``{"drift": "my_f"}``.
+        **torchsde_arguments: further arguments of torchsde, such as ``logqp`` and ``adaptive``, are
+            refused with a reason where they are set.
 
     Returns:
         ``ys`` (time, sample, state), the result of ``torchsde.sdeint``, and ``J`` (time, sample,
@@ -61,8 +68,9 @@ def sdeint_jacobian(
             do not fit the memory budget (see :mod:`sde_lab.memory`), an SDE whose rows influence
             each other, a dependence that autograd does not see.
     """
+    refuse_arguments(torchsde_arguments)
     with autograd_mode(recording=False):
-        problem = build_problem(sde, y0, ts, scheme, bm, wrt, dt)
+        problem = build_problem(sde, y0, ts, scheme, bm, wrt, dt, names)
         _require_memory(problem)
         states = _integrate(problem)
     with autograd_mode(recording=True):
@@ -199,9 +207,9 @@ def _require_reached(problem: TorchsdeProblem, states: Tensor) -> None:
     """Raise ScenarioError for what drift or diffusion depends on without a derivative."""
     last = len(problem.steps) - 1
     for k in sorted({0, last // 2, last}):
-        fields = [("sde.f", problem.drift), ("sde.g", problem.diffusion)]
+        fields = [(problem.f.label, problem.drift), (problem.g.label, problem.diffusion)]
         if problem.scheme.uses_autograd:
-            fields.append(("the derivative of sde.g", problem.diffusion_slope))
+            fields.append((f"the derivative of {problem.g.label}", problem.diffusion_slope))
         for where, field in fields:
             module_checks.require_reached(
                 field, where, problem.names, problem.grid[k], states[k], problem.values

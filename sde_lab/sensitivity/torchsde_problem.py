@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol
@@ -15,15 +14,19 @@ from torch import Tensor, nn
 from sde_lab.errors import ScenarioError
 from sde_lab.schemes import ANY_NOISE, SCHEMES, Scheme
 from sde_lab.sensitivity.named_jacobian import INITIAL_STATE
+from sde_lab.sensitivity.torchsde_methods import (
+    PARAMETER_SWAP_LOCK,
+    Coefficient,
+    find_diffusion,
+    find_drift,
+    places,
+)
 from sde_lab.solver.autograd_mode import outside_inference
 from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.step_time import SDE, Field
 
 MAX_STEPS = 1_000_000
 """Largest number of solver steps that ``dt`` may lead to."""
-PARAMETER_SWAP_LOCK = threading.RLock()
-"""``functional_call`` replaces the parameters of the module itself and restores them afterwards:
-two threads at once would leave a leaf of one in the module."""
 EITHER_INTERPRETATION = ("milstein", "milstein_grad_free")
 """Schemes that torchsde implements for Itô and for Stratonovich SDEs."""
 
@@ -46,6 +49,7 @@ class TorchsdeProblem:
 
     Attributes:
         sde: the user's SDE.
+        f, g: its drift and its diffusion.
         scheme: the scheme.
         y0: initial states, (N, D), in the precision that states have after a step.
         ts: the times asked for, (T,), float64.
@@ -56,11 +60,14 @@ class TorchsdeProblem:
             the scheme needs them.
         names: the parameters to differentiate by.
         values: their values, shaped as in the module.
-        copies: parameters and buffers of the module that were created in inference mode, by name,
+        places: for each of the names, the places in which the module keeps that parameter.
+        copies: parameters and buffers of the module that were created in inference mode, by place,
             as copies that autograd accepts.
     """
 
     sde: Any
+    f: Coefficient
+    g: Coefficient
     scheme: Scheme
     y0: Tensor
     ts: Tensor
@@ -70,6 +77,7 @@ class TorchsdeProblem:
     noise: BrownianIncrements
     names: tuple[str, ...]
     values: tuple[Tensor, ...]
+    places: tuple[tuple[str, ...], ...]
     copies: Mapping[str, Tensor]
 
     @property
@@ -95,11 +103,11 @@ class TorchsdeProblem:
 
     def drift(self, leaves: list[Tensor]) -> Field:
         """Return the drift with the parameters replaced by ``leaves``, as in :meth:`equation`."""
-        return self._field("f", leaves)
+        return self._field(self.f, leaves)
 
     def diffusion(self, leaves: list[Tensor]) -> Field:
         """Return the diffusion with the parameters replaced by ``leaves``."""
-        return self._field("g", leaves)
+        return self._field(self.g, leaves)
 
     def diffusion_slope(self, leaves: list[Tensor]) -> Field:
         """Return the derivative of the diffusion, summed over its entries, by the states (rows, D).
@@ -122,15 +130,16 @@ class TorchsdeProblem:
 
         return evaluate
 
-    def _field(self, method: str, leaves: list[Tensor]) -> Field:
-        chosen = dict(zip(self.names, leaves, strict=True)) if leaves else {}
-        replaced = {**self.copies, **chosen}
+    def _field(self, coefficient: Coefficient, leaves: list[Tensor]) -> Field:
+        replaced = dict(self.copies)
+        for at, leaf in zip(self.places if leaves else (), leaves, strict=True):
+            replaced |= dict.fromkeys(at, leaf)
 
         def evaluate(t: Tensor, y: Tensor) -> Tensor:
             # Times of a row each, (rows, 1), promote the result to their precision; the state is
             # that of y.
-            out: Tensor = call_method(self.sde, method, t.to(self.time_dtype), y, replaced)
-            return out.to(y.dtype)
+            t = t.to(self.time_dtype)
+            return coefficient.evaluate(self.sde, t, y, replaced).to(y.dtype)
 
         return evaluate
 
@@ -145,60 +154,6 @@ class TorchsdeProblem:
         return (1 - share) * table[above - 1] + share * table[above]
 
 
-class _MethodWrapper(nn.Module):
-    """A module whose ``forward`` calls f or g of the SDE: ``functional_call`` only calls that."""
-
-    def __init__(self, sde: nn.Module) -> None:
-        super().__init__()
-        self.sde = sde
-
-    def forward(self, method: str, t: Tensor, y: Tensor) -> Any:
-        return getattr(self.sde, method)(t, y)
-
-
-def call_method(sde: Any, method: str, t: Tensor, y: Tensor, replaced: Mapping[str, Tensor]) -> Any:
-    """Evaluate drift or diffusion, with a graph even where autograd does not record.
-
-    A drift −∇U takes a derivative itself. Where the caller does not record, the result is detached.
-
-    Args:
-        sde: the SDE.
-        method: name of the method.
-        t: time, () or (rows, 1).
-        y: states, (rows, D).
-        replaced: tensors by name in place of the module's own.
-
-    Raises:
-        ScenarioError: if the method changes y itself.
-    """
-    recording = torch.is_grad_enabled()
-    given = y if recording else y.detach().requires_grad_()
-    version = y._version  # noqa: SLF001 - torch has no public name for it
-    in_place = ScenarioError(
-        f"sde.{method}", type(sde).__name__, "changes y in place; a copy, y.clone(), works"
-    )
-    try:
-        with torch.enable_grad():
-            out = _call(sde, method, t, given, replaced)
-    except RuntimeError as error:
-        if "used in an in-place operation" in str(error):
-            raise in_place from error
-        raise
-    if y._version != version:  # noqa: SLF001
-        raise in_place
-    if not isinstance(out, Tensor):
-        raise ScenarioError(f"sde.{method}", type(out).__name__, "must return a tensor")
-    return out if recording else out.detach()
-
-
-def _call(sde: Any, method: str, t: Tensor, y: Tensor, replaced: Mapping[str, Tensor]) -> Any:
-    if not replaced:
-        return getattr(sde, method)(t, y)
-    named = {f"sde.{name}": tensor for name, tensor in replaced.items()}
-    with PARAMETER_SWAP_LOCK:
-        return torch.func.functional_call(_MethodWrapper(sde), named, (method, t, y))
-
-
 def build_problem(
     sde: Any,
     y0: Tensor,
@@ -207,6 +162,7 @@ def build_problem(
     bm: Brownian | None,
     wrt: str | Sequence[str] | None,
     dt: float | None,
+    names: Mapping[str, str] | None,
 ) -> TorchsdeProblem:
     """Check the arguments of ``sdeint_jacobian``, which are described there, and draw the noise.
 
@@ -224,10 +180,23 @@ def build_problem(
     solver.check_structure(sde.noise_type, y0.shape[1], type(sde).__name__)
     y0 = outside_inference(y0.detach())
     times = _times(ts)
-    names, values = _named(sde, wrt)
-    copies = _copies(sde)
-    time_dtype = _time_dtype(sde, ts, times[0], y0, copies)
-    channels, y0 = _channels(sde, times[0].to(time_dtype), y0, copies)
+    with PARAMETER_SWAP_LOCK:  # or a leaf of another thread may be taken for a parameter
+        chosen, values = _named(sde, wrt)
+        kept = tuple(places(sde, name) for name in chosen)
+        copies = _copies(sde)
+    width = None if bm is None else int(tuple(bm.shape)[-1])
+    f, g = find_drift(sde, names, width), find_diffusion(sde, names, width)
+
+    def both(t: Tensor) -> tuple[Tensor, Tensor]:
+        return f.evaluate(sde, t, y0, copies), g.evaluate(sde, t, y0, copies)
+
+    time_dtype = _time_dtype(both, ts, times[0], y0)
+    drift, diffusion = both(times[0].to(time_dtype))
+    _require_shapes(sde, (f, drift), (g, diffusion), y0)
+    # As in torchsde, whose states have the precision of y0 + f dt + g dW after one step.
+    for value in (drift, diffusion):
+        y0 = y0.to(torch.promote_types(y0.dtype, value.dtype))
+    channels = diffusion.shape[-1]
     grid = times if dt is None else _grid(times, dt, _precision(ts))
     steps = _lengths(grid, _precision(ts))
     if bm is None:
@@ -237,7 +206,7 @@ def build_problem(
         noise = _noise(bm, grid, steps, solver)
     y0 = y0.to(torch.promote_types(y0.dtype, noise.increments.dtype))
     return TorchsdeProblem(
-        sde, solver, y0, times, grid, steps, time_dtype, noise, names, values, copies
+        sde, f, g, solver, y0, times, grid, steps, time_dtype, noise, chosen, values, kept, copies
     )
 
 
@@ -246,7 +215,11 @@ def _copies(sde: Any) -> dict[str, Tensor]:
     if not isinstance(sde, nn.Module):
         return {}
     tensors = {**dict(sde.named_parameters()), **dict(sde.named_buffers())}
-    return {name: tensor.clone() for name, tensor in tensors.items() if tensor.is_inference()}
+    copies: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if tensor.is_inference():
+            copies |= dict.fromkeys(places(sde, name), tensor.clone())
+    return copies
 
 
 def _precision(ts: object) -> torch.dtype:
@@ -256,7 +229,7 @@ def _precision(ts: object) -> torch.dtype:
 
 
 def _time_dtype(
-    sde: Any, ts: object, t: Tensor, y0: Tensor, copies: Mapping[str, Tensor]
+    both: Callable[[Tensor], tuple[Tensor, Tensor]], ts: object, t: Tensor, y0: Tensor
 ) -> torch.dtype:
     """Return the precision in which to give the SDE its times.
 
@@ -267,7 +240,7 @@ def _time_dtype(
     if precision == y0.dtype:
         return precision
     try:
-        results = [call_method(sde, name, t.to(precision), y0, copies) for name in ("f", "g")]
+        results = both(t.to(precision))
     except Exception:  # noqa: BLE001 - of any kind; if it is not for the time, it comes again
         return y0.dtype
     if not isinstance(ts, Tensor) and any(value.dtype != y0.dtype for value in results):
@@ -275,15 +248,13 @@ def _time_dtype(
     return precision
 
 
-def _channels(sde: Any, t: Tensor, y0: Tensor, copies: Mapping[str, Tensor]) -> tuple[int, Tensor]:
-    """Return the number of Brownian motions, and y0 in the precision of drift and diffusion.
-
-    Raises:
-        ScenarioError: if drift or diffusion have another shape than the noise type needs.
-    """
-    f, g = (call_method(sde, name, t, y0, copies) for name in ("f", "g"))
+def _require_shapes(
+    sde: Any, drift: tuple[Coefficient, Tensor], diffusion: tuple[Coefficient, Tensor], y0: Tensor
+) -> None:
+    """Raise ScenarioError if drift or diffusion have another shape than the noise type needs."""
+    f, g = drift[1], diffusion[1]
     if f.shape != y0.shape:
-        raise ScenarioError("sde.f", tuple(f.shape), f"shape must be {tuple(y0.shape)}")
+        raise ScenarioError(drift[0].label, tuple(f.shape), f"shape must be {tuple(y0.shape)}")
     if sde.noise_type == "diagonal":
         fits, wanted = g.shape == y0.shape, str(tuple(y0.shape))
     else:
@@ -292,11 +263,10 @@ def _channels(sde: Any, t: Tensor, y0: Tensor, copies: Mapping[str, Tensor]) -> 
         wanted = f"({y0.shape[0]}, {y0.shape[1]}, {count})"
     if not fits:
         raise ScenarioError(
-            "sde.g", tuple(g.shape), f"shape must be {wanted} for {sde.noise_type} noise"
+            diffusion[0].label,
+            tuple(g.shape),
+            f"shape must be {wanted} for {sde.noise_type} noise",
         )
-    # As in torchsde, whose states have the precision of y0 + f dt + g dW after one step.
-    dtype = torch.promote_types(y0.dtype, torch.promote_types(f.dtype, g.dtype))
-    return int(g.shape[-1]), y0.to(dtype)
 
 
 def _scheme(sde: Any, name: str) -> Scheme:
@@ -306,9 +276,6 @@ def _scheme(sde: Any, name: str) -> Scheme:
         given = getattr(sde, attribute, None)
         if given not in choices:
             raise ScenarioError(f"sde.{attribute}", given, f"must be one of {', '.join(choices)}")
-    for method in ("f", "g"):
-        if not callable(getattr(sde, method, None)):
-            raise ScenarioError(f"sde.{method}", None, f"the SDE must define {method}(t, y)")
     scheme = SCHEMES[name]
     if sde.sde_type != scheme.interpretation and name not in EITHER_INTERPRETATION:
         fit = ", ".join(
