@@ -11,7 +11,8 @@ from sde_lab.schemes import SCHEMES
 from sde_lab.sensitivity.engines import simulate
 from sde_lab.sensitivity.jacobian import JACOBIAN_METHODS, Jacobian, jacobian
 from sde_lab.sensitivity.named_jacobian import NamedJacobian
-from sde_lab.sensitivity.sdeint_jacobian import sdeint_jacobian
+from sde_lab.sensitivity.sdeint_jacobian import mean_jacobian, sdeint_jacobian
+from sde_lab.sensitivity.vjp import vjp
 from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.simulate import Paths
 from sde_lab.studies.benchmark.torchsde_setup import TorchsdeSetup, torchsde_setup
@@ -44,6 +45,7 @@ __all__ = [
     "exact_solution",
     "fixed_points",
     "jacobian",
+    "mean_jacobian",
     "parse_sde",
     "sdeint_jacobian",
     "simulate",
@@ -52,4 +54,5 @@ __all__ = [
     "summarise",
     "sweep",
     "torchsde_setup",
+    "vjp",
 ]

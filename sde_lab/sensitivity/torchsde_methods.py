@@ -134,7 +134,7 @@ def refuse_arguments(given: Mapping[str, object]) -> None:
     """Raise ScenarioError for an argument of torchsde's that is set, TypeError for any other."""
     for name, value in given.items():
         if name not in REFUSED:
-            raise TypeError(f"sdeint_jacobian() got an unexpected keyword argument {name!r}")
+            raise TypeError(f"unexpected keyword argument {name!r}")
         if value is not None and value is not False:
             raise ScenarioError(name, value, REFUSED[name])
 

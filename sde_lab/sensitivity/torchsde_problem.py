@@ -145,13 +145,24 @@ class TorchsdeProblem:
 
     def interpolate(self, table: Tensor) -> Tensor:
         """Interpolate a table (K + 1, …) linearly from the solver's grid to ``ts``: (T, …)."""
-        if len(self.grid) == len(self.ts) and bool((self.grid == self.ts).all()):
+        if torch.equal(self.grid, self.ts):
             return table
+        above, share = self._places_of_times(table)
+        return (1 - share) * table[above - 1] + share * table[above]
+
+    def spread(self, v: Tensor) -> Tensor:
+        """Multiply cotangents (T, …) by :meth:`interpolate`, from the left: (K + 1, …)."""
+        if torch.equal(self.grid, self.ts):
+            return v
+        above, share = self._places_of_times(v)
+        spread = v.new_zeros((len(self.grid), *v.shape[1:]))
+        return spread.index_add(0, above - 1, (1 - share) * v).index_add(0, above, share * v)
+
+    def _places_of_times(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the next point of the grid for each time, (T,), and its weight, (T, 1, …)."""
         above = torch.searchsorted(self.grid, self.ts).clamp(min=1)
         share = (self.ts - self.grid[above - 1]) / (self.grid[above] - self.grid[above - 1])
-        share = share.to(table).view(-1, *[1] * (table.dim() - 1))
-        above = above.to(table.device)
-        return (1 - share) * table[above - 1] + share * table[above]
+        return above.to(like.device), share.to(like).view(-1, *[1] * (like.dim() - 1))
 
 
 def build_problem(
