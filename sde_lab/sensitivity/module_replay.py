@@ -78,14 +78,17 @@ def _take_step(
         None if areas is None else rows(areas, block).unsqueeze(0),
     )
     height, width = block.size
-    ends = (problem.grid[:-1], problem.grid[1:], problem.steps)
+    starts, stops = problem.grid[:-1], problem.grid[1:]
+    step: float | Tensor
     if height == 1:  # 0-dimensional times, as sdeint passes them
-        start, stop, step = (end[block.steps.start] for end in ends)
+        start, stop = starts[block.steps.start], stops[block.steps.start]
+        step = float(problem.steps[block.steps.start])
     else:  # a time for each row, (rows, 1)
-        start, stop, step = (
-            end[block.steps].to(x.device).repeat_interleave(width).unsqueeze(1) for end in ends
+        start, stop, lengths = (
+            end[block.steps].to(x.device).repeat_interleave(width).unsqueeze(1)
+            for end in (starts, stops, problem.steps)
         )
-        step = step.to(x)
+        step = lengths.to(x)
 
     def time_map(u: Tensor) -> Tensor:
         return torch.lerp(start, stop, float(u))

@@ -216,6 +216,8 @@ def build_problem(
         _require_fitting(bm, (len(y0), channels), solver)
         noise = _noise(bm, grid, steps, solver)
     y0 = y0.to(torch.promote_types(y0.dtype, noise.increments.dtype))
+    areas = None if noise.levy_areas is None else noise.levy_areas.to(y0)
+    noise = BrownianIncrements(noise.increments.to(y0), areas)
     return TorchsdeProblem(
         sde, f, g, solver, y0, times, grid, steps, time_dtype, noise, chosen, values, kept, copies
     )

@@ -115,3 +115,25 @@ def test_the_default_motion_has_any_number_of_steps_and_repeats_by_its_seed() ->
     assert torch.equal(first, end())
     error = 2.0 * (2.0 / 200) ** 0.5
     assert abs(float(first.var()) - 2.0) < 4.5 * error
+
+
+class Mixed(Seasonal):
+    """Two states and three Brownian motions."""
+
+    noise_type = "general"
+
+    def g(self, t: Any, y: Tensor) -> Tensor:
+        return torch.cos(y).unsqueeze(-1).expand(-1, -1, 3) * torch.as_tensor(t)
+
+
+@pytest.mark.parametrize(
+    "ts", [[0.0, 0.1, 0.2, 0.3], [0.0, 0.1, 0.15, 0.4]], ids=["even", "uneven"]
+)
+def test_noise_that_several_states_share_keeps_the_precision_of_the_state(ts: list[float]) -> None:
+    noise = motion(torch.tensor(ts), torch.float32, channels=3)
+    y0 = torch.zeros(3, 2)
+    ys, jacobian = lab.sdeint_jacobian(Mixed(), y0, ts, bm=noise)
+    expected, exact = lab.sdeint_jacobian(Mixed(), y0.double(), ts, bm=noise)
+    assert ys.dtype == jacobian.dtype == torch.float32
+    torch.testing.assert_close(ys.double(), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(jacobian.double(), exact, rtol=0, atol=1e-6)
