@@ -82,7 +82,7 @@ def sdeint_jacobian(
     check_module(problem, states)
     with autograd_mode(recording=False):
         values = problem.interpolate(table.permute(0, 3, 1, 2))
-        return problem.interpolate(states), NamedJacobian.of(values, problem.parts)
+        return problem.interpolate(states), NamedJacobian.of(values, problem.parts, problem.ts)
 
 
 def mean_jacobian(
@@ -116,7 +116,7 @@ def mean_jacobian(
     check_module(problem, states)
     with autograd_mode(recording=False):
         return problem.interpolate(states), NamedJacobian.of(
-            problem.interpolate(means), problem.parts
+            problem.interpolate(means), problem.parts, problem.ts
         )
 
 

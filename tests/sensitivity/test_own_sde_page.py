@@ -23,5 +23,5 @@ def test_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
     ]
     said = re.findall(r"^print\(.*# \(([\d, ]+)\)", code, re.MULTILINE)
     assert printed == [tuple(map(int, shape.split(","))) for shape in said]
-    assert len(said) == 5
+    assert len(said) == 6
     assert torch.allclose(names["jac"].mean(1)[..., 2:34], names["mean"][..., 2:], atol=1e-1)
