@@ -12,6 +12,7 @@ from sde_lab.sensitivity.engines import simulate
 from sde_lab.sensitivity.jacobian import JACOBIAN_METHODS, Jacobian, jacobian
 from sde_lab.sensitivity.named_jacobian import NamedJacobian
 from sde_lab.sensitivity.sdeint_jacobian import mean_jacobian, sdeint_jacobian
+from sde_lab.sensitivity.second_derivative import second_derivative
 from sde_lab.sensitivity.vjp import vjp
 from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.simulate import Paths
@@ -48,6 +49,7 @@ __all__ = [
     "mean_jacobian",
     "parse_sde",
     "sdeint_jacobian",
+    "second_derivative",
     "simulate",
     "simulate_summary",
     "stationary_density",
