@@ -11,8 +11,8 @@ from sde_lab.solver.autograd_mode import autograd_mode
 from sde_lab.solver.simulate import Paths, solve
 
 GRAPH_NUMBERS = 400
-"""Numbers that the graph holds for each step, sample, and state or Brownian motion, of an equation as
-long as a built-in one. Measured: 10 (Ornstein–Uhlenbeck, Euler) to 320 (Lotka–Volterra, srk)."""
+"""Numbers that the graph holds for each step, sample, and state or Brownian motion, of an equation
+as long as a built-in one. Measured: 10 (Ornstein–Uhlenbeck, Euler) to 320 (Lotka–Volterra, srk)."""
 
 
 def second_derivative(paths: Paths, p: str, q: str) -> Tensor:
