@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from sde_lab.equations import EquationError, parse_sde
 from sde_lab.errors import ScenarioError
 from sde_lab.models import MODELS
@@ -23,6 +25,9 @@ from sde_lab.sweeps import SweepInterruptedError, SweepResult, sweep
 from sde_lab.theory.exact_laws import ExactLaws, exact_laws, exact_solution
 from sde_lab.theory.fixed_points import fixed_points
 from sde_lab.theory.stationary_density import stationary_density
+
+if TYPE_CHECKING:
+    from sde_lab.figures.notebook import plot
 
 __all__ = [
     "JACOBIAN_METHODS",
@@ -48,6 +53,7 @@ __all__ = [
     "jacobian",
     "mean_jacobian",
     "parse_sde",
+    "plot",
     "sdeint_jacobian",
     "second_derivative",
     "simulate",
@@ -58,3 +64,12 @@ __all__ = [
     "torchsde_setup",
     "vjp",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import ``plot`` when it is first asked for: the numerical part does without Plotly."""
+    if name == "plot":
+        from sde_lab.figures.notebook import plot
+
+        return plot
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
