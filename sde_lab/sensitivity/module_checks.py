@@ -129,7 +129,7 @@ def require_reached(
         names: the parameters.
         t: a time, ().
         x: states at that time, (N, D).
-        values: values of the parameters.
+        values: the module's own parameters.
     """
     x = x.detach().requires_grad_()
     leaves = [value.detach().clone().requires_grad_() for value in values]
@@ -138,6 +138,7 @@ def require_reached(
     found: Sequence[Tensor | None] = [None] * len(inputs)
     if out.requires_grad:
         ones = torch.ones_like(out)
+        _require_replaced(where, names, values, out, ones)
         found = torch.autograd.grad(out, inputs, ones, allow_unused=True)
     for index, gradient in enumerate(found):
         if gradient is None and _responds(field, t, x, leaves, index):
@@ -149,6 +150,29 @@ def require_reached(
                 " derivative is unknown, not zero; detach, item, numpy, new tensors made of"
                 " values, autograd.grad without create_graph=True or a custom autograd.Function"
                 " without that derivative cut it off",
+            )
+
+
+def _require_replaced(
+    where: str, names: Sequence[str], values: Sequence[Tensor], out: Tensor, ones: Tensor
+) -> None:
+    """Raise ScenarioError if a value depends on a module's own parameter, which was replaced.
+
+    It does where code kept a tensor that was made from the parameter, or the parameter itself in a
+    list, outside the module's names: derivatives by the replacement miss that way.
+    """
+    own = {n: v for n, v in zip(names, values, strict=True) if v.requires_grad}
+    if not own:
+        return
+    # The graph of a kept tensor belongs to the user: it must survive this.
+    kept = torch.autograd.grad(out, list(own.values()), ones, allow_unused=True, retain_graph=True)
+    for name, gradient in zip(own, kept, strict=True):
+        if gradient is not None:
+            raise ScenarioError(
+                "wrt",
+                name,
+                f"{where} uses {name} by a tensor that the module keeps beside its parameters, made"
+                " before the call or held in a list; use the parameter itself in the method",
             )
 
 

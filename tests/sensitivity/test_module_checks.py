@@ -137,6 +137,25 @@ def test_milstein_needs_a_second_derivative_of_the_diffusion(once: bool) -> None
         lab.sdeint_jacobian(Cut(), y0, TS, "milstein")
 
 
+@pytest.mark.parametrize("in_a_list", [False, True])
+def test_a_parameter_kept_beside_the_module_is_refused(in_a_list: bool) -> None:
+    class Kept(Decay):
+        def __init__(self) -> None:
+            super().__init__()
+            self.kept = [self.k] if in_a_list else [2.0 * self.k]
+
+        def f(self, t: Any, y: Tensor) -> Tensor:
+            return -self.kept[0] * y
+
+    sde, y0 = Kept(), torch.ones(3, 1, dtype=DOUBLE)
+    for _ in range(2):  # the graph of what is kept survives
+        with pytest.raises(lab.ScenarioError, match="keeps beside its parameters") as caught:
+            lab.sdeint_jacobian(sde, y0, TS, wrt="k")
+        assert caught.value.field == "wrt"
+    _, jacobian = lab.sdeint_jacobian(sde, y0, TS)
+    assert float(jacobian[1, 0, 0, 0]) == pytest.approx(1.0 - 0.1 * float(sde.kept[0].detach()))
+
+
 PASSING = {
     "idle": lambda k, y: y,
     "jump": lambda k, y: (y > k).to(y.dtype) - y,
