@@ -98,6 +98,7 @@ class EquationModel(Model):
             )
             for name in written.parameters
         )
+        self._require_fitting_defaults()
         self.interpretation = "stratonovich" if written.stratonovich else "ito"
         if written.horizon is not None:
             self.horizon = written.horizon
@@ -159,17 +160,28 @@ class EquationModel(Model):
         return max(1.0, sum(program.operations for program in programs) / BUILT_IN_OPERATIONS)
 
     def check_parameters(self, parameters: Mapping[str, float]) -> None:
-        system = self.system
-        numbers = {
-            pair: parameters[node.text] if node.value is None else node.value
-            for pair, node in system.correlations.items()
-        }
-        if (found := misfit(numbers, system.noises)) is None:
+        if (found := self._misfit(parameters)) is None:
             return
         pair, hint = found
-        named = [pair, *reversed(list(system.correlations))]  # one of them is a parameter
-        name = next(system.correlations[p].text for p in named if system.correlations[p].names)
+        correlations = self.system.correlations
+        named = [pair, *reversed(list(correlations))]  # one of them is a parameter
+        name = next(correlations[p].text for p in named if correlations[p].names)
         raise ScenarioError(f"parameters.{name}", parameters[name], hint)
+
+    def _misfit(self, parameters: Mapping[str, float]) -> tuple[tuple[int, int], str] | None:
+        numbers = {
+            pair: parameters[node.text] if node.value is None else node.value
+            for pair, node in self.system.correlations.items()
+        }
+        return misfit(numbers, self.system.noises)
+
+    def _require_fitting_defaults(self) -> None:
+        """Raise EquationError where the first values of correlations fit no noises."""
+        found = self._misfit({parameter.name: parameter.default for parameter in self.parameters})
+        if found is not None:
+            node = self.system.correlations[found[0]]
+            first = f"; a line such as {node.text} = 0.8 says its first value" if node.names else ""
+            raise EquationError(node.location, "", found[1] + first)
 
     def why_unsolved(
         self, parameters: Mapping[str, float], interpretation: Interpretation

@@ -35,8 +35,19 @@ def test_what_the_message_says_fits_gives_the_correlation(c: float) -> None:
     """The bound is ρ₁ρ₂ ± √((1 − ρ₁²)(1 − ρ₂²)): 0.62 and 1 for 0.9 and 0.9."""
     assert 0.81 - 0.19 < c < 1.0
     at = lab.Scenario(
-        model=THREE.format(0.9, "b", "c"), parameters={"b": 0.9, "c": c}, steps=1, samples=4000
+        model=THREE.format("a", "b", "c"),
+        parameters={"a": 0.9, "b": 0.9, "c": c},
+        steps=1,
+        samples=4000,
     )
     ends = lab.simulate(at, engine="torchsde").values[-1].double()
     found = float(torch.corrcoef(ends.t())[1, 2])
     assert abs(found - c) < 4.5 * (1.0 - c**2) / math.sqrt(4000)
+
+
+def test_first_values_of_parameters_fit_or_the_text_is_refused() -> None:
+    """What the sliders of a text say before anyone moves them is a scenario."""
+    text = THREE.format(0.9, 0.9, "c")
+    with pytest.raises(lab.EquationError, match=r"line such as c = 0\.8 says its first value"):
+        lab.parse_sde(text)
+    assert lab.Scenario(model=f"{text}; c = 0.8").parameters["c"] == 0.8
