@@ -21,6 +21,10 @@ DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "float64": torch.
 """Precisions, by the name that stands in a scenario."""
 DEVICES = ("cpu", "cuda")
 MAX_STEPS = 1_000_000
+MAX_FLOAT32_STEPS = 4096
+"""Largest number of steps in float32. Each step may round the state by half of 2⁻²³ of it; where
+rounding always goes the same way these errors add up, after so many steps to 2.4e-4 of the state,
+but to a sixteenth of Brownian motion's drift in 262 144."""
 MAX_SAMPLES = 10_000_000
 MAX_HORIZON = 1e6
 """Largest final time T, in the model's unit of time."""
@@ -68,7 +72,8 @@ class Scenario:
         scheme: a name in :data:`sde_lab.SCHEMES`.
         seed: selects the Brownian paths, which are the same for every model, scheme and number of
             samples, and are refined as the number of steps doubles.
-        dtype: "float32" or "float64".
+        dtype: "float32" or "float64"; more than MAX_FLOAT32_STEPS steps are taken in float64, and
+            the field says so.
         device: "cpu", or "cuda" where there is one.
 
     Raises:
@@ -90,15 +95,21 @@ class Scenario:
         assign = object.__setattr__  # the dataclass is frozen
         assign(self, "model", _model_name_or_text(self.model))
         model = self.model_spec
-        dtype = DTYPES[_choice("dtype", self.dtype, DTYPES)]
+        assign(self, "steps", _integer("steps", self.steps, 1, MAX_STEPS))
+        _choice("dtype", self.dtype, DTYPES)
+        assign(self, "dtype", "float64" if self.steps > MAX_FLOAT32_STEPS else self.dtype)
+        dtype = DTYPES[self.dtype]
         assign(self, "parameters", _parameters(model, self.parameters, dtype))
         assign(self, "x0", _initial(model, self.x0, dtype))
         assign(self, "horizon", _number("horizon", self.horizon, 0.0, MAX_HORIZON, strict=True))
-        assign(self, "steps", _integer("steps", self.steps, 1, MAX_STEPS))
         assign(self, "samples", _integer("samples", self.samples, 1, MAX_SAMPLES))
         assign(self, "seed", _integer("seed", self.seed, 0, MAX_SEED))
         _device(self.device)
         SCHEMES[_choice("scheme", self.scheme, SCHEMES)].check_supports(model)
+        model.check_parameters(self.parameters)
+        reason = model.why_unsolved(self.parameters, self.scheme_spec.interpretation)
+        if reason is not None:
+            raise ScenarioError("scheme", self.scheme, reason)
 
     @property
     def model_spec(self) -> Model:

@@ -43,7 +43,9 @@ SLOW_FILES = (
     "test_kernel_cache.py",
     "test_kernels.py",
     "test_lessons.py",
+    "test_named_jacobian.py",
     "test_sdeint_jacobian.py",
+    "test_second_derivative.py",
     "test_sweep_page.py",
     "test_torch_defaults.py",
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from sde_lab.equations.coefficients import TIME, DifferentialTerms, collect_terms
+from sde_lab.equations.correlations import misfit
 from sde_lab.equations.errors import EquationError, SourceLocation
 from sde_lab.equations.expression_parser import RESERVED, ExpressionParser
 from sde_lab.equations.expression_tree import ZERO, Node
@@ -132,6 +133,10 @@ def _correlations(
         if pair[0] == pair[1] or pair in correlations:
             raise EquationError(item.location, "corr", "each pair of different noises works once")
         correlations[pair] = item.value
+    numbers = {pair: node.value for pair, node in correlations.items() if node.value is not None}
+    if len(numbers) == len(correlations) and (found := misfit(numbers, noises)) is not None:
+        pair, hint = found
+        raise EquationError(correlations[pair].location, "", hint)
     return correlations
 
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
+import torch
 from torch import Tensor
 
 from sde_lab.equations import derivatives, identifiers, parameter_defaults
 from sde_lab.equations.analysis import TIME_NAME, EquationSystem, analyse, initial_name
 from sde_lab.equations.compiler import CompiledExpressions
+from sde_lab.equations.correlations import misfit
 from sde_lab.equations.errors import EquationError, SourceLocation
 from sde_lab.equations.expression_tree import ZERO, Node
 from sde_lab.equations.latex import equation
 from sde_lab.equations.linear_case import LinearEquation, linear_equation
 from sde_lab.equations.noise_structure import Matrix, decorrelated_diffusion, noise_type
-from sde_lab.models.base import Interpretation, Model, ParameterTensors, hstack_rows
+from sde_lab.errors import ScenarioError
+from sde_lab.models.base import (
+    Interpretation,
+    Model,
+    ParameterTensors,
+    hstack_rows,
+    pushed_through_zero,
+)
 from sde_lab.models.laws.base import ExactLaws, LawInputs
 
 CUSTOM_KEY = "own"
@@ -23,6 +33,10 @@ _CACHED_MODELS = 256
 """Number of parsed texts that are cached."""
 BUILT_IN_OPERATIONS = 10.0
 """Approximate number of operations of drift and diffusion of a built-in model."""
+
+
+NEAR = 1e-8
+"""Distance from a boundary at which its noise is looked at, and at a hundred times that."""
 
 
 def normalise_text(text: str) -> str:
@@ -84,6 +98,7 @@ class EquationModel(Model):
             )
             for name in written.parameters
         )
+        self._require_fitting_defaults()
         self.interpretation = "stratonovich" if written.stratonovich else "ito"
         if written.horizon is not None:
             self.horizon = written.horizon
@@ -143,6 +158,56 @@ class EquationModel(Model):
         if interpretation != self.interpretation:
             programs.append(self._correction)
         return max(1.0, sum(program.operations for program in programs) / BUILT_IN_OPERATIONS)
+
+    def check_parameters(self, parameters: Mapping[str, float]) -> None:
+        if (found := self._misfit(parameters)) is None:
+            return
+        pair, hint = found
+        correlations = self.system.correlations
+        named = [pair, *reversed(list(correlations))]  # one of them is a parameter
+        name = next(correlations[p].text for p in named if correlations[p].names)
+        raise ScenarioError(f"parameters.{name}", parameters[name], hint)
+
+    def _misfit(self, parameters: Mapping[str, float]) -> tuple[tuple[int, int], str] | None:
+        numbers = {
+            pair: parameters[node.text] if node.value is None else node.value
+            for pair, node in self.system.correlations.items()
+        }
+        return misfit(numbers, self.system.noises)
+
+    def _require_fitting_defaults(self) -> None:
+        """Raise EquationError where the first values of correlations fit no noises."""
+        found = self._misfit({parameter.name: parameter.default for parameter in self.parameters})
+        if found is not None:
+            node = self.system.correlations[found[0]]
+            first = f"; a line such as {node.text} = 0.8 says its first value" if node.names else ""
+            raise EquationError(node.location, "", found[1] + first)
+
+    def why_unsolved(
+        self, parameters: Mapping[str, float], interpretation: Interpretation
+    ) -> str | None:
+        converted = interpretation == "stratonovich" and self.interpretation == "ito"
+        if not converted or len(self.components) > 1 or self.brownian_size > 1:
+            return None
+        # Where noise vanishes as the root of the distance to 0, or to 1, the correction does not.
+        x = torch.tensor(
+            [[NEAR], [1.0 - NEAR], [100.0 * NEAR], [1.0 - 100.0 * NEAR]],
+            dtype=torch.float64,
+            device="cpu",
+        )
+        inward = x.new_tensor([1.0, -1.0, 1.0, -1.0])
+        p = {name: x.new_full((1, 1), value) for name, value in parameters.items()}
+        with torch.no_grad():
+            f, g, c = (
+                part(x.new_zeros(()), x, p).reshape(-1).expand(4) * inward
+                for part in (self.drift, self.diffusion, self.correction)
+            )
+        share = (g[:2] / g[2:]) ** 2
+        root = (share > 0.009) & (share < 0.011) & ((c[:2] / c[2:] - 1.0).abs() < 0.1)
+        small = 1e-3 * c[:2].abs()
+        if not bool((root & (f[:2] > small) & (f[:2] - c[:2] < -small)).any()):
+            return None
+        return pushed_through_zero("the Itô drift there is positive, but less than the correction")
 
     def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return self._evaluate(self._drift, t, x, p)

@@ -151,6 +151,22 @@ class Model(ABC):
         The Itô drift is the Stratonovich drift plus this term (Kloeden and Platen 1992, §4.9).
         """
 
+    def check_parameters(self, parameters: Mapping[str, float]) -> None:
+        """Raise ScenarioError for values, each within its bounds, that do not fit together."""
+        return
+
+    def why_unsolved(
+        self, parameters: Mapping[str, float], interpretation: Interpretation
+    ) -> str | None:
+        """Return why schemes of an interpretation converge to another solution; None if not.
+
+        Args:
+            parameters: value of every parameter.
+            interpretation: of the schemes; where the model has the other, they take its drift less
+                the correction, which is not the same equation where a path reaches the boundary.
+        """
+        return None
+
     def evaluation_cost(self, interpretation: Interpretation) -> float:
         """Return the cost of one evaluation of drift and diffusion, in units of a built-in model.
 
@@ -177,6 +193,23 @@ class Model(ABC):
                 (steps, N, ``extra_normals``).
         """
         return None
+
+
+def pushed_through_zero(condition: str) -> str:
+    """Return why no Stratonovich scheme solves a square-root equation at some parameters.
+
+    With g = σ√X the correction is ¼σ² however small X is. Where the Itô drift at zero is positive
+    but less, the solution leaves zero at once, while the Stratonovich drift there pushes back, and
+    through it. Where the Itô drift at zero is 0, both stay at zero, the scheme to O(Δ).
+
+    Args:
+        condition: the condition on the parameters that holds.
+    """
+    return (
+        f"solves the Stratonovich form, whose drift at zero is negative as long as {condition}: it"
+        " pushes paths through zero, however short the step; euler, milstein_grad_free and the"
+        " other Itô schemes that fit the noise work"
+    )
 
 
 def safe_sqrt(x: Tensor) -> Tensor:

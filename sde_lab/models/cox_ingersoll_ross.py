@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset, safe_sqrt
+from sde_lab.models.base import (
+    Interpretation,
+    Model,
+    Parameter,
+    ParameterTensors,
+    Preset,
+    pushed_through_zero,
+    safe_sqrt,
+)
 from sde_lab.models.laws.base import ExactLaws, LawInputs
 from sde_lab.models.laws.distributions import Gaussian, MomentsOnly, NoncentralChiSquare
 
@@ -39,6 +49,14 @@ class CoxIngersollRoss(Model):
         Preset("Touches zero", {"kappa": 0.5, "theta": 0.3, "x0": 0.5, "sigma": 1.0}, 5.0),
         Preset("Starts at zero", {"x0": 0.0}),
     )
+
+    def why_unsolved(
+        self, parameters: Mapping[str, float], interpretation: Interpretation
+    ) -> str | None:
+        if interpretation == self.interpretation:
+            return None
+        through = 0.0 < 4.0 * parameters["kappa"] * parameters["theta"] < parameters["sigma"] ** 2
+        return pushed_through_zero("0 < 4κθ < σ²") if through else None
 
     def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         return p["kappa"] * (p["theta"] - x.clamp(min=0.0))

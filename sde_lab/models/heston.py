@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from sde_lab.models.base import Model, Parameter, ParameterTensors, Preset, hstack_rows, safe_sqrt
+from sde_lab.models.base import (
+    Interpretation,
+    Model,
+    Parameter,
+    ParameterTensors,
+    Preset,
+    hstack_rows,
+    pushed_through_zero,
+    safe_sqrt,
+)
 from sde_lab.models.laws.base import ExactLaws, LawInputs
 from sde_lab.models.laws.distributions import MomentsOnly
 
@@ -57,6 +68,14 @@ class Heston(Model):
         Preset("Leverage effect", {"rho": -0.95, "xi": 1.0}, 2.0),
         Preset("No leverage effect", {"rho": 0.0, "xi": 1.0}, 2.0),
     )
+
+    def why_unsolved(
+        self, parameters: Mapping[str, float], interpretation: Interpretation
+    ) -> str | None:
+        if interpretation == self.interpretation:
+            return None
+        through = 0.0 < 4.0 * parameters["kappa"] * parameters["theta"] < parameters["xi"] ** 2
+        return pushed_through_zero("0 < 4κθ < ξ²") if through else None
 
     def drift(self, t: Tensor, x: Tensor, p: ParameterTensors) -> Tensor:
         price, variance = x[:, :1], x[:, 1:]

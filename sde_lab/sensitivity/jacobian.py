@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from sde_lab import memory
 from sde_lab.errors import ScenarioError
+from sde_lab.labelled import to_dataset, to_frame
+from sde_lab.scenario import Scenario
 from sde_lab.sensitivity.backward import batched, per_time_loop
 from sde_lab.sensitivity.compiled_engine import compiled_jacobian
 from sde_lab.sensitivity.replay import replay
 from sde_lab.sensitivity.torch_func import forward, reverse
 from sde_lab.solver.simulate import Paths
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 JACOBIAN_METHODS: Mapping[str, Callable[[Paths], Tensor]] = MappingProxyType(
     {
@@ -35,10 +43,13 @@ class Jacobian:
     Attributes:
         names: names of the columns, (P,): the initial state first, then the parameters.
         values: (time, sample, state, parameter) = (T, N, D, P).
+        scenario, times: those of the simulation that was differentiated; None if not known.
     """
 
     names: tuple[str, ...]
     values: Tensor
+    scenario: Scenario | None = None
+    times: Tensor | None = None
 
     def wrt(self, name: str) -> Tensor:
         """Return the derivatives by one initial value or parameter, (T, N, D).
@@ -52,6 +63,35 @@ class Jacobian:
         if name not in self.names:
             raise ScenarioError("name", name, f"must be one of {', '.join(self.names)}")
         return self.values[..., self.names.index(name)]
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return an xarray dataset: ``jacobian`` (time, sample, component, parameter).
+
+        Its attribute ``scenario`` is the scenario as JSON.
+        """
+        coordinates: dict[str, Any] = {"parameter": list(self.names)}
+        attributes = {}
+        if self.times is not None:
+            coordinates["time"] = self.times.numpy()
+        if self.scenario is not None:
+            coordinates["component"] = list(self.scenario.model_spec.components)
+            attributes["scenario"] = json.dumps(self.scenario.to_dict())
+        axes = ("time", "sample", "component", "parameter")
+        return to_dataset({"jacobian": (axes, self.values.cpu().numpy())}, coordinates, attributes)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return a row for each time, sample and component, and a column for each parameter."""
+        times, samples, size = self.values.shape[:3]
+        axes: dict[str, Any] = {
+            "time": range(times),
+            "sample": range(samples),
+            "component": range(size),
+        }
+        if self.times is not None:
+            axes["time"] = self.times.numpy()
+        if self.scenario is not None:
+            axes["component"] = self.scenario.model_spec.components
+        return to_frame(axes, self.names, self.values.cpu().numpy())
 
 
 def jacobian(paths: Paths, engine: str = "replay") -> Jacobian:
@@ -79,4 +119,5 @@ def jacobian(paths: Paths, engine: str = "replay") -> Jacobian:
     if not isinstance(engine, str) or engine not in JACOBIAN_METHODS:
         raise ScenarioError("engine", engine, f"must be one of {', '.join(JACOBIAN_METHODS)}")
     memory.check_run(paths.scenario, jacobian=True)
-    return Jacobian(paths.scenario.model_spec.jacobian_columns, JACOBIAN_METHODS[engine](paths))
+    names = paths.scenario.model_spec.jacobian_columns
+    return Jacobian(names, JACOBIAN_METHODS[engine](paths), paths.scenario, paths.times)

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from sde_lab import memory
 from sde_lab.errors import ScenarioError
-from sde_lab.sensitivity.replay import StepBlock, accumulate_tangents, blocks, rows
+from sde_lab.sensitivity.module_replay import (
+    linearise,
+    require_reached,
+    require_separate_rows,
+    solve_states,
+    step_block,
+)
+from sde_lab.sensitivity.named_jacobian import NamedJacobian
+from sde_lab.sensitivity.replay import BLOCK_ROWS, StepBlock, accumulate_tangents, blocks
+from sde_lab.sensitivity.torchsde_methods import refuse_arguments
 from sde_lab.sensitivity.torchsde_problem import Brownian, TorchsdeProblem, build_problem
 from sde_lab.solver.autograd_mode import autograd_mode
-from sde_lab.solver.brownian import BrownianIncrements
-from sde_lab.solver.step_time import InitialValueProblem, integrate, one_step
+
+MAX_BLOCK_NUMBERS = 2**22
+"""Derivatives of single samples that a mean over samples keeps at a time: 32 MB in float64."""
 
 
 def sdeint_jacobian(
@@ -24,214 +35,171 @@ def sdeint_jacobian(
     wrt: str | Sequence[str] | None = None,
     *,
     dt: float | None = None,
-) -> tuple[Tensor, Tensor]:
+    names: Mapping[str, str] | None = None,
+    **torchsde_arguments: object,
+) -> tuple[Tensor, NamedJacobian]:
     """Integrate a torchsde SDE, and differentiate every state of every path.
 
     Args:
         sde: an object with ``f``, ``g``, ``noise_type`` and ``sde_type``, as for
-            ``torchsde.sdeint``. Rows of a batch must not influence each other.
-        y0: initial states, (N, D).
-        ts: strictly increasing times, (T,), evenly spaced or not.
+            ``torchsde.sdeint``, or with ``f_and_g``, ``g_prod`` or ``f_and_g_prod`` in their place.
+            Rows of a batch must not influence each other.
+        y0: initial states, (N, D). As in torchsde, the states have the precision that y0, drift,
+            diffusion and motion have together: float64 if one of them is.
+        ts: strictly increasing times, (T,), evenly spaced or not. They are kept as they are given,
+            a list in float64, whatever the precision of the state is.
         scheme: a name in :data:`sde_lab.SCHEMES` that fits the SDE's type and noise.
-        bm: a Brownian motion such as ``torchsde.BrownianInterval``; None makes one as
-            ``torchsde.sdeint`` would.
-        wrt: names of scalar parameters or buffers of the module to differentiate by, as in
+        bm: a Brownian motion such as ``torchsde.BrownianInterval``; None draws increments, by a
+            seed from numpy's generator, as ``torchsde.sdeint`` does.
+        wrt: names of parameters or buffers of the module to differentiate by, of any shape, as in
             ``named_parameters()``; None differentiates by the initial state alone.
         dt: length of a solver step. None takes one step from each time to the next; a number takes
             the steps of ``torchsde.sdeint(..., dt=dt)``, and interpolates linearly between them.
+        names: names of the SDE's methods, as in torchsde: ``{"drift": "my_f"}``.
+        **torchsde_arguments: further arguments of torchsde, such as ``logqp`` and ``adaptive``, are
+            refused with a reason where they are set.
 
     Returns:
         ``ys`` (time, sample, state), the result of ``torchsde.sdeint``, and ``J`` (time, sample,
-        state, parameter): the derivative of each state by its own initial state (the first D
-        columns) and by each name in ``wrt``.
+        state, column): the derivative of each state by its own initial state (the first D columns)
+        and by each entry of each name in ``wrt``. ``J["net.0.weight"]`` is the part of one name in
+        its own shape, (time, sample, state, 16, 2), and ``J["y0"]`` that of the initial state.
 
     Raises:
         ScenarioError: naming the argument at fault: an unknown noise or SDE type, a scheme that
-            does not fit, a parameter that is missing or not scalar, times that do not increase, an
-            SDE whose rows influence each other.
+            does not fit, a parameter that is missing, times that do not increase, derivatives that
+            do not fit the memory budget (see :mod:`sde_lab.memory`), an SDE whose rows influence
+            each other, a dependence that autograd does not see.
     """
+    refuse_arguments(torchsde_arguments)
     with autograd_mode(recording=False):
-        problem = build_problem(sde, y0, ts, scheme, bm, wrt, dt)
-        states = _integrate(problem)
+        problem = build_problem(sde, y0, ts, scheme, bm, wrt, dt, names)
+        interpolated = 0 if torch.equal(problem.grid, problem.ts) else len(problem.ts)
+        _require_memory(problem, len(problem.grid) + interpolated)
+        states = solve_states(problem)
     with autograd_mode(recording=True):
         table = _replay(problem, states)
+    check_module(problem, states)
     with autograd_mode(recording=False):
-        _require_separate_rows(problem, states)
-        return problem.interpolate(states), problem.interpolate(table.permute(0, 3, 1, 2))
+        values = problem.interpolate(table.permute(0, 3, 1, 2))
+        return problem.interpolate(states), NamedJacobian.of(values, problem.parts, problem.ts)
 
 
-def _integrate(problem: TorchsdeProblem) -> Tensor:
-    """Return the states on the solver's grid, (K + 1, N, D)."""
-    grid, steps = problem.grid, problem.steps
-    if bool((steps == steps[0]).all()):
+def mean_jacobian(
+    sde: object,
+    y0: Tensor,
+    ts: Tensor | Sequence[float],
+    scheme: str = "euler",
+    bm: Brownian | None = None,
+    wrt: str | Sequence[str] | None = None,
+    *,
+    dt: float | None = None,
+    names: Mapping[str, str] | None = None,
+    **torchsde_arguments: object,
+) -> tuple[Tensor, NamedJacobian]:
+    """Integrate a torchsde SDE, and return the mean over samples of the derivatives of its states.
 
-        def time_map(u: Tensor) -> Tensor:
-            # From the grid's own times, so that each step starts at exactly the t of sdeint.
-            k = min(int(u), len(steps) - 1)
-            return torch.lerp(grid[k], grid[k + 1], float(u) - k)
+    The derivatives of single samples are kept for some steps at a time only, so that more samples
+    and parameters fit than for :func:`sdeint_jacobian`, which describes arguments and errors.
 
-        sde, step = problem.equation([]), float(steps[0])
-        return integrate(
-            InitialValueProblem(sde, problem.scheme, problem.y0, problem.noise, step, time_map)
+    Returns:
+        ``ys`` (time, sample, state), and the mean of ``J`` over the samples, (time, state, column);
+        ``mean["net.0.weight"]`` is (time, state, 16, 2).
+    """
+    refuse_arguments(torchsde_arguments)
+    with autograd_mode(recording=False):
+        problem = build_problem(sde, y0, ts, scheme, bm, wrt, dt, names)
+        _require_memory(problem, 2)
+        states = solve_states(problem)
+    with autograd_mode(recording=True):
+        means = _mean_replay(problem, states)
+    check_module(problem, states)
+    with autograd_mode(recording=False):
+        return problem.interpolate(states), NamedJacobian.of(
+            problem.interpolate(means), problem.parts, problem.ts
         )
-    states = [problem.y0]
-    for k in range(len(steps)):
-        states.append(_step(problem, _step_block(problem, k), states[-1], []))
-    return torch.stack(states)
 
 
-def _step_block(problem: TorchsdeProblem, k: int) -> StepBlock:
-    """Return the k-th step of all samples."""
-    return StepBlock(slice(k, k + 1), slice(0, len(problem.y0)))
+def check_module(problem: TorchsdeProblem, states: Tensor) -> None:
+    """Raise ScenarioError if derivatives are missing, or rows of a batch influence each other."""
+    with autograd_mode(recording=True):
+        require_reached(problem, states)
+    with autograd_mode(recording=False):
+        require_separate_rows(problem, states)
 
 
-def _step(problem: TorchsdeProblem, block: StepBlock, x: Tensor, leaves: list[Tensor]) -> Tensor:
-    """Take one step of every row of the block from the states x, (rows, D): (rows, D)."""
-    areas = problem.noise.levy_areas
-    noise = BrownianIncrements(
-        rows(problem.noise.increments, block).unsqueeze(0),
-        None if areas is None else rows(areas, block).unsqueeze(0),
+def _require_memory(problem: TorchsdeProblem, times: int) -> None:
+    """Raise ScenarioError, naming what would fit, if the derivatives exceed the memory limit.
+
+    Args:
+        problem: the problem.
+        times: number of times at which all derivatives are kept.
+    """
+    samples, size = problem.y0.shape
+    columns, width = problem.column_count, problem.y0.element_size()
+    per_column = times * size * width
+    rest = len(problem.grid) * (4 * size + problem.noise.increments.shape[-1]) * width
+    allowed = memory.run_limit_bytes() - memory.BLOCK_BYTES
+    if samples * (rest + columns * per_column) <= allowed:
+        return
+    fits = [f"{max(0, int(allowed / (rest + columns * per_column)))} samples"]
+    if (fewer := int((allowed / samples - rest) / per_column)) > size:
+        fits.append(f"{fewer - size} entries of parameters")
+    needed = memory.BLOCK_BYTES + samples * (rest + columns * per_column)
+    raise ScenarioError(
+        "wrt",
+        problem.names,
+        f"the derivatives by {columns} columns need {needed / 1e9:.1f} GB, the budget is"
+        f" {memory.run_limit_bytes() / 1e9:.1f} GB; {' or '.join(fits)} fit",
     )
-    height, width = block.size
-    ends = (problem.grid[:-1], problem.grid[1:], problem.steps)
-    if height == 1:  # 0-dimensional times, as sdeint passes them
-        start, stop, step = (end[block.steps.start] for end in ends)
-    else:  # a time for each row, (rows, 1)
-        start, stop, step = (
-            end[block.steps].to(x).repeat_interleave(width).unsqueeze(1) for end in ends
-        )
-
-    def time_map(u: Tensor) -> Tensor:
-        return torch.lerp(start, stop, float(u))
-
-    sde = problem.equation(leaves)
-    return one_step(InitialValueProblem(sde, problem.scheme, x, noise, step, time_map))
 
 
 def _replay(problem: TorchsdeProblem, states: Tensor) -> Tensor:
-    """Return the derivatives on the solver's grid, (K + 1, D, P, N).
-
-    A user's SDE may depend on the batch size, or compare t with a number, so that rows of several
-    steps cannot be evaluated together. Then all steps are linearised one by one.
-    """
-    table = _initial_table(problem, states)
-    for block in blocks(len(problem.steps), states.shape[1]):
-        a = _linearise(problem, states, block, table)
+    """Return the derivatives on the solver's grid, (K + 1, D, P, N)."""
+    table = _initial_table(problem, states, len(states))
+    count, samples = len(problem.steps), states.shape[1]
+    todo = list(blocks(count, samples))
+    while todo:
+        block = todo.pop(0)
+        part = table[block.steps.start : block.steps.stop + 1, ..., block.samples]
+        a = linearise(problem, states, block, part)
         if a is None:
-            return _replay_step_by_step(problem, states)
+            table = _initial_table(problem, states, len(states))
+            todo = [step_block(problem, k) for k in range(count)]
+            continue
         accumulate_tangents(a, block, table)
     return table
 
 
-def _replay_step_by_step(problem: TorchsdeProblem, states: Tensor) -> Tensor:
-    """Return the derivatives (K + 1, D, P, N), linearising one step of all samples at a time."""
-    table = _initial_table(problem, states)
-    for k in range(len(problem.steps)):
-        block = _step_block(problem, k)
-        a = _linearise(problem, states, block, table)
+def _mean_replay(problem: TorchsdeProblem, states: Tensor) -> Tensor:
+    """Return the mean over samples of the derivatives on the solver's grid, (K + 1, D, P)."""
+    count, samples, size = len(problem.steps), *states.shape[1:]
+    per_step = samples * size * problem.column_count
+    height = max(1, min(count, BLOCK_ROWS // samples, MAX_BLOCK_NUMBERS // per_step))
+    part = _initial_table(problem, states, height + 1)
+    means = states.new_zeros((count + 1, size, problem.column_count))
+    means[0] = part[0].mean(-1)
+    k = 0
+    while k < count:
+        height = min(height, count - k)
+        part = part[: height + 1]
+        part[1:] = 0.0
+        block = StepBlock(slice(k, k + height), slice(0, samples))
+        a = linearise(problem, states, block, part)
         if a is None:
-            raise ScenarioError(
-                "sde",
-                type(problem.sde).__name__,
-                "gives another result when the same step is repeated; drift and diffusion"
-                " must be functions of t and y alone",
-            )
-        accumulate_tangents(a, block, table)
-    return table
+            height = 1
+            continue
+        accumulate_tangents(a, StepBlock(slice(0, height), slice(0, samples)), part)
+        means[k + 1 : k + height + 1] = part[1:].mean(-1)
+        part[0] = part[height]
+        k += height
+    return means
 
 
-def _initial_table(problem: TorchsdeProblem, states: Tensor) -> Tensor:
-    """Return zeros, (K + 1, D, P, N), but the identity by the initial state at time 0."""
-    count, samples, size = states.shape
-    table = states.new_zeros((count, size, size + len(problem.values), samples))
+def _initial_table(problem: TorchsdeProblem, states: Tensor, count: int) -> Tensor:
+    """Return zeros, (count, D, P, N), but the identity by the initial state at time 0."""
+    samples, size = states.shape[1:]
+    table = states.new_zeros((count, size, problem.column_count, samples))
     for component in range(size):
         table[0, component, component] = 1.0
     return table
-
-
-def _require_separate_rows(problem: TorchsdeProblem, states: Tensor) -> None:
-    """Raise ScenarioError if some rows change when others do: J would hold their sum.
-
-    The last step is repeated with the second half of the rows changed.
-    """
-    half = len(problem.y0) // 2
-    x, reached = states[-2].clone(), states[-1]
-    x[half:] = x[:1]
-    out = _step(problem, _step_block(problem, len(problem.steps) - 1), x, [])
-    if not _close(out[:half], reached[:half]):
-        raise ScenarioError(
-            "sde", type(problem.sde).__name__, "rows of a batch must not influence each other"
-        )
-
-
-def _close(out: Tensor, reached: Tensor) -> bool:
-    """Return True if states are equal to rounding, or diverged (Inf or NaN) in both."""
-    diverged = ~(out.isfinite() | reached.isfinite())
-    out, reached = out.masked_fill(diverged, 0.0), reached.masked_fill(diverged, 0.0)
-    tight = torch.finfo(out.dtype).eps ** 0.75
-    return torch.allclose(out, reached, rtol=tight, atol=tight)
-
-
-def _linearise(
-    problem: TorchsdeProblem, states: Tensor, block: StepBlock, table: Tensor
-) -> Tensor | None:
-    """Return A (D, D, steps, samples) of a block, and write its B to ``table``.
-
-    None if the rows cannot be evaluated together: the repeated step fails, or does not give the
-    state that the solver reached.
-    """
-    x = rows(states[:-1], block).requires_grad_()
-    leaves = [value.detach().clone().requires_grad_() for value in problem.values]
-    single = block == _step_block(problem, block.steps.start)
-    try:
-        out = _step(problem, block, x, leaves)
-    except (RuntimeError, ValueError, TypeError, IndexError):
-        if single:  # the user's own error
-            raise
-        return None
-    reached = rows(states[1:], block)
-    if not _close(out.detach(), reached):
-        return None
-    after = slice(block.steps.start + 1, block.steps.stop + 1)
-    for column, b in enumerate(_parameter_derivatives(out, leaves), start=x.shape[1]):
-        # (steps · samples, D) → (steps, D, samples)
-        table[after, :, column, block.samples] = b.view(*block.size, -1).transpose(1, 2)
-    return _state_derivatives(out, x, block)
-
-
-def _state_derivatives(out: Tensor, x: Tensor, block: StepBlock) -> Tensor:
-    """Return ∂out/∂x, (D, D, steps, samples): one backward pass per component."""
-    size = x.shape[1]
-    a = x.new_empty((size, size, *block.size))
-    for component in range(size):
-        cotangent = torch.zeros_like(out[:1])
-        cotangent[0, component] = 1.0
-        (gradient,) = torch.autograd.grad(
-            out,
-            x,
-            cotangent.expand_as(out),
-            retain_graph=component + 1 < size,
-            materialize_grads=True,
-        )
-        a[component] = gradient.view(*block.size, size).permute(2, 0, 1)
-    return a
-
-
-def _parameter_derivatives(out: Tensor, leaves: list[Tensor]) -> list[Tensor]:
-    """Return ∂out/∂θ for each scalar θ that all rows share, each (rows, D).
-
-    A backward pass sums over the rows. But its result is linear in the cotangent u, so a second
-    pass, by u, gives the derivative of each row: forward mode as two passes of reverse mode.
-    """
-    if not leaves:
-        return []
-    u = torch.zeros_like(out, requires_grad=True)
-    sums = torch.autograd.grad(out, leaves, u, create_graph=True, materialize_grads=True)
-    derivatives = []
-    for total in sums:
-        if not total.requires_grad:
-            derivatives.append(torch.zeros_like(out))
-            continue
-        (b,) = torch.autograd.grad(total.sum(), u, retain_graph=True, materialize_grads=True)
-        derivatives.append(b)
-    return derivatives

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol
 
+import numpy as np
 import torch
-import torchsde
 from torch import Tensor, nn
 
 from sde_lab.errors import ScenarioError
 from sde_lab.schemes import ANY_NOISE, SCHEMES, Scheme
+from sde_lab.sensitivity.named_jacobian import INITIAL_STATE
+from sde_lab.sensitivity.torchsde_methods import (
+    PARAMETER_SWAP_LOCK,
+    Coefficient,
+    find_diffusion,
+    find_drift,
+    places,
+)
 from sde_lab.solver.autograd_mode import outside_inference
 from sde_lab.solver.brownian import BrownianIncrements
 from sde_lab.solver.step_time import SDE, Field
 
 MAX_STEPS = 1_000_000
 """Largest number of solver steps that ``dt`` may lead to."""
-PARAMETER_SWAP_LOCK = threading.RLock()
-"""``functional_call`` replaces the parameters of the module itself and restores them afterwards:
-two threads at once would leave a leaf of one in the module."""
 EITHER_INTERPRETATION = ("milstein", "milstein_grad_free")
 """Schemes that torchsde implements for Itô and for Stratonovich SDEs."""
 
@@ -45,75 +49,120 @@ class TorchsdeProblem:
 
     Attributes:
         sde: the user's SDE.
+        f, g: its drift and its diffusion.
         scheme: the scheme.
-        y0: initial states, (N, D).
-        ts: the times asked for, (T,).
-        grid: the solver's times, (K + 1,).
-        steps: lengths of the solver's steps, (K,); all equal where the grid is even.
+        y0: initial states, (N, D), in the precision that states have after a step.
+        ts: the times asked for, (T,), float64.
+        grid: the solver's times, (K + 1,), float64.
+        steps: lengths of the solver's steps, (K,), float64; all equal where the grid is even.
+        time_dtype: precision in which drift and diffusion are given the time.
         noise: unit-variance increments over the steps of the grid, (K, N, M), with Lévy areas if
             the scheme needs them.
         names: the parameters to differentiate by.
         values: their values, shaped as in the module.
-        copies: parameters and buffers of the module that were created in inference mode, by name,
+        places: for each of the names, the places in which the module keeps that parameter.
+        copies: parameters and buffers of the module that were created in inference mode, by place,
             as copies that autograd accepts.
     """
 
     sde: Any
+    f: Coefficient
+    g: Coefficient
     scheme: Scheme
     y0: Tensor
     ts: Tensor
     grid: Tensor
     steps: Tensor
+    time_dtype: torch.dtype
     noise: BrownianIncrements
     names: tuple[str, ...]
     values: tuple[Tensor, ...]
+    places: tuple[tuple[str, ...], ...]
     copies: Mapping[str, Tensor]
+
+    @property
+    def parts(self) -> dict[str, tuple[int, ...]]:
+        """Shape of the initial state and of each parameter, by name."""
+        named = zip(self.names, self.values, strict=True)
+        return {INITIAL_STATE: (self.y0.shape[1],)} | {n: tuple(v.shape) for n, v in named}
+
+    @property
+    def column_count(self) -> int:
+        """Number P of columns of the Jacobian."""
+        return self.y0.shape[1] + sum(value.numel() for value in self.values)
 
     def equation(self, leaves: list[Tensor]) -> SDE:
         """Return the SDE with its parameters replaced by ``leaves``; an empty list keeps them."""
-        if leaves or self.copies:
-            drift, diffusion = self._with_leaves("f", leaves), self._with_leaves("g", leaves)
-        else:
-            drift, diffusion = self.sde.f, self.sde.g
         return SDE(
-            drift,
-            diffusion,
+            self.drift(leaves),
+            self.diffusion(leaves),
             self.sde.noise_type,
             self.sde.sde_type,
             self.noise.increments.shape[-1],
         )
 
-    def _with_leaves(self, method: str, leaves: list[Tensor]) -> Field:
-        wrapper = _MethodWrapper(self.sde)
-        chosen = dict(zip(self.names, leaves, strict=True)) if leaves else {}
-        replaced = {f"sde.{name}": tensor for name, tensor in {**self.copies, **chosen}.items()}
+    def drift(self, leaves: list[Tensor]) -> Field:
+        """Return the drift with the parameters replaced by ``leaves``, as in :meth:`equation`."""
+        return self._field(self.f, leaves)
 
-        def evaluate(t: Tensor, y: Tensor) -> Any:
-            with PARAMETER_SWAP_LOCK:
-                return torch.func.functional_call(wrapper, replaced, (method, t, y))
+    def diffusion(self, leaves: list[Tensor]) -> Field:
+        """Return the diffusion with the parameters replaced by ``leaves``."""
+        return self._field(self.g, leaves)
+
+    def diffusion_slope(self, leaves: list[Tensor]) -> Field:
+        """Return the derivative of the diffusion, summed over its entries, by the states (rows, D).
+
+        Milstein's scheme takes it inside its step.
+        """
+        diffusion = self.diffusion(leaves)
+
+        def evaluate(t: Tensor, y: Tensor) -> Tensor:
+            recording = torch.is_grad_enabled()
+            with torch.enable_grad():
+                y = y if y.requires_grad else y.detach().requires_grad_()
+                g = diffusion(t, y)
+                if not g.requires_grad:
+                    return torch.zeros_like(y)
+                (slope,) = torch.autograd.grad(
+                    g.sum(), y, create_graph=recording, materialize_grads=True
+                )
+            return slope
+
+        return evaluate
+
+    def _field(self, coefficient: Coefficient, leaves: list[Tensor]) -> Field:
+        replaced = dict(self.copies)
+        for at, leaf in zip(self.places if leaves else (), leaves, strict=True):
+            replaced |= dict.fromkeys(at, leaf)
+
+        def evaluate(t: Tensor, y: Tensor) -> Tensor:
+            # Times of a row each, (rows, 1), promote the result to their precision; the state is
+            # that of y.
+            t = t.to(self.time_dtype)
+            return coefficient.evaluate(self.sde, t, y, replaced).to(y.dtype)
 
         return evaluate
 
     def interpolate(self, table: Tensor) -> Tensor:
         """Interpolate a table (K + 1, …) linearly from the solver's grid to ``ts``: (T, …)."""
-        if len(self.grid) == len(self.ts) and bool((self.grid == self.ts).all()):
+        if torch.equal(self.grid, self.ts):
             return table
-        above = torch.searchsorted(self.grid, self.ts).clamp(min=1)
-        share = (self.ts - self.grid[above - 1]) / (self.grid[above] - self.grid[above - 1])
-        share = share.to(table).view(-1, *[1] * (table.dim() - 1))
-        above = above.to(table.device)
+        above, share = self._places_of_times(table)
         return (1 - share) * table[above - 1] + share * table[above]
 
+    def spread(self, v: Tensor) -> Tensor:
+        """Multiply cotangents (T, …) by :meth:`interpolate`, from the left: (K + 1, …)."""
+        if torch.equal(self.grid, self.ts):
+            return v
+        above, share = self._places_of_times(v)
+        spread = v.new_zeros((len(self.grid), *v.shape[1:]))
+        return spread.index_add(0, above - 1, (1 - share) * v).index_add(0, above, share * v)
 
-class _MethodWrapper(nn.Module):
-    """A module whose ``forward`` calls f or g of the SDE: ``functional_call`` only calls that."""
-
-    def __init__(self, sde: nn.Module) -> None:
-        super().__init__()
-        self.sde = sde
-
-    def forward(self, method: str, t: Tensor, y: Tensor) -> Any:
-        return getattr(self.sde, method)(t, y)
+    def _places_of_times(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the next point of the grid for each time, (T,), and its weight, (T, 1, …)."""
+        above = torch.searchsorted(self.grid, self.ts).clamp(min=1)
+        share = (self.ts - self.grid[above - 1]) / (self.grid[above] - self.grid[above - 1])
+        return above.to(like.device), share.to(like).view(-1, *[1] * (like.dim() - 1))
 
 
 def build_problem(
@@ -124,6 +173,7 @@ def build_problem(
     bm: Brownian | None,
     wrt: str | Sequence[str] | None,
     dt: float | None,
+    names: Mapping[str, str] | None,
 ) -> TorchsdeProblem:
     """Check the arguments of ``sdeint_jacobian``, which are described there, and draw the noise.
 
@@ -140,13 +190,37 @@ def build_problem(
         )
     solver.check_structure(sde.noise_type, y0.shape[1], type(sde).__name__)
     y0 = outside_inference(y0.detach())
-    times = _times(ts, y0)
-    names, values = _named(sde, wrt)
-    channels = _channels(sde, times[0], y0)
-    grid = times if dt is None else _grid(times, dt)
-    steps = _lengths(grid)
-    noise = _noise(_brownian(bm, times, y0, channels, solver), grid, steps, solver)
-    return TorchsdeProblem(sde, solver, y0, times, grid, steps, noise, names, values, _copies(sde))
+    times = _times(ts)
+    with PARAMETER_SWAP_LOCK:  # or a leaf of another thread may be taken for a parameter
+        chosen, values = _named(sde, wrt)
+        kept = tuple(places(sde, name) for name in chosen)
+        copies = _copies(sde)
+    width = None if bm is None else int(tuple(bm.shape)[-1])
+    f, g = find_drift(sde, names, width), find_diffusion(sde, names, width)
+
+    def both(t: Tensor) -> tuple[Tensor, Tensor]:
+        return f.evaluate(sde, t, y0, copies), g.evaluate(sde, t, y0, copies)
+
+    time_dtype = _time_dtype(both, ts, times[0], y0)
+    drift, diffusion = both(times[0].to(time_dtype))
+    _require_shapes(sde, (f, drift), (g, diffusion), y0)
+    # As in torchsde, whose states have the precision of y0 + f dt + g dW after one step.
+    for value in (drift, diffusion):
+        y0 = y0.to(torch.promote_types(y0.dtype, value.dtype))
+    channels = diffusion.shape[-1]
+    grid = times if dt is None else _grid(times, dt, _precision(ts))
+    steps = _lengths(grid, _precision(ts))
+    if bm is None:
+        noise = _draw_noise((len(steps), len(y0), channels), y0, solver)
+    else:
+        _require_fitting(bm, (len(y0), channels), solver)
+        noise = _noise(bm, grid, steps, solver)
+    y0 = y0.to(torch.promote_types(y0.dtype, noise.increments.dtype))
+    areas = None if noise.levy_areas is None else noise.levy_areas.to(y0)
+    noise = BrownianIncrements(noise.increments.to(y0), areas)
+    return TorchsdeProblem(
+        sde, f, g, solver, y0, times, grid, steps, time_dtype, noise, chosen, values, kept, copies
+    )
 
 
 def _copies(sde: Any) -> dict[str, Tensor]:
@@ -154,14 +228,46 @@ def _copies(sde: Any) -> dict[str, Tensor]:
     if not isinstance(sde, nn.Module):
         return {}
     tensors = {**dict(sde.named_parameters()), **dict(sde.named_buffers())}
-    return {name: tensor.clone() for name, tensor in tensors.items() if tensor.is_inference()}
+    copies: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if tensor.is_inference():
+            copies |= dict.fromkeys(places(sde, name), tensor.clone())
+    return copies
 
 
-def _channels(sde: Any, t: Tensor, y0: Tensor) -> int:
-    """Return the number of Brownian motions; raise ScenarioError if drift or diffusion misfit."""
-    f, g = sde.f(t, y0), sde.g(t, y0)
+def _precision(ts: object) -> torch.dtype:
+    """Return the precision in which times were given; those of a list are float64."""
+    given = isinstance(ts, Tensor) and ts.is_floating_point()
+    return ts.dtype if given and isinstance(ts, Tensor) else torch.float64
+
+
+def _time_dtype(
+    both: Callable[[Tensor], tuple[Tensor, Tensor]], ts: object, t: Tensor, y0: Tensor
+) -> torch.dtype:
+    """Return the precision in which to give the SDE its times.
+
+    It is that of ``ts`` (float64 for a list), but that of the state where drift or diffusion cannot
+    work with it: a network of float32 that takes the time as an input column, for example.
+    """
+    precision = _precision(ts)
+    if precision == y0.dtype:
+        return precision
+    try:
+        results = both(t.to(precision))
+    except Exception:  # noqa: BLE001 - of any kind; if it is not for the time, it comes again
+        return y0.dtype
+    if not isinstance(ts, Tensor) and any(value.dtype != y0.dtype for value in results):
+        return y0.dtype
+    return precision
+
+
+def _require_shapes(
+    sde: Any, drift: tuple[Coefficient, Tensor], diffusion: tuple[Coefficient, Tensor], y0: Tensor
+) -> None:
+    """Raise ScenarioError if drift or diffusion have another shape than the noise type needs."""
+    f, g = drift[1], diffusion[1]
     if f.shape != y0.shape:
-        raise ScenarioError("sde.f", tuple(f.shape), f"shape must be {tuple(y0.shape)}")
+        raise ScenarioError(drift[0].label, tuple(f.shape), f"shape must be {tuple(y0.shape)}")
     if sde.noise_type == "diagonal":
         fits, wanted = g.shape == y0.shape, str(tuple(y0.shape))
     else:
@@ -170,9 +276,10 @@ def _channels(sde: Any, t: Tensor, y0: Tensor) -> int:
         wanted = f"({y0.shape[0]}, {y0.shape[1]}, {count})"
     if not fits:
         raise ScenarioError(
-            "sde.g", tuple(g.shape), f"shape must be {wanted} for {sde.noise_type} noise"
+            diffusion[0].label,
+            tuple(g.shape),
+            f"shape must be {wanted} for {sde.noise_type} noise",
         )
-    return int(g.shape[-1])
 
 
 def _scheme(sde: Any, name: str) -> Scheme:
@@ -182,9 +289,6 @@ def _scheme(sde: Any, name: str) -> Scheme:
         given = getattr(sde, attribute, None)
         if given not in choices:
             raise ScenarioError(f"sde.{attribute}", given, f"must be one of {', '.join(choices)}")
-    for method in ("f", "g"):
-        if not callable(getattr(sde, method, None)):
-            raise ScenarioError(f"sde.{method}", None, f"the SDE must define {method}(t, y)")
     scheme = SCHEMES[name]
     if sde.sde_type != scheme.interpretation and name not in EITHER_INTERPRETATION:
         fit = ", ".join(
@@ -198,9 +302,9 @@ def _scheme(sde: Any, name: str) -> Scheme:
     return scheme
 
 
-def _times(ts: Tensor | Sequence[float], y0: Tensor) -> Tensor:
+def _times(ts: Tensor | Sequence[float]) -> Tensor:
     try:
-        times = torch.as_tensor(ts, dtype=y0.dtype, device="cpu").detach()
+        times = torch.as_tensor(ts, dtype=torch.float64, device="cpu").detach()
         times = outside_inference(times)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ScenarioError("ts", ts, "must be two or more finite times") from error
@@ -213,28 +317,35 @@ def _times(ts: Tensor | Sequence[float], y0: Tensor) -> Tensor:
     return times
 
 
-def _grid(times: Tensor, dt: float) -> Tensor:
-    """Return the times of the steps of ``torchsde.sdeint``, (K + 1,).
+def _grid(times: Tensor, dt: float, precision: torch.dtype) -> Tensor:
+    """Return the times of the steps of ``torchsde.sdeint``, (K + 1,), float64.
 
-    It adds dt up in the precision of the times, and cuts the last step short.
+    It adds dt up in the precision in which the times were given, and cuts the last step short.
     """
     if not isinstance(dt, int | float) or not dt > 0:
         raise ScenarioError("dt", dt, "must be a positive number")
     if float(times[-1] - times[0]) / dt > MAX_STEPS:
         raise ScenarioError("dt", dt, f"must give at most {MAX_STEPS} steps")
-    grid = [times[0]]
-    while grid[-1] < times[-1]:
-        grid.append(min(grid[-1] + dt, times[-1]))
+    grid, end = [times[0].to(precision)], times[-1].to(precision)
+    while grid[-1] < end:
+        grid.append(min(grid[-1] + dt, end))
         if grid[-1] <= grid[-2]:
-            raise ScenarioError("dt", dt, "is below the precision of the times")
-    return torch.stack(grid)
+            raise ScenarioError(
+                "dt", dt, "is below the precision of the times; times as float64 have more of it"
+            )
+    return torch.stack(grid).double()
 
 
-def _lengths(grid: Tensor) -> Tensor:
-    """Return the lengths of the steps, (K,): all equal where they differ by rounding alone."""
+def _lengths(grid: Tensor, precision: torch.dtype) -> Tensor:
+    """Return the lengths of the steps, (K,): all equal where they differ by rounding alone.
+
+    Args:
+        grid: the solver's times, (K + 1,).
+        precision: that in which the times were given.
+    """
     steps = grid.diff()
     even = (grid[-1] - grid[0]) / len(steps)
-    rounding = 8.0 * torch.finfo(grid.dtype).eps * float(grid.abs().max())
+    rounding = 8.0 * torch.finfo(precision).eps * float(grid.abs().max())
     error = float((steps - even).abs().max())
     return even.expand_as(steps) if error <= min(rounding, 1e-3 * float(even)) else steps
 
@@ -254,35 +365,44 @@ def _named(sde: Any, wrt: str | Sequence[str] | None) -> tuple[tuple[str, ...], 
             raise ScenarioError(
                 "wrt", name, f"is not a parameter or buffer of the module; it has {has}"
             )
-        if known[name].numel() != 1 or not known[name].is_floating_point():
-            shape = tuple(known[name].shape)
-            raise ScenarioError("wrt", name, f"must be a scalar real number; its shape is {shape}")
+        if not known[name].numel() or not known[name].is_floating_point():
+            kind = f"{str(known[name].dtype).removeprefix('torch.')} {tuple(known[name].shape)}"
+            raise ScenarioError("wrt", name, f"must hold real numbers; it is {kind}")
+        if name == INITIAL_STATE:
+            raise ScenarioError(
+                "wrt", name, "is the name of the columns by the initial state; rename the parameter"
+            )
     if len(set(names)) < len(names):
         raise ScenarioError("wrt", names, "must name each parameter once")
     return names, tuple(known[name] for name in names)
 
 
-def _brownian(
-    bm: Brownian | None, times: Tensor, y0: Tensor, channels: int, scheme: Scheme
-) -> Brownian:
-    size = (len(y0), channels)
-    if bm is None:
-        new: Brownian = torchsde.BrownianInterval(
-            t0=times[0],
-            t1=times[-1],
-            size=size,
-            dtype=y0.dtype,
-            device=y0.device,
-            levy_area_approximation="space-time" if scheme.levy_area else "none",
-        )
-        return new
+def _require_fitting(bm: Brownian, size: tuple[int, int], scheme: Scheme) -> None:
+    """Raise ScenarioError if a motion has another shape, or lacks the Lévy area of the scheme."""
     if tuple(bm.shape) != size:
         raise ScenarioError("bm.shape", tuple(bm.shape), f"must be (samples, channels) = {size}")
     if scheme.levy_area and bm.levy_area_approximation == "none":
         raise ScenarioError(
             "bm.levy_area_approximation", "none", f'{scheme.name} needs "space-time" or finer'
         )
-    return bm
+
+
+def _draw_noise(size: tuple[int, int, int], y0: Tensor, scheme: Scheme) -> BrownianIncrements:
+    """Draw increments (and areas) of unit variance, (K, N, M), for a call that brings no motion.
+
+    The seed comes from numpy's generator, as in torchsde: ``numpy.random.seed`` repeats a run.
+    torchsde's own motion divides its interval anew at each step, and is slow, and at 20 000 steps
+    too deep for Python's stack; independent increments of the steps have the same distribution.
+    """
+    seed = int(np.random.randint(0, 2**31 - 1))  # noqa: NPY002 - the generator that torchsde uses
+    stream = torch.Generator(device="cpu").manual_seed(seed)
+    dtype = y0.dtype if y0.dtype == torch.float64 else torch.float32
+
+    def normals() -> Tensor:
+        return torch.randn(size, generator=stream, dtype=dtype, device="cpu").to(y0)
+
+    increments = normals()
+    return BrownianIncrements(increments, normals() / 12**0.5 if scheme.levy_area else None)
 
 
 def _noise(bm: Brownian, grid: Tensor, steps: Tensor, scheme: Scheme) -> BrownianIncrements:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from sde_lab import memory
 from sde_lab.errors import ScenarioError
+from sde_lab.labelled import to_dataset, to_frame
 from sde_lab.models.base import ParameterTensors
 from sde_lab.scenario import Scenario
 from sde_lab.solver.autograd_mode import autograd_mode, outside_inference
 from sde_lab.solver.brownian import BrownianIncrements, sample_increments
 from sde_lab.solver.step_time import InitialValueProblem, TimeMap, integrate, make_sde
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,25 @@ class Paths:
             values=outside_inference(self.values),
             noise=self.noise.outside_inference(),
         )
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return the states as an xarray dataset: ``state`` (time, sample, component).
+
+        Its attribute ``scenario`` is the scenario as JSON.
+        """
+        return to_dataset(
+            {"state": (("time", "sample", "component"), self.values.cpu().numpy())},
+            {
+                "time": self.times.numpy(),
+                "component": list(self.scenario.model_spec.components),
+            },
+            {"scenario": json.dumps(self.scenario.to_dict())},
+        )
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return a row for each time and sample: time, sample, and the state's components."""
+        axes: dict[str, Any] = {"time": self.times.numpy(), "sample": range(self.values.shape[1])}
+        return to_frame(axes, self.scenario.model_spec.components, self.values.cpu().numpy())
 
 
 def simulate(scenario: Scenario, noise: BrownianIncrements | None = None) -> Paths:

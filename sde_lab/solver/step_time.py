@@ -153,7 +153,8 @@ def _last_state(problem: InitialValueProblem, on_state: OnState | None) -> Tenso
     first_and_last: Tensor = torchsde.sdeint(
         step_time_sde,
         x0,
-        torch.tensor([0, len(problem.noise.increments)], dtype=x0.dtype, device="cpu"),
+        # In float64 whatever the state is: bfloat16 counts no further than to 256.
+        torch.tensor([0, len(problem.noise.increments)], dtype=torch.float64, device="cpu"),
         bm=table,
         method=scheme.method,
         dt=1.0,

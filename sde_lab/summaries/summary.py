@@ -8,18 +8,25 @@ exclude the path from the mean of x.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sde_lab.labelled import to_dataset, to_frame
 from sde_lab.memory import MAX_DISPLAY_STEPS
 from sde_lab.scenario import Scenario
 from sde_lab.sensitivity.jacobian import Jacobian
 from sde_lab.solver.simulate import Paths
 from sde_lab.summaries.estimators import Array, Moments, moments, quantiles
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 BAND_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Levels of the quantiles of every quantity: the median, and central 50 % and 90 %."""
@@ -117,6 +124,55 @@ class Summary:
     engine: str = "torchsde"
     engine_difference: float | None = None
     excluded: Mapping[str, int] = field(default_factory=dict)
+
+    def quantities(self) -> dict[str, Bands]:
+        """Return the statistics by quantity: ``x``, ``dx_dkappa``, …, component by component."""
+        found: dict[str, Bands] = {}
+        for d, component in enumerate(self.scenario.model_spec.components):
+            found[component] = self.states[d]
+            for name, bands in self.sensitivities.items():
+                found[f"d{component}_d{name}"] = bands[d]
+        return found
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return an xarray dataset of the statistics by quantity and displayed time.
+
+        Variables ``mean``, ``mean_se``, ``std`` and ``std_se`` (quantity, time), ``quantile`` and
+        ``quantile_bound`` (quantity, level, time); the attribute ``scenario`` is the scenario as
+        JSON.
+        """
+        bands = list(self.quantities().values())
+        shape = (len(BAND_LEVELS), len(self.times))
+        numbers = {
+            "mean": [b.mean for b in bands],
+            "mean_se": [b.mean_error for b in bands],
+            "std": [b.std for b in bands],
+            "std_se": [b.std_error for b in bands],
+            "quantile": [b.quantiles for b in bands],
+            "quantile_bound": [np.broadcast_to(b.quantile_bound, shape) for b in bands],
+        }
+        axes = {True: ("quantity", "level", "time"), False: ("quantity", "time")}
+        return to_dataset(
+            {
+                name: (axes[name.startswith("quantile")], np.asarray(values, dtype=np.float64))
+                for name, values in numbers.items()
+            },
+            {"quantity": list(self.quantities()), "level": list(BAND_LEVELS), "time": self.times},
+            {"scenario": json.dumps(self.scenario.to_dict())},
+        )
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return a row for each quantity and displayed time.
+
+        Columns quantity (``x``, ``dx_dkappa``), time, mean, mean_se, std, std_se, q05 … q95.
+        """
+        names = ["mean", "mean_se", "std", "std_se", *(f"q{100 * q:02.0f}" for q in BAND_LEVELS)]
+        rows = [
+            np.stack([b.mean, b.mean_error, b.std, b.std_error, *b.quantiles], axis=-1)
+            for b in self.quantities().values()
+        ]
+        axes = {"quantity": np.array(list(self.quantities()), dtype=object), "time": self.times}
+        return to_frame(axes, names, np.asarray(rows, dtype=np.float64))
 
     @property
     def relative_quantile_bound(self) -> float:

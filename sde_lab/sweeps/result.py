@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sde_lab.errors import ScenarioError
+from sde_lab.labelled import to_dataset
 from sde_lab.scenario import Scenario
 from sde_lab.sweeps.batch import BlockResult
 from sde_lab.sweeps.grid import SweepGrid
@@ -17,6 +19,7 @@ from sde_lab.sweeps.plan import Column, Plan
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
 Numbers = NDArray[np.float64]
 
@@ -112,6 +115,62 @@ class SweepResult:
             samples left out because their state diverged.
         """
         return tidy_rows(self, np.flatnonzero(self.done))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return :meth:`table`, by the name that results have in common."""
+        return self.table()
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return an xarray dataset with an axis for each swept name.
+
+        Variables ``value``, ``se`` and ``exact`` (swept names …, measured time, quantity, measure),
+        NaN where there is none; ``time`` (…, measured time) in the model's unit, and ``exploded``.
+        Points that were given one by one have one axis ``point``, along which the swept values lie.
+        """
+        full = len(self.grid.shape) == len(self.grid.names)
+        axes = self.grid.names if full else ("point",)
+        shape = self.grid.shape
+        quantities = list(dict.fromkeys(column.quantity for column in self.columns))
+        measures = list(dict.fromkeys(column.measure for column in self.columns))
+        at = np.array(
+            [
+                (c.time, quantities.index(c.quantity), measures.index(c.measure))
+                for c in self.columns
+            ],
+            dtype=np.intp,
+        )
+        inner = (self.times.shape[1], len(quantities), len(measures))
+
+        def cube(table: Numbers) -> Numbers:
+            values = np.full((len(table), *inner), np.nan)
+            values[:, at[:, 0], at[:, 1], at[:, 2]] = table
+            return values.reshape(*shape, *inner)
+
+        swept: dict[str, Any] = {}
+        for place, name in enumerate(self.grid.names):
+            values = self.values_of(name)
+            if full:
+                swept[name] = np.moveaxis(values.reshape(shape), place, 0).reshape(
+                    shape[place], -1
+                )[:, 0]
+            else:
+                swept[name] = ("point", values)
+        named = (*axes, "measured", "quantity", "measure")
+        return to_dataset(
+            {
+                "value": (named, cube(self.value)),
+                "se": (named, cube(self.error)),
+                "exact": (named, cube(self.exact)),
+                "exploded": (axes, self.exploded.reshape(shape)),
+            },
+            {
+                **swept,
+                "time": ((*axes, "measured"), self.times.reshape(*shape, -1)),
+                "quantity": quantities,
+                "measure": measures,
+            },
+            {"scenario": json.dumps(self.scenario.to_dict())},
+        )
 
 
 def tidy_rows(result: SweepResult, points: NDArray[np.intp]) -> pd.DataFrame:

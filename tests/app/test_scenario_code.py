@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as some
 
 import sde_lab as lab
@@ -23,15 +23,18 @@ def scenarios(draw: some.DrawFn) -> lab.Scenario:
         low, high = max(parameter.minimum, -1e30), min(parameter.maximum, 1e30)
         return draw(some.floats(low, high, allow_nan=False))
 
-    fitting = fitting_schemes(model)
+    scheme = draw(some.sampled_from(fitting_schemes(model)))
+    parameters = {parameter.name: number(parameter) for parameter in model.parameters}
+    interpretation = lab.SCHEMES[scheme].interpretation
+    assume(model.why_unsolved(parameters, interpretation) is None)
     return lab.Scenario(
         model=model.name,
-        parameters={parameter.name: number(parameter) for parameter in model.parameters},
+        parameters=parameters,
         x0=[number(parameter) for parameter in model.initial],
         horizon=draw(some.floats(1e-300, 1e6)),
         steps=draw(some.integers(1, 1_000_000)),
         samples=draw(some.integers(1, 10_000_000)),
-        scheme=draw(some.sampled_from(fitting)),
+        scheme=scheme,
         seed=draw(some.integers(0, 999_999)),
     )
 

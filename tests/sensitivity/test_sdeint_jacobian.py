@@ -420,8 +420,9 @@ ARGUMENTS: list[tuple[str, dict[str, Any], str]] = [
     ("scheme", {"scheme": "eular"}, "euler"),
     ("scheme", {"scheme": ["euler"]}, "euler"),
     ("scheme", {"scheme": "heun"}, "solves stratonovich equations; euler, milstein"),
-    ("wrt", {"wrt": "wide"}, "its shape is"),
-    ("wrt", {"wrt": "count"}, "scalar real number"),
+    ("wrt", {"wrt": "count"}, "real numbers; it is int64"),
+    ("wrt", {"wrt": "none"}, r"real numbers; it is float32 \(0,\)"),
+    ("wrt", {"wrt": "y0"}, "rename"),
     ("wrt", {"wrt": "rat"}, "it has rate"),
     ("wrt", {"wrt": ("rate", "rate")}, "once"),
     ("wrt", {"wrt": 3}, "name"),
@@ -459,7 +460,8 @@ def test_a_faulty_argument_is_refused_by_name(
     field: str, arguments: dict[str, Any], hint: str
 ) -> None:
     sde = Pendulum()
-    sde.register_parameter("wide", nn.Parameter(torch.zeros(2)))
+    sde.register_parameter("none", nn.Parameter(torch.zeros(0)))
+    sde.register_parameter("y0", nn.Parameter(torch.zeros(2)))
     sde.register_buffer("count", torch.tensor(3))
     with pytest.raises(lab.ScenarioError, match=hint) as caught:
         lab.sdeint_jacobian(**{"sde": sde, "y0": start(), "ts": UNEVEN, **arguments})

@@ -55,7 +55,7 @@ def decode_scenario(text: str, name: str, page_model: str) -> Scenario:
         raise ScenarioError(name, text, "is not a scenario; pin the curves anew and copy that link")
     key, scheme, steps, samples, seed, horizon, initial, values = parts
     model = page_model if key == CUSTOM_KEY else key
-    parameters = Scenario(model=model, scheme=scheme).model_spec.parameters
+    parameters = Scenario(model=model).model_spec.parameters
     numbers = _numbers(name, values)
     if len(numbers) != len(parameters):
         raise ScenarioError(name, text, f"must give the {len(parameters)} parameters of {model}")
