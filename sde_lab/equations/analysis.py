@@ -67,9 +67,17 @@ def analyse(text: str) -> EquationSystem:
     Raises:
         EquationError: with line and column of the first error.
     """
-    parsed: list[Statement] = [
-        parse_statement(ExpressionParser(tokens)) for tokens in statements(text)
-    ]
+    return analyse_statements(
+        [parse_statement(ExpressionParser(tokens)) for tokens in statements(text)]
+    )
+
+
+def analyse_statements(parsed: list[Statement]) -> EquationSystem:
+    """Check statements against each other and gather them to a system.
+
+    Raises:
+        EquationError: with line and column of the first error.
+    """
     equations = [item for item in parsed if isinstance(item, EquationStatement)]
     if not equations:
         hint = "an equation works, such as dx = kappa*(theta - x)*dt + sigma*dW"
