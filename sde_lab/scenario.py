@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 import torch
 
-from sde_lab.equations import normalise_text, parse_sde
+from sde_lab.equations import parse_sde, read_sde
 from sde_lab.errors import ScenarioError, short_repr
 from sde_lab.models import MODELS
 from sde_lab.models.base import Model, Parameter
@@ -173,9 +173,9 @@ class Scenario:
 
 
 def _model_name_or_text(model: object) -> str:
-    """Validate the field ``model``; return the name in MODELS or the normalised equation text."""
+    """Validate the field ``model``; return the name in MODELS or the equation in plain grammar."""
     if isinstance(model, str) and "=" in model:
-        return normalise_text(model)
+        return read_sde(model).text
     if not isinstance(model, str) or model not in MODELS:
         known = ", ".join(MODELS)
         hint = f"must be one of {known}, or the text of an SDE such as dx = -x*dt + dW"

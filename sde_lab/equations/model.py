@@ -14,6 +14,7 @@ from sde_lab.equations.expression_tree import ZERO, Node
 from sde_lab.equations.latex import equation
 from sde_lab.equations.linear_case import LinearEquation, linear_equation
 from sde_lab.equations.noise_structure import Matrix, decorrelated_diffusion, noise_type
+from sde_lab.equations.reading import Reading, read
 from sde_lab.models.base import Interpretation, Model, ParameterTensors, hstack_rows
 from sde_lab.models.laws.base import ExactLaws, LawInputs
 
@@ -49,7 +50,30 @@ def parse_sde(text: str) -> Model:
     """
     if not isinstance(text, str):
         raise EquationError(SourceLocation(1, 1), "", "a text such as dx = -x*dt + dW works")
-    return _cached(normalise_text(text))
+    return _cached(read_sde(text).text)
+
+
+def read_sde(text: str) -> Reading:
+    """Return how a text is read: the same in the plain grammar, with remarks.
+
+    A text in the plain grammar is returned as it is, so that its links and files stay what they are.
+
+    Raises:
+        EquationError: with line and column of the error, and what would be valid.
+    """
+    return _reading(normalise_text(text))
+
+
+@lru_cache(maxsize=_CACHED_MODELS)
+def _reading(text: str) -> Reading:
+    try:
+        _cached(text)
+    except EquationError:
+        reading = read(text)
+    else:
+        return Reading(text, ())
+    _cached(reading.text)
+    return reading
 
 
 @lru_cache(maxsize=_CACHED_MODELS)

@@ -28,7 +28,7 @@ _REPLACED = {
     "⟨": "<", "⟩": ">", "〈": "<", "〉": ">", "‹": "<", "›": ">",
     "′": "'", "″": "''", "‘": "'", "’": "'", "“": '"', "”": '"',
     "→": "->", "←": "<-", "↦": "->", "…": "...",
-    "ℎ": "h", "𝟙": r"\mathbb{1}", "𝟏": r"\mathbb{1}", "ô": "o", "ö": "o", "é": "e", "è": "e",
+    "ℎ": "h", "𝟙": r"\mathbb{1}", "𝟏": r"\mathbb{1}", 
     "∂": r"\partial ", "∫": r"\int ", "∑": r"\sum ", "𝔼": r"\mathbb{E}",
 }  # fmt: skip
 _DOTS = {"\u0307": r"\dot{", "\u0308": r"\ddot{", "\u0304": r"\bar{", "\u0302": r"\hat{",
@@ -58,7 +58,7 @@ def scanner_characters(text: str) -> SourceText:
     """
     characters: list[str] = []
     locations: list[SourceLocation] = []
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(text.replace("Itô", "Ito").split("\n"), start=1):
         for match in _PIECES.finditer(line):
             location = SourceLocation(number, match.start() + 1)
             accent = _DOTS.get(match[0])

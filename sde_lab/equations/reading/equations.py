@@ -155,3 +155,34 @@ def _resolve(item: Increment, by_name: Mapping[str, Increment], above: tuple[str
         item.circled |= other.circled
         item.bare |= other.bare
         del item.others[name]
+
+
+def tidy(node: Node) -> Node:
+    """Return the same value with its minus signs where one would write them; this rounds nothing."""
+    if not node.operands:
+        return node
+    parts = tuple(map(tidy, node.operands))
+    op, location = node.op, node.location
+    if op == "neg" and parts[0].op in ("mul", "div"):
+        first, last = parts[0].operands
+        return Node(parts[0].op, (tidy(neg(first)), last), location=location)
+    if op == "neg" and parts[0].op == "neg":
+        return parts[0].operands[0]
+    if op in ("add", "sub"):
+        positive = _without_minus(parts[1])
+        if parts[0] == ZERO:
+            return parts[1] if op == "add" else tidy(neg(parts[1]))
+        if positive is not None:
+            return Node("sub" if op == "add" else "add", (parts[0], positive), location=location)
+    return Node(op, parts, location=location)
+
+
+def _without_minus(node: Node) -> Node | None:
+    """Return −node if it begins with a minus, else None."""
+    if node.op == "neg":
+        return node.operands[0]
+    if node.op in ("mul", "div"):
+        first = _without_minus(node.operands[0])
+        if first is not None:
+            return Node(node.op, (first, node.operands[1]), location=node.location)
+    return None

@@ -258,9 +258,33 @@ class Formula:
                 self.advance()
                 node = self._circled(node, sign)
             elif self._begins_factor():
+                self._require_no_words(sign)
                 node = self._node("mul", (node, self._power()), sign)
             else:
                 return node
+
+    def _require_no_words(self, piece: Piece) -> None:
+        """Refuse two words side by side: a product of words that stand nowhere else is prose."""
+        before = self._pieces[self._position - 1]
+        if before.kind == "name" and piece.kind == "name" and piece.spaced:
+            for word in (before, piece):
+                if self._is_unknown_word(word):
+                    written = self._meaning.written(*word.span)
+                    raise self.error(f"{written} is a word; put * before it if it is a factor", word)
+
+    def _is_unknown_word(self, piece: Piece) -> bool:
+        name = piece.text
+        known = (
+            name in self._meaning.names.defined
+            or name in self._meaning.names.states
+            or name in vocabulary.GREEK_COMMANDS
+            or name in vocabulary.FUNCTION_NAMES
+            or name in self._meaning.definitions
+            or self._meaning.is_white_noise(name, piece.timed)
+        )
+        if known or len(name) < 2 or not name.isalpha() or not name.islower() or piece.whole:  # noqa: PLR2004
+            return False
+        return self._meaning.names.count(name) < 2 and (len(name) > 2 or name in ("os", "is", "or"))  # noqa: PLR2004
 
     def _is_circle_letter(self) -> bool:
         """Return True for a letter o that stands before a noise, as a circle in plain text."""
@@ -285,7 +309,8 @@ class Formula:
         if piece.kind == "command":
             return piece.text in ("frac", "cases", "indicator")
         if piece.kind == "sign":
-            return piece.text in ("(", "[", "{", "√") or (piece.text == "|" and not self._bars)
+            opens = piece.text == "√" or piece.text in self._brackets()
+            return opens or (piece.text == "|" and not self._bars)
         return False
 
     def _denominator(self, above: Node) -> Node:
@@ -375,6 +400,10 @@ class Formula:
     def _is_part_sign(self) -> bool:
         return self.ahead().text in ("+", "-") and self.ahead(2).spaced
 
+    def _brackets(self) -> str:
+        """Return the opening brackets: braces are some in LaTeX only."""
+        return "([{" if self._meaning.names.latex else "(["
+
     # Atoms
 
     def _atom(self) -> Node:
@@ -386,7 +415,7 @@ class Formula:
         if piece.kind in ("differential", "state"):
             self.advance()
             return self._moving(piece)
-        if piece.kind == "sign" and piece.text in CLOSERS:
+        if piece.kind == "sign" and piece.text in self._brackets():
             return self._bracket()
         if piece.kind == "sign" and piece.text == "|" and not self._bars:
             return self._absolute()
@@ -577,6 +606,8 @@ class Formula:
     def _plain_name(self, piece: Piece) -> Node:
         name = piece.text
         names = self._meaning.names
+        if name in ("ito", "corr", "stratonovich", "in", "inf", "nan"):
+            raise self.error("this is no parameter: another name works", piece)
         if len(name) > 2 * _MAX_NAME_CHARS:
             hint = f"a name of at most {_MAX_NAME_CHARS} characters works"
             raise EquationError(piece.location, name[:_MAX_NAME_CHARS], hint)
@@ -612,6 +643,9 @@ class Formula:
         if behind.text == ")" and name in names.states and inside.text == "0":
             hint = f"{written}(0) is the start: a parameter works in its place"
             raise EquationError(piece.location, written, hint)
+        if inside.kind == "number" and behind.text == ")" and name != "pi":
+            hint = f"put * before (, if {written} times {inside.text} is meant"
+            raise EquationError(piece.location, written, hint)
         if name in names.states or name == "pi" or self.piece.spaced:
             return
         undefined = inside.kind == "name" and (inside.text in names.states or inside.text == "t")
@@ -629,7 +663,7 @@ class Formula:
         end = self._closing()
         if end is not None:
             product = self._meaning.written(piece.span[0], end.span[1])
-            names.remark(f"{product} is read as a product")
+            names.products.setdefault(product)
 
     def _stands_alone(self, name: str) -> bool:
         return name in self._meaning.names.defined or any(
@@ -719,6 +753,7 @@ class Formula:
         start = self.piece
         self._deeper(piece)
         node = self._signed()
+        single = self._position
         while True:
             following = self.piece
             number_first = start.kind == "number" or start.text == "pi"
@@ -734,7 +769,8 @@ class Formula:
         self._builder.pop_depth()
         last = self._pieces[self._position - 1]
         written = self._meaning.written(piece.span[0], last.span[1])
-        self._meaning.names.remark(f"{written}: the function covers all of it")
+        if self._position > single:
+            self._meaning.names.remark(f"{written}: the function covers all of it")
         return node
 
     def _ends_argument(self, piece: Piece) -> bool:

@@ -39,6 +39,8 @@ class Names:
         glued_time: True if "t" behind a state's name is time, as in Xt beside dWt.
         functions: names that the text defines as functions.
         remarks: what was decided, in sentences, in order.
+        counts: how often each run occurs.
+        products: what was read as products, though it may have been something else.
     """
 
     latex: bool
@@ -49,6 +51,12 @@ class Names:
     glued_time: bool = False
     functions: set[str] = field(default_factory=set)
     remarks: dict[str, None] = field(default_factory=dict)
+    products: dict[str, None] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, run: str) -> int:
+        """Return how often a run stands in the text by itself."""
+        return self.counts.get(run, 0)
 
     def remark(self, sentence: str) -> None:
         """Note what was decided."""
@@ -63,6 +71,7 @@ def survey(parts: Iterable[Part], *, latex: bool) -> Names:
         for piece in part.pieces:
             if piece.kind == "name":
                 names.alone.add(piece.text)
+                names.counts[piece.text] = names.counts.get(piece.text, 0) + 1
     names.glued_time = any(re.fullmatch(r"d[WBZ]\d*t", run) for run in names.alone) or any(
         re.search(r"d[WBZ]\d*t$", run) for run in names.alone
     )
@@ -111,13 +120,17 @@ def _over_time(left: list[Piece], index: int) -> bool:
 
 def _enter_after_d(left: list[Piece], index: int, names: Names) -> None:
     """Enter the state behind a d that stands alone; d^2 x has a power between."""
+    is_log = False
     while index < len(left) and left[index].text in ("^", "**", "{", "}", "2", "(", "log", "ln", "/"):
+        is_log = is_log or left[index].text in ("log", "ln")
         index += 1
     if index < len(left) and left[index].kind == "name" and left[index].text not in ("t", "d", "dt"):
-        _enter_symbol(left, index, names)
+        _enter_symbol(left, index, names, prefix="log_" if is_log else "")
 
 
-def _enter_symbol(left: list[Piece], index: int, names: Names, skip: int = 0) -> None:
+def _enter_symbol(
+    left: list[Piece], index: int, names: Names, skip: int = 0, prefix: str = ""
+) -> None:
     while index < len(left) and left[index].text == "{":
         index += 1
     if index >= len(left) or left[index].kind != "name":
@@ -131,7 +144,7 @@ def _enter_symbol(left: list[Piece], index: int, names: Names, skip: int = 0) ->
     pieces = [cut, *left[index + 1 :]]
     reader = Folder(pieces, names)
     base, raised = reader.raised_symbol()
-    names.states.add(base)
+    names.states.add(prefix + base)
     if raised:
         names.raised.add(raised)
 
@@ -292,7 +305,7 @@ class Folder:
         if len(runs) > 1 and not self._names.latex:
             factors = [run for run in runs if not run.startswith("d")]
             if len(factors) > 1:
-                self._names.remark(f"{piece.text} is read as {' times '.join(runs)}")
+                self._names.products.setdefault("·".join(factors))
         offset = 0
         for place, run in enumerate(runs):
             start = piece.text.find(run, offset)
@@ -592,7 +605,7 @@ class Folder:
             elif self._at_time():
                 self._index += 3
                 timed = True
-            elif (index := self._array_index()) is not None:
+            elif (index := self._array_index(plain)) is not None:
                 indices.append(index)
             else:
                 break
@@ -682,7 +695,7 @@ class Folder:
             and self._is_sign(2, ")", "]")
         )
 
-    def _array_index(self) -> str | None:
+    def _array_index(self, plain: str) -> str | None:
         """Skip and return the index of an array, such as [1] or [1,2], right behind a name."""
         if not self._is_sign(0, "["):
             return None
@@ -692,6 +705,9 @@ class Folder:
         match = re.match(r"\[(?::,)?(\d)(?:,(\d))?\]", texts)
         if match is None or opening.spaced:
             return None
+        if plain in self._names.states:
+            hint = f"{plain} is a number: it has no components"
+            raise EquationError(opening.location, "[", hint)
         while not self._is_sign(0, "]"):
             self._index += 1
         self._index += 1

@@ -160,6 +160,10 @@ def _julia(pieces: list[Piece]) -> list[Piece]:
     index = 0
     while index < len(pieces):
         piece = pieces[index]
+        if piece.text != "function":
+            result.append(piece)
+            index += 1
+            continue
         opening = next(
             (k for k in range(index, min(index + 4, len(pieces))) if pieces[k].text == "("), None
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,11 +17,12 @@ from sde_lab.equations.reading.equations import (
     moving_names,
     resolve,
     solve,
+    tidy,
 )
 from sde_lab.equations.reading.formula import NOISE, Definition, Formula, Meaning, substitute
 from sde_lab.equations.reading.names import Folder, Names, survey
 from sde_lab.equations.reading.scanner import Piece, Scan
-from sde_lab.equations.reading.statements import Part, depth_change, parts_of, top_level
+from sde_lab.equations.reading.statements import Part, depth_change, is_relation, parts_of, top_level
 
 _PAIRS = (
     ("drift", "diffusion"), ("f", "g"), ("F", "G"), ("a", "b"), ("A", "B"), ("mu", "sigma"),
@@ -112,6 +114,9 @@ class Reader:
         self._second_orders()
         resolve(self.increments)
         self._scale_white_noise()
+        for item in self.increments:
+            item.drift = tidy(item.drift)
+            item.noises = {label: tidy(node) for label, node in item.noises.items()}
         self._finish_starts()
 
     # What a part is
@@ -120,13 +125,15 @@ class Reader:
         """Enter a part where it belongs; values come later, when it is known what is used."""
         self._find_interpretation(part)
         if part.relation is None:
-            self._without_relation(part)
+            self._without_relation(part, later)
             return
         left = self._fold(part.left)
         if not left or not part.right:
-            if left and any(piece.kind in ("differential", "state") for piece in left):
+            if left and part.alone and len(left) < 5:  # noqa: PLR2004
                 raise self._error(part.pieces[part.relation or 0], "a right side works behind =")
             self._leave_out(part)
+        elif left[0].text == "corr" and left[0].kind == "name":
+            self._named_correlation(part, left)
         elif self._is_mean_of_noise(left):
             self._mean_of_noise(part, left)
         elif any(piece.kind in ("differential", "state") for piece in left):
@@ -170,7 +177,11 @@ class Reader:
         if len(left) == 1 and text.startswith("diffusion_of_"):
             self._diagonals[text.removeprefix("diffusion_of_")] = part
             return
-        if text in ("corr", "Corr", "rho_") or (len(left) > 1 and text in ("E", "Cov", "cov")):
+        if text in ("pi", "inf", "nan", "t") and len(left) == 1 and text != "t":
+            raise self._error(head, "this is no parameter: another name works")
+        if sum(map(depth_change, left)):
+            raise self._error(left[-1], "a closing ) works before =")
+        if text in ("Corr", "rho_") or (len(left) > 1 and text in ("E", "Cov", "cov")):
             labels = self._labels(left[1:])
             if len(labels) == 2:  # noqa: PLR2004
                 self._correlation(part, (labels[0], labels[1]))
@@ -190,6 +201,9 @@ class Reader:
         elif arguments is not None:
             self._define(text, arguments, part)
         else:
+            if text in self._names.states and left[1].text == "(":
+                hint = f"{text}(0) is the initial value"
+                raise EquationError(left[2].location, left[2].text, hint)
             self._tuple_or_nothing(part, left, later)
 
     def _tuple_or_nothing(
@@ -259,11 +273,21 @@ class Reader:
 
     # Parts without a relation
 
-    def _without_relation(self, part: Part) -> None:
+    def _without_relation(
+        self, part: Part, later: list[tuple[Part, list[Piece]]]
+    ) -> None:
+        inner = _unwrapped(part.pieces)
+        if any(map(is_relation, part.pieces)):
+            if inner is not part.pieces:
+                self._sort(Part(inner, top_level(inner, is_relation)), later)
+                return
+            self._refuse_open_bracket(part)
         pieces = self._fold(part.pieces)
         self._refuse_by_name(pieces)
         place = top_level(pieces, lambda piece: piece.text in ("in", "∈"))
         if place is not None and place and pieces[place - 1].kind == "name":
+            if part.alone and place + 1 == len(pieces):
+                raise EquationError(self._end(pieces).location, "", "a range [low, high] works")
             self._range(pieces[place - 1], pieces[place + 1 :])
             return
         if self._time_interval(pieces):
@@ -272,7 +296,27 @@ class Reader:
         operators = [p for p in pieces if p.kind == "sign" and p.text in ("+", "*", "∘", "/")]
         if moving and operators:
             raise self._error(moving[0], "= works between the two sides of an equation")
+        head = pieces[0] if pieces else None
+        if part.alone and head is not None and head.kind == "name" and (
+            (len(pieces) < 3 and self._names.count(head.text) > 1) or head.text == "corr"  # noqa: PLR2004
+        ):
+            hint = f"{head.text} = 1 or {head.text} in [0, 5] works"
+            if head.text == "corr":
+                hint = "corr(dW1, dW2) = rho works"
+            raise EquationError(self._end(pieces).location, "", hint)
         self._leave_out(part)
+
+    def _refuse_open_bracket(self, part: Part) -> None:
+        """Refuse a bracket that hides the "=" of a line because nothing closes it."""
+        open_at: list[Piece] = []
+        for piece in part.pieces:
+            change = depth_change(piece)
+            if change > 0:
+                open_at.append(piece)
+            elif change < 0 and open_at:
+                open_at.pop()
+        if open_at:
+            raise self._error(open_at[0], "nothing closes this bracket")
 
     def _refuse_by_name(self, pieces: list[Piece]) -> None:
         for index, piece in enumerate(pieces):
@@ -373,10 +417,10 @@ class Reader:
         """Return True if a colon and a unit follow, or the brackets of a condition."""
         if rest.text not in (":", ".", "'") and rest.text not in ("[", "("):
             return False
-        tail = [rest]
+        tail = []
         while formula.piece.kind != "end":
             tail.append(formula.advance())
-        texts = [piece.text for piece in tail[1:]]
+        texts = [piece.text for piece in tail]
         if rest.text == ":":
             allowed = all(
                 piece.kind in ("name", "number") or piece.text in ("*", "/", "**", "^", "(", ")", "-")
@@ -715,7 +759,8 @@ class Reader:
         """Read ⟨ξ(t) ξ(s)⟩ = 2D δ(t − s), d⟨W1, W2⟩ = ρ dt or E[dW1 dW2] = ρ dt."""
         labels = self._labels(left)
         if not labels:
-            labels = [p.text for p in left if p.kind == "name" and p.timed]
+            marks = ("t", "s", "u", "E", "tau", "d")
+            labels = [p.text for p in left if p.kind == "name" and p.text not in marks]
         right = self._fold(part.right)
         if len(labels) < 2:  # noqa: PLR2004
             if labels:
@@ -743,6 +788,18 @@ class Reader:
             self._correlation(part, (first, last))
         else:
             self._leave_out(part)
+
+    def _named_correlation(self, part: Part, left: list[Piece]) -> None:
+        """Read corr(dW1, dW2) = rho, the form of the plain grammar."""
+        shape = [piece.text for piece in (left[1], left[3], left[-1])] if len(left) == 6 else []  # noqa: PLR2004
+        if shape != ["(", ",", ")"]:
+            raise self._error(left[-1], "corr(dW1, dW2) = rho works")
+        for piece in (left[2], left[4]):
+            if piece.kind != "differential" or piece.text in (*self._names.states, "t"):
+                raise self._error(piece, "a noise such as dW1 works here")
+        value = self._parse(self._fold(part.right))
+        pair = (left[2].text, left[4].text)
+        self.correlations.append(Correlation(pair, value, left[0].location))
 
     def _correlation(self, part: Part, labels: tuple[str, str]) -> None:
         right = self._fold(part.right)
@@ -873,12 +930,22 @@ class Reader:
             elif _STARTS.fullmatch(name) and len(states) == 1 and setting.value is not None:
                 self.starts.setdefault(states[0], setting)
             else:
-                self._left_out.append(f"{name} = {setting.value:g}" if setting.value is not None else name)
+                self._unused(setting, used)
         self.settings = kept
         if len(self._vector_start) == len(states):
             for state, value in zip(states, self._vector_start, strict=True):
                 place = SourceLocation(1, 1)
                 self.starts.setdefault(state, Setting(state, value, None, None, place))
+
+    def _unused(self, setting: Setting, used: set[str]) -> None:
+        """Leave out a value that no equation uses; one that looks misspelt is refused."""
+        name = setting.name
+        similar = difflib.get_close_matches(name, sorted(used), 1, 0.75) if len(name) > 3 else []  # noqa: PLR2004
+        if similar:
+            hint = f"{name} stands in no equation; did you mean {similar[0]}?"
+            raise EquationError(setting.location, name, hint)
+        shown = name if setting.value is None else f"{name} = {setting.value:g}"
+        self._left_out.append(f"{shown}, which no equation uses")
 
     def _used_names(self) -> set[str]:
         used: set[str] = set()
@@ -893,8 +960,15 @@ class Reader:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What was decided, and what was left out."""
-        left_out = [text if len(text) < 40 else f"{text[:38]}…" for text in self._left_out if text]  # noqa: PLR2004
+        unused = [
+            self._scan.written(part.pieces[0].span[0], part.pieces[-1].span[1])
+            for name, (_, part) in self._sources.items()
+            if name not in self._bodies
+        ]
+        left_out = [text if len(text) < 40 else f"{text[:38]}…" for text in (*self._left_out, *unused) if text]  # noqa: PLR2004
         said = list(self._names.remarks)
+        if self._names.products:
+            said.insert(0, f"read as products: {', '.join(self._names.products)}")
         if left_out:
             said.append(f"left out: {'; '.join(left_out[:4])}{'; …' if len(left_out) > 4 else ''}")  # noqa: PLR2004
         return tuple(said)

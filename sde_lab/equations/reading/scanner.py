@@ -12,6 +12,7 @@ from typing import Literal
 
 from sde_lab.equations.errors import EquationError, SourceLocation
 from sde_lab.equations.identifiers import GREEK, LETTERS, SUBSCRIPTS
+from sde_lab.equations.lexer import require_length
 from sde_lab.equations.reading import vocabulary
 from sde_lab.equations.reading.characters import scanner_characters
 
@@ -85,6 +86,7 @@ def scan(text: str) -> Scan:
     Raises:
         EquationError: at a character that no text may hold.
     """
+    require_length(text)
     source = scanner_characters(text)
     latex = re.search(r"\\[a-zA-Z,]|[_^]\{", text) is not None
     scanner = _Scanner(source.text, source.locations, latex=latex)
@@ -132,10 +134,14 @@ class _Scanner:
             self._name(written, match)
         elif kind == "sign" and len(written) == 2 and written[0] == ".":  # noqa: PLR2004
             self._add("sign", written[1], match)
-        elif kind == "sign" and written == "&" and not self._environments:
+        elif written == "&" and not self._environments and self._is_alignment(match):
             return
         else:
             self._add(kind, {"&&": "and"}.get(written, written), match)
+
+    def _is_alignment(self, match: re.Match[str]) -> bool:
+        """Return True for the & of an alignment, as in &=."""
+        return self._latex or self._text[match.end() : match.end() + 1] in "=~"
 
     def _add(
         self, kind: str, text: str, match: re.Match[str], start: int = 0, *, whole: bool = False
@@ -159,7 +165,7 @@ class _Scanner:
 
     def _number(self, written: str, match: re.Match[str]) -> None:
         following = self._text[match.end() : match.end() + 2]
-        if re.match(r"_[0-9]|[xob][0-9]|[ij](?![A-Za-z_])", following):
+        if re.match(r"_[0-9]|[xob][0-9]|[ij](?![A-Za-z_])|[eE](?![\^*A-Za-z_({ ])|e\*(?!\*)", following):
             hint = "a number is written in decimal digits, such as 0.5 or 1e-3"
             raise EquationError(self._locations[match.end()], following[:1], hint)
         self._add("number", written, match)

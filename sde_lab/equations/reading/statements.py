@@ -24,10 +24,12 @@ class Part:
     Attributes:
         pieces: its pieces.
         relation: index of its "=", or None if it has none.
+        alone: True if it is a whole line, without words around it.
     """
 
     pieces: list[Piece]
     relation: int | None
+    alone: bool = False
 
     @property
     def left(self) -> list[Piece]:
@@ -57,11 +59,14 @@ def is_relation(piece: Piece) -> bool:
 def parts_of(scan: Scan) -> list[Part]:
     """Return the parts of a text."""
     parts = []
-    for line in _lines(_without_containers(without_code(_without_quotes(scan.pieces)))):
-        for pieces in _separated(line, scan):
-            trimmed = _without_number(pieces, scan)
+    pieces = _without_quotes(_without_empty_lines(scan.pieces))
+    for line in _lines(_without_containers(without_code(pieces))):
+        separated = list(_separated(line, scan))
+        for part in separated:
+            trimmed = _without_number(part, scan)
             if trimmed:
-                parts.append(Part(trimmed, top_level(trimmed, is_relation)))
+                alone = len(separated) == 1
+                parts.append(Part(trimmed, top_level(trimmed, is_relation), alone))
     return parts
 
 
@@ -73,6 +78,14 @@ def top_level(pieces: list[Piece], wanted: object) -> int | None:
         if depth == 0 and wanted(piece):  # type: ignore[operator]
             return index
     return None
+
+
+def _without_empty_lines(pieces: list[Piece]) -> list[Piece]:
+    return [
+        piece
+        for index, piece in enumerate(pieces)
+        if piece.kind != "break" or piece.text == ";" or index == 0 or pieces[index - 1].kind != "break"
+    ]
 
 
 def _without_quotes(pieces: list[Piece]) -> list[Piece]:
@@ -89,6 +102,10 @@ def _without_quotes(pieces: list[Piece]) -> list[Piece]:
             (k for k in range(index + 1, len(pieces)) if pieces[k].kind == "quote"), len(pieces)
         )
         inside = pieces[index + 1 : end]
+        if not _encloses_whole(pieces, index, end):
+            result.append(piece)
+            index += 1
+            continue
         if any(map(is_relation, inside)):
             stop = Piece("break", "\n", piece.location, piece.span)
             result = [*_before_assignment(result), stop, *inside, stop]
@@ -96,6 +113,15 @@ def _without_quotes(pieces: list[Piece]) -> list[Piece]:
             result += inside
         index = end + 1
     return result
+
+
+def _encloses_whole(pieces: list[Piece], start: int, end: int) -> bool:
+    """Return True if quotation marks enclose a whole statement, or a whole right side or entry."""
+    before = pieces[start - 1] if start else None
+    after = pieces[end + 1] if end + 1 < len(pieces) else None
+    opens = before is None or before.kind == "break" or before.text in ("=", "<-", "(", "[", "{", ",")
+    closes = after is None or after.kind == "break" or after.text in (")", "]", "}", ",", ":")
+    return opens and closes
 
 
 def _before_assignment(pieces: list[Piece]) -> list[Piece]:
