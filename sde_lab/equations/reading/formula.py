@@ -580,8 +580,15 @@ class Formula:
             return self._defined(definition, piece)
         if self._meaning.is_white_noise(name, piece.timed):
             return Node("name", text=NOISE + name, location=piece.location)
+        if name in ("H", "Theta") and self.piece.text == "(" and name not in self._known():
+            self._meaning.names.remark(f"{name} is the unit step, 1 above 0")
+            return self._node("step", tuple(self._arguments(piece)), piece)
         self._check_bracket(piece)
         return self._plain_name(piece)
+
+    def _known(self) -> set[str]:
+        """Return the names that the text itself gives a meaning."""
+        return self._meaning.names.defined | self._meaning.names.states
 
     def _of_module(self, piece: Piece) -> Node:
         """Parse np.sin(x), math.pi or self.kappa: the module is left out."""
@@ -655,7 +662,9 @@ class Formula:
                 f" {written}({inside.text}) = …, or write {written}*({inside.text})"
             )
             raise EquationError(piece.location, written, hint)
-        known = len(name) == 1 or name in vocabulary.GREEK_COMMANDS or self._stands_alone(name)
+        base = name.rstrip("0123456789").partition("_")[0]
+        letter = len(base) == 1 or base in vocabulary.GREEK_COMMANDS
+        known = letter or self._stands_alone(name)
         if not known or name in vocabulary.UNKNOWN_FUNCTIONS - {"gamma", "beta", "zeta", "Gamma"}:
             listed = ", ".join(FUNCTIONS)
             hint = f"{written} is not a function: put * before ( or use one of {listed}"

@@ -19,7 +19,7 @@ from sde_lab.equations.reading.statements import Part, depth_change
 _GREEK = "".join(LETTERS)
 _GLUED = re.compile(r"(.*?[A-Za-z0-9_)" + _GREEK + r"])(d(?:t|[WBZ][A-Za-z]?[0-9]*(?:_?t)?(?:_[A-Za-z0-9]+)?))")
 _DIFFERENTIAL_END = re.compile(
-    r"d(?:t|[WBZ][A-Za-z]?[0-9]*(?:_?t)?(?:_[A-Za-z0-9]+)?|[wbz](?:_?t)?|[ξηβζω])$"
+    r"d(?:t|[WBZ][A-Za-z]?[0-9₀-₉]*(?:_?t)?(?:_\w+)?|[wbz](?:_?t)?|[ξηβζω])$"
 )
 _TIME_SUFFIX = re.compile(r"(.+?)_(?:t(?:_(\w+))?|(\w+?)_t)")
 _AFTER_TIME = re.compile(r"(.+?_t)(d.+)")
@@ -37,6 +37,7 @@ class Names:
         alone: runs that stand in the text by themselves.
         defined: names on the left of a relation, which are never split.
         glued_time: True if "t" behind a state's name is time, as in Xt beside dWt.
+        white: names that it declares as white noise.
         functions: names that the text defines as functions.
         remarks: what was decided, in sentences, in order.
         counts: how often each run occurs.
@@ -49,6 +50,7 @@ class Names:
     alone: set[str] = field(default_factory=set)
     defined: set[str] = field(default_factory=set)
     glued_time: bool = False
+    white: set[str] = field(default_factory=set)
     functions: set[str] = field(default_factory=set)
     remarks: dict[str, None] = field(default_factory=dict)
     products: dict[str, None] = field(default_factory=dict)
@@ -67,6 +69,10 @@ def survey(parts: Iterable[Part], *, latex: bool) -> Names:
     """Return what the names of a text mean, before its formulas are parsed."""
     names = Names(latex)
     listed = list(parts)
+    for part in listed:
+        first = part.pieces[0].text.lower()
+        if part.relation is None and first in ("wiener", "brownians", "brownian"):
+            names.white |= {piece.text for piece in part.pieces[1:] if piece.kind == "name"}
     for part in listed:
         for piece in part.pieces:
             if piece.kind == "name":
@@ -103,10 +109,21 @@ def _survey_left(part: Part, names: Names) -> None:
             and (moves or _over_time(left, index))
             and piece.text not in ("dt", "drift", "diffusion")
             and not re.fullmatch(r"d[WB]\w*", piece.text)
+            and not _are_two(left)
         ):
             _enter_symbol(left, index, names, skip=1)
-        elif index == 0 and (len(left) == 1 or left[1].kind == "sign"):
+        elif (
+            index == 0
+            and (len(left) == 1 or left[1].kind == "sign")
+            and not re.fullmatch(r"d[WBZwbz]\w*", piece.text)
+        ):
             names.defined.add(piece.text)
+
+
+def _are_two(left: list[Piece]) -> bool:
+    """Return True for a product of two differentials, whose mean is a correlation."""
+    count = sum(re.match(r"d[A-Zwbz]", piece.text) is not None for piece in left)
+    return count > 1 and not any(piece.text == "/" for piece in left)
 
 
 def _is_differential_run(run: str) -> bool:
@@ -302,6 +319,8 @@ class Folder:
             self._emit(piece)
             return
         runs = [piece.text] if piece.whole else self.split(piece.text)
+        if len(runs) == 1 and not piece.whole and self._is_coefficient_and_state(piece.text):
+            runs = list(piece.text)
         if len(runs) > 1 and not self._names.latex:
             factors = [run for run in runs if not run.startswith("d")]
             if len(factors) > 1:
@@ -315,6 +334,15 @@ class Folder:
                 offset = start + len(run)
             part = replace(piece, location=location, spaced=piece.spaced and place == 0)
             self._one(part, run, last=place == len(runs) - 1)
+
+    def _is_coefficient_and_state(self, run: str) -> bool:
+        """Return True for rx, unless the state stands beside it, as in kx*x."""
+        if len(run) != 2 or run[1] not in self._names.states or run[0] in self._names.states:  # noqa: PLR2004
+            return False
+        if self._is_kept(run) or self._is_differential(run) or not run.isascii():
+            return False
+        following = [self._peek(offset) for offset in (0, 1)]
+        return not any(piece is not None and piece.text == run[1] for piece in following)
 
     def _is_word(self, piece: Piece) -> bool:
         """Return True for a function, or a word of a condition, which has no index."""
@@ -505,6 +533,9 @@ class Folder:
             return [factor for piece in pieces for factor in self.split(piece)]
         if names.latex:
             return self._split_latex(run)
+        timed = re.fullmatch(r"([A-Za-z]+?)([A-Za-z]\d*(?:_?t))", run)
+        if timed and _timeless(timed[2], names) in names.states and timed[2] != run:
+            return [*self.split(timed[1]), timed[2]]
         letters = list(run)
         if run.isalpha() and run.isascii() and self._are_factors(letters):
             return letters

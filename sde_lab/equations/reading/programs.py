@@ -12,7 +12,7 @@ _NOISE_FUNCTION = re.compile(r"(?i)(g|σ.*|sigma.*|.*noise.*|.*diffusion.*|.*_g|
 
 def without_code(pieces: list[Piece]) -> list[Piece]:
     """Return the pieces with the definitions of functions as relations ``f(x, t) = …``."""
-    for rewrite in (_angles, _operators, _lambdas, _python, _julia):
+    for rewrite in (_integrals, _angles, _operators, _lambdas, _python, _julia):
         pieces = rewrite(pieces)
     return pieces
 
@@ -23,6 +23,67 @@ def _sign(text: str, like: Piece) -> Piece:
 
 def _stop(like: Piece) -> Piece:
     return replace(like, kind="break", text="\n")
+
+
+def _integrals(pieces: list[Piece]) -> list[Piece]:
+    """Rewrite X_t = X_0 + ∫ a ds + ∫ b dW_s as dX = a dt + b dW."""
+    result: list[Piece] = []
+    start = 0
+    for end in range(len(pieces) + 1):
+        if end < len(pieces) and pieces[end].kind != "break":
+            continue
+        line = pieces[start:end]
+        if any(piece.kind == "command" and piece.text == "int" for piece in line):
+            line = _differentials(line)
+        result += line
+        result += pieces[end : end + 1]
+        start = end + 1
+    return result
+
+
+def _differentials(line: list[Piece]) -> list[Piece]:
+    relation = next((k for k, piece in enumerate(line) if piece.text == "="), None)
+    first = next(k for k, piece in enumerate(line) if piece.text == "int")
+    name = None if relation is None else _last_name(line[:relation])
+    if relation is None or name is None or first < relation:
+        return line
+    result = [*line[:name], replace(line[name], text=f"d{line[name].text}"), *line[name + 1 : relation + 1]]
+    index = first
+    while index < len(line):
+        piece = line[index]
+        if piece.kind == "command" and piece.text == "int":
+            index = _behind_limits(line, index + 1)
+            continue
+        result.append(_at_t(piece))
+        index += 1
+    return result
+
+
+def _last_name(left: list[Piece]) -> int | None:
+    """Return the index of the state of X_t or X(t)."""
+    for index in range(len(left) - 1, -1, -1):
+        if left[index].kind == "name" and left[index].text != "t":
+            return index
+    return None
+
+
+def _behind_limits(line: list[Piece], index: int) -> int:
+    """Return the index behind the limits of an integral."""
+    while index + 1 < len(line) and line[index].text in ("_", "^"):
+        index += 1
+        if line[index].text == "{":
+            while index < len(line) and line[index].text != "}":
+                index += 1
+        index += 1
+    return index
+
+
+def _at_t(piece: Piece) -> Piece:
+    """Return a piece of an integrand with t in place of the variable of integration."""
+    if piece.kind != "name":
+        return piece
+    text = re.sub(r"^(d?)[su]$", r"\1t", piece.text)
+    return replace(piece, text=re.sub(r"(_|[WB])[su]$", r"\1t", text))
 
 
 def _angles(pieces: list[Piece]) -> list[Piece]:

@@ -297,6 +297,8 @@ class Reader:
         if moving and operators:
             raise self._error(moving[0], "= works between the two sides of an equation")
         head = pieces[0] if pieces else None
+        if head is not None and self._names.white & {piece.text for piece in pieces}:
+            return
         if part.alone and head is not None and head.kind == "name" and (
             (len(pieces) < 3 and self._names.count(head.text) > 1) or head.text == "corr"  # noqa: PLR2004
         ):
@@ -433,6 +435,8 @@ class Reader:
         """Return True if a name is white noise, in an equation of rates."""
         if name in self._names.states or name in self._sources or name in self._names.defined:
             return False
+        if name in self._names.white:
+            return True
         base = re.sub(r"_.*|[0-9]+$", "", name)
         if base in self._intensity or name in self._intensity:
             return True

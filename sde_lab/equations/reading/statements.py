@@ -59,7 +59,8 @@ def is_relation(piece: Piece) -> bool:
 def parts_of(scan: Scan) -> list[Part]:
     """Return the parts of a text."""
     parts = []
-    pieces = _without_quotes(_without_empty_lines(scan.pieces))
+    pieces = _without_bullets(_without_quotes(_without_empty_lines(scan.pieces)))
+    pieces = _without_asides(pieces)
     for line in _lines(_without_containers(without_code(pieces))):
         separated = list(_separated(line, scan))
         for part in separated:
@@ -86,6 +87,41 @@ def _without_empty_lines(pieces: list[Piece]) -> list[Piece]:
         for index, piece in enumerate(pieces)
         if piece.kind != "break" or piece.text == ";" or index == 0 or pieces[index - 1].kind != "break"
     ]
+
+
+def _without_bullets(pieces: list[Piece]) -> list[Piece]:
+    """Leave out the - or * of a list, where a space and the left side of an equation follow."""
+    result: list[Piece] = []
+    for index, piece in enumerate(pieces):
+        starts = index == 0 or (pieces[index - 1].kind == "break" and pieces[index - 1].text != ";")
+        if starts and piece.kind == "sign" and piece.text in ("-", "*"):
+            line = _next_line(pieces, index)
+            place = top_level(line, is_relation)
+            if place is not None and len(line) > 1 and line[1].spaced and line[1].kind == "name":
+                continue
+        result.append(piece)
+    return result
+
+
+def _without_asides(pieces: list[Piece]) -> list[Piece]:
+    """Set apart a bracket of words on the interpretation, as in (Stratonovich)."""
+    result: list[Piece] = []
+    index = 0
+    while index < len(pieces):
+        piece = pieces[index]
+        end = index + 1
+        while piece.text == "(" and end < len(pieces) and pieces[end].kind in ("name", "other"):
+            end += 1
+        inside = pieces[index + 1 : end]
+        said = any(word.text.lower().startswith(("stratonovi", "ito")) for word in inside)
+        if said and end < len(pieces) and pieces[end].text == ")":
+            stop = Piece("break", "\n", piece.location, piece.span)
+            result += [stop, *inside, stop]
+            index = end + 1
+        else:
+            result.append(piece)
+            index += 1
+    return result
 
 
 def _without_quotes(pieces: list[Piece]) -> list[Piece]:
@@ -198,6 +234,7 @@ def _goes_on(current: list[Piece], pieces: list[Piece], index: int, depth: int) 
     following = _next_line(pieces, index + 1)
     if not current or not following:
         return False
+    following = [piece for piece in following if piece.text != "quad"] or following
     last, first = current[-1], following[0]
     begins_with_relation = is_relation(first) and not any(map(is_relation, current))
     if begins_with_relation or (last.kind == "sign" and last.text in ("=", "~")):
@@ -223,7 +260,7 @@ def _separated(line: list[Piece], scan: Scan) -> Iterator[list[Piece]]:
             if current:
                 yield current
             current = []
-        else:
+        elif piece.kind != "command" or piece.text != "quad" or depth:
             current.append(piece)
     if current:
         yield current
@@ -303,7 +340,8 @@ def _without_trailing_number(pieces: list[Piece], scan: Scan) -> list[Piece]:
         behind = pieces[index - 1].kind == "name" and re.match(
             r"d[A-Z]|dt|t$", pieces[index - 1].text
         )
-        if _LABEL.fullmatch(scan.text, begin, pieces[-1].span[1]) and (wide or behind):
+        is_label = wide or (behind and piece.text == "(")
+        if _LABEL.fullmatch(scan.text, begin, pieces[-1].span[1]) and is_label:
             return pieces[:index]
         return pieces
     return pieces

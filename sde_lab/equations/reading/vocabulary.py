@@ -89,7 +89,7 @@ UNITS = {
 STOP_WORDS = frozenset(
     "where with for and under which is are so then given subject let here such that satisfies satisfying"
     " solves solve solution follows following by the of process consider equation sde unless starting"
-    " from when while as on denotes both independent standard brownian motion wiener noise white gaussian"
+    " from when while as on denotes both independent standard motion noise white gaussian"
     " we have has of at to this these can be written model system also assume assuming using its"
     " if otherwise else a an".split()
 ) - {"a", "if", "otherwise", "else", "noise"}
