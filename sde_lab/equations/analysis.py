@@ -21,9 +21,9 @@ from sde_lab.equations.statement_parser import (
     parse_statement,
 )
 
-MAX_STATES = 6
-MAX_NOISES = 6
-MAX_PARAMETERS = 16
+MAX_STATES = 10
+MAX_NOISES = 10
+MAX_PARAMETERS = 24
 """Largest numbers of states, noises and parameters in one text."""
 TIME_NAME = "t"
 NOT_STATES = RESERVED | frozenset(FUNCTIONS) | frozenset(ALIASES) | {TIME_NAME, "pi"}

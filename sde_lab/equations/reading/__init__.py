@@ -70,7 +70,9 @@ def _require_size(reader: Reader) -> None:
     for item in reader.increments:
         size = item.drift.size + sum(node.size for node in item.noises.values())
         if size > MAX_OPERATIONS:
-            hint = f"with what it refers to, the equation has {size} operations; {MAX_OPERATIONS} work"
+            hint = (
+                f"with what it refers to, the equation has {size} operations; {MAX_OPERATIONS} work"
+            )
             raise EquationError(item.location, f"d{item.state}", hint)
 
 
@@ -79,9 +81,16 @@ def _noise_names(reader: Reader) -> dict[str, str]:
     labels = list(dict.fromkeys(label for item in reader.increments for label in item.noises))
     if len(labels) == 1:
         keeps = labels[0].startswith("B")
-        only = labels[0] if labels[0][1:].isdigit() and labels[0][0] in "WB" else labels[0][:keeps] or "W"
+        only = (
+            labels[0]
+            if labels[0][1:].isdigit() and labels[0][0] in "WB"
+            else labels[0][:keeps] or "W"
+        )
         return {labels[0]: f"d{only}"}
-    indices = [label.rpartition("_")[2] if "_" in label else label.lstrip("abcdefghijklmnopqrstuvwxyzWBZ") for label in labels]
+    indices = [
+        label.rpartition("_")[2] if "_" in label else label.lstrip("abcdefghijklmnopqrstuvwxyzWBZ")
+        for label in labels
+    ]
     if len(set(indices)) == len(labels) and all(index.isdigit() for index in indices):
         return {label: f"dW{index}" for label, index in zip(labels, indices, strict=True)}
     return {label: f"dW{number}" for number, label in enumerate(labels, start=1)}
@@ -141,7 +150,9 @@ def _statements(reader: Reader, noises: dict[str, str]) -> list[Statement]:
         result.append(InterpretationStatement("stratonovich", place))
     for setting in reader.settings:
         result.append(
-            SettingStatement(setting.name, setting.value, setting.low, setting.high, setting.location)
+            SettingStatement(
+                setting.name, setting.value, setting.low, setting.high, setting.location
+            )
         )
     for state, setting in reader.starts.items():
         result.append(

@@ -90,7 +90,9 @@ def _replacement(piece: str, location: SourceLocation) -> str:
         hint = f"{piece!r} cannot be read: it is no visible character; leave it out"
         raise EquationError(location, piece, hint)
     if ord(piece) in _MATHEMATICAL:
-        return unicodedata.normalize("NFKC", piece).replace("∂", r"\partial ").replace("∇", r"\nabla ")
+        return (
+            unicodedata.normalize("NFKC", piece).replace("∂", r"\partial ").replace("∇", r"\nabla ")
+        )
     parts = unicodedata.normalize("NFD", piece)
     if parts[0].isascii() and parts[1:] in ("\u0307", "\u0308"):
         return f"{_DOTS[parts[1]]}{parts[0]}}}"

@@ -270,7 +270,9 @@ class Formula:
             for word in (before, piece):
                 if self._is_unknown_word(word):
                     written = self._meaning.written(*word.span)
-                    raise self.error(f"{written} is a word; put * before it if it is a factor", word)
+                    raise self.error(
+                        f"{written} is a word; put * before it if it is a factor", word
+                    )
 
     def _is_unknown_word(self, piece: Piece) -> bool:
         name = piece.text
@@ -387,8 +389,14 @@ class Formula:
             negative = self.piece.kind == "sign" and self.piece.text in ("-", "+")
             lead = self.advance() if negative else None
             node = self._atom()
-            if self.piece.kind == "sign" and self.piece.text == "**" or (
-                self.piece.text == "^" and self.piece.kind == "sign" and not self._is_part_sign()
+            if (
+                self.piece.kind == "sign"
+                and self.piece.text == "**"
+                or (
+                    self.piece.text == "^"
+                    and self.piece.kind == "sign"
+                    and not self._is_part_sign()
+                )
             ):
                 again = self.advance()
                 node = self._node("pow", (node, self._exponent(again)), again)
@@ -849,9 +857,7 @@ class Formula:
             return make("div", make("log", x), make("log", base))
         return self._composed_more(name, x, power, make)
 
-    def _composed_more(
-        self, name: str, x: Node, power: Node, make: Callable[..., Node]
-    ) -> Node:
+    def _composed_more(self, name: str, x: Node, power: Node, make: Callable[..., Node]) -> Node:
         arcsine = ("asin", "acos")
         if name in arcsine:
             angle = make("atan", make("div", x, make("sqrt", make("sub", "1", power))))

@@ -17,7 +17,9 @@ from sde_lab.equations.reading.scanner import Piece
 from sde_lab.equations.reading.statements import Part, depth_change
 
 _GREEK = "".join(LETTERS)
-_GLUED = re.compile(r"(.*?[A-Za-z0-9_)" + _GREEK + r"])(d(?:t|[WBZ][A-Za-z]?[0-9]*(?:_?t)?(?:_[A-Za-z0-9]+)?))")
+_GLUED = re.compile(
+    r"(.*?[A-Za-z0-9_)" + _GREEK + r"])(d(?:t|[WBZ][A-Za-z]?[0-9]*(?:_?t)?(?:_[A-Za-z0-9]+)?))"
+)
 _DIFFERENTIAL_END = re.compile(
     r"d(?:t|[WBZ][A-Za-z]?[0-9₀-₉]*(?:_?t)?(?:_\w+)?|[wbz](?:_?t)?|[ξηβζω])$"
 )
@@ -95,7 +97,9 @@ def _survey_left(part: Part, names: Names) -> None:
         following = left[index + 1] if index + 1 < len(left) else None
         if piece.kind == "command" and piece.text in vocabulary.DOTS:
             _enter_symbol(left, index + 1, names)
-        elif piece.kind == "sign" and piece.text == "'" and index and left[index - 1].kind == "name":
+        elif (
+            piece.kind == "sign" and piece.text == "'" and index and left[index - 1].kind == "name"
+        ):
             names.states.add(_timeless(to_ascii(left[index - 1].text), names))
         elif piece.kind != "name":
             continue
@@ -138,10 +142,24 @@ def _over_time(left: list[Piece], index: int) -> bool:
 def _enter_after_d(left: list[Piece], index: int, names: Names) -> None:
     """Enter the state behind a d that stands alone; d^2 x has a power between."""
     is_log = False
-    while index < len(left) and left[index].text in ("^", "**", "{", "}", "2", "(", "log", "ln", "/"):
+    while index < len(left) and left[index].text in (
+        "^",
+        "**",
+        "{",
+        "}",
+        "2",
+        "(",
+        "log",
+        "ln",
+        "/",
+    ):
         is_log = is_log or left[index].text in ("log", "ln")
         index += 1
-    if index < len(left) and left[index].kind == "name" and left[index].text not in ("t", "d", "dt"):
+    if (
+        index < len(left)
+        and left[index].kind == "name"
+        and left[index].text not in ("t", "d", "dt")
+    ):
         _enter_symbol(left, index, names, prefix="log_" if is_log else "")
 
 
@@ -375,9 +393,7 @@ class Folder:
             return False
         if self._is_sign(0, "^", "**"):
             return self._second_order(piece)
-        if self._is_sign(0, "(") or (
-            following.kind == "name" and following.text in ("log", "ln")
-        ):
+        if self._is_sign(0, "(") or (following.kind == "name" and following.text in ("log", "ln")):
             return self._log_differential(piece)
         if following.kind == "command" and following.text in vocabulary.ACCENTS:
             self._index += 1
@@ -501,7 +517,11 @@ class Folder:
         base = re.sub(r"_.*|\d+$", "", name)
         return (
             name in self._names.states
-            or any(state.startswith(f"{name}_") or state.rstrip("0123456789") == name for state in self._names.states if self._is_sign(0, "_", "[", "^"))
+            or any(
+                state.startswith(f"{name}_") or state.rstrip("0123456789") == name
+                for state in self._names.states
+                if self._is_sign(0, "_", "[", "^")
+            )
             or self._is_noise_name(name)
             or (base in vocabulary.JUMPS and len(base) == 1)
             or (len(rest) == 1 and rest.isupper())
@@ -645,7 +665,9 @@ class Folder:
         if not kept:
             return plain, timed
         joined = "_".join(kept)
-        return to_ascii(f"{plain}_{joined}" if not plain[-1].isdigit() else f"{plain}_{joined}"), timed
+        return to_ascii(
+            f"{plain}_{joined}" if not plain[-1].isdigit() else f"{plain}_{joined}"
+        ), timed
 
     def _group_index(self) -> list[str]:
         self._index += 1
@@ -673,7 +695,12 @@ class Folder:
                     self._index += 1
                 self._index += 1
                 return texts
-            if piece.kind == "name" and self._names.latex and not piece.whole and piece.text.isascii():
+            if (
+                piece.kind == "name"
+                and self._names.latex
+                and not piece.whole
+                and piece.text.isascii()
+            ):
                 return self._first_letter(piece)
             return [piece.text]
         texts = []
@@ -712,9 +739,7 @@ class Folder:
             return False
         if raised or re.fullmatch(r"[WBZ]_?\w?|xi|eta|zeta", base):
             return True
-        return (base, text) in self._names.raised and (
-            bracketed or text.isalpha() or True
-        )
+        return (base, text) in self._names.raised and (bracketed or text.isalpha() or True)
 
     def _at_time(self) -> bool:
         inside = self._peek(1)

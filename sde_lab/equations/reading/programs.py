@@ -47,7 +47,11 @@ def _differentials(line: list[Piece]) -> list[Piece]:
     name = None if relation is None else _last_name(line[:relation])
     if relation is None or name is None or first < relation:
         return line
-    result = [*line[:name], replace(line[name], text=f"d{line[name].text}"), *line[name + 1 : relation + 1]]
+    result = [
+        *line[:name],
+        replace(line[name], text=f"d{line[name].text}"),
+        *line[name + 1 : relation + 1],
+    ]
     index = first
     while index < len(line):
         piece = line[index]

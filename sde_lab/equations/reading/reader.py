@@ -22,7 +22,13 @@ from sde_lab.equations.reading.equations import (
 from sde_lab.equations.reading.formula import NOISE, Definition, Formula, Meaning, substitute
 from sde_lab.equations.reading.names import Folder, Names, survey
 from sde_lab.equations.reading.scanner import Piece, Scan
-from sde_lab.equations.reading.statements import Part, depth_change, is_relation, parts_of, top_level
+from sde_lab.equations.reading.statements import (
+    Part,
+    depth_change,
+    is_relation,
+    parts_of,
+    top_level,
+)
 
 _PAIRS = (
     ("drift", "diffusion"), ("f", "g"), ("F", "G"), ("a", "b"), ("A", "B"), ("mu", "sigma"),
@@ -141,13 +147,13 @@ class Reader:
         else:
             self._naming(part, left, later)
 
-    def _moving(
-        self, part: Part, left: list[Piece], later: list[tuple[Part, list[Piece]]]
-    ) -> None:
+    def _moving(self, part: Part, left: list[Piece], later: list[tuple[Part, list[Piece]]]) -> None:
         """Enter an equation, a correlation, or the initial value of a velocity."""
         states = self._names.states
         labels = [p.text for p in left if p.kind == "differential" and p.text not in (*states, "t")]
-        moves = [p for p in left if p.kind == "state" or p.text in states and p.kind == "differential"]
+        moves = [
+            p for p in left if p.kind == "state" or p.text in states and p.kind == "differential"
+        ]
         if len(labels) == 2 and not moves:  # noqa: PLR2004
             self._correlation(part, (labels[0], labels[1]))
         elif len(labels) == 1 and not moves and len(left) == 1:
@@ -164,9 +170,7 @@ class Reader:
         hint = "names that begin with dW or dB are noises, dt is time: another state works"
         raise self._error(piece, hint)
 
-    def _naming(
-        self, part: Part, left: list[Piece], later: list[tuple[Part, list[Piece]]]
-    ) -> None:
+    def _naming(self, part: Part, left: list[Piece], later: list[tuple[Part, list[Piece]]]) -> None:
         """Enter a function, an abbreviation, a value, or an initial value."""
         left = self._without_lead(left)
         head = left[0] if left else None
@@ -273,9 +277,7 @@ class Reader:
 
     # Parts without a relation
 
-    def _without_relation(
-        self, part: Part, later: list[tuple[Part, list[Piece]]]
-    ) -> None:
+    def _without_relation(self, part: Part, later: list[tuple[Part, list[Piece]]]) -> None:
         inner = _unwrapped(part.pieces)
         if any(map(is_relation, part.pieces)):
             if inner is not part.pieces:
@@ -299,8 +301,13 @@ class Reader:
         head = pieces[0] if pieces else None
         if head is not None and self._names.white & {piece.text for piece in pieces}:
             return
-        if part.alone and head is not None and head.kind == "name" and (
-            (len(pieces) < 3 and self._names.count(head.text) > 1) or head.text == "corr"  # noqa: PLR2004
+        if (
+            part.alone
+            and head is not None
+            and head.kind == "name"
+            and (
+                (len(pieces) < 3 and self._names.count(head.text) > 1) or head.text == "corr"  # noqa: PLR2004
+            )
         ):
             hint = f"{head.text} = 1 or {head.text} in [0, 5] works"
             if head.text == "corr":
@@ -394,9 +401,7 @@ class Reader:
         )
         return Formula(pieces, self._end(pieces), meaning)
 
-    def _parse(
-        self, pieces: list[Piece], *, rate: bool = False, definitions: bool = True
-    ) -> Node:
+    def _parse(self, pieces: list[Piece], *, rate: bool = False, definitions: bool = True) -> Node:
         """Parse a whole formula; what may stand behind it, as a unit, is left out."""
         if not pieces:
             raise EquationError(SourceLocation(1, 1), "", "a formula works here")
@@ -425,7 +430,8 @@ class Reader:
         texts = [piece.text for piece in tail]
         if rest.text == ":":
             allowed = all(
-                piece.kind in ("name", "number") or piece.text in ("*", "/", "**", "^", "(", ")", "-")
+                piece.kind in ("name", "number")
+                or piece.text in ("*", "/", "**", "^", "(", ")", "-")
                 for piece in tail[1:]
             )
             return allowed and not any(p.kind in ("differential", "state") for p in tail[1:])
@@ -469,7 +475,9 @@ class Reader:
         return node.value
 
     def _is_constant(self, part: Part) -> bool:
-        place = top_level(part.right, lambda piece: piece.text in ("in", "∈") and piece.kind != "number")
+        place = top_level(
+            part.right, lambda piece: piece.text in ("in", "∈") and piece.kind != "number"
+        )
         right = part.right if place is None else part.right[:place]
         if place is not None:
             return True
@@ -600,8 +608,7 @@ class Reader:
     def _second_orders(self) -> None:
         """Replace derivatives of second-order states by their velocities."""
         values = {
-            f"{state}'": Node("name", text=velocity)
-            for state, velocity in self._velocities.items()
+            f"{state}'": Node("name", text=velocity) for state, velocity in self._velocities.items()
         }
         for item in self.increments:
             item.drift = substitute(item.drift, values)
@@ -645,9 +652,11 @@ class Reader:
         states = self._states_of(drift, diffusion, len(rows))
         location = self._place(drift)
         self._names.states.update(states)
-        labels = ["W"] if not noise or len(noise[0]) == 1 else [
-            f"W{k + 1}" for k in range(len(noise[0]))
-        ]
+        labels = (
+            ["W"]
+            if not noise or len(noise[0]) == 1
+            else [f"W{k + 1}" for k in range(len(noise[0]))]
+        )
         for index, (state, row) in enumerate(zip(states, rows, strict=True)):
             item = Increment(state, location, drift=row)
             for label, entry in zip(labels, noise[index] if noise else [], strict=False):
@@ -660,9 +669,7 @@ class Reader:
         )
 
     def _constants(self) -> set[str]:
-        return {
-            part.left[0].text for part in self._parts if part.relation == 1 and part.left
-        }
+        return {part.left[0].text for part in self._parts if part.relation == 1 and part.left}
 
     def _source(self, name: str) -> list[Piece]:
         if name in self._sources:
@@ -696,9 +703,7 @@ class Reader:
         if all(len(row) == 1 for row in rows) and not _is_nested(entries):
             nodes = [self._parse(row[0]) for row in rows]
             self._names.remark(f"{name} is the diagonal of the diffusion: a noise for each state")
-            return [
-                [node if i == k else ZERO for k in range(size)] for i, node in enumerate(nodes)
-            ]
+            return [[node if i == k else ZERO for k in range(size)] for i, node in enumerate(nodes)]
         return [[self._parse(entry) for entry in row] for row in rows]
 
     def _states_of(self, drift: str, diffusion: str, size: int) -> list[str]:
@@ -757,7 +762,9 @@ class Reader:
 
     def _folds_to_noise(self, name: str) -> bool:
         base = re.sub(r"_.*|[0-9]+$", "", name)
-        return base in vocabulary.NOISE_NAMES or re.fullmatch(r"[WBZ][A-Za-z]?\d*", name) is not None
+        return (
+            base in vocabulary.NOISE_NAMES or re.fullmatch(r"[WBZ][A-Za-z]?\d*", name) is not None
+        )
 
     def _mean_of_noise(self, part: Part, left: list[Piece]) -> None:
         """Read ⟨ξ(t) ξ(s)⟩ = 2D δ(t − s), d⟨W1, W2⟩ = ρ dt or E[dW1 dW2] = ρ dt."""
@@ -784,9 +791,7 @@ class Reader:
             if same:
                 self._intensity[base if first != last else first] = value
             elif value.value != 0.0:
-                self.correlations.append(
-                    Correlation((first, last), value, part.pieces[0].location)
-                )
+                self.correlations.append(Correlation((first, last), value, part.pieces[0].location))
             return
         if first != last:
             self._correlation(part, (first, last))
@@ -874,9 +879,7 @@ class Reader:
         else:
             self.settings.append(setting)
 
-    def _check_range(
-        self, location: SourceLocation, value: float, low: float, high: float
-    ) -> None:
+    def _check_range(self, location: SourceLocation, value: float, low: float, high: float) -> None:
         if not low < high:
             raise EquationError(location, "", f"the range [{low:g}, {high:g}] is empty")
         if not low <= value <= high:
@@ -928,7 +931,14 @@ class Reader:
                 kept.append(setting)
             elif name in by_start:
                 self.starts.setdefault(by_start[name], setting)
-            elif name == self._horizon_name or name in ("T", "t_end", "tmax", "T_max", "tend", "t_max"):
+            elif name == self._horizon_name or name in (
+                "T",
+                "t_end",
+                "tmax",
+                "T_max",
+                "tend",
+                "t_max",
+            ):
                 if setting.value is not None and setting.value > 0:
                     self.horizon = self.horizon or (setting.value, setting.location)
             elif _STARTS.fullmatch(name) and len(states) == 1 and setting.value is not None:
@@ -969,7 +979,11 @@ class Reader:
             for name, (_, part) in self._sources.items()
             if name not in self._bodies
         ]
-        left_out = [text if len(text) < 40 else f"{text[:38]}…" for text in (*self._left_out, *unused) if text]  # noqa: PLR2004
+        left_out = [
+            text if len(text) < 40 else f"{text[:38]}…"
+            for text in (*self._left_out, *unused)
+            if text
+        ]  # noqa: PLR2004
         said = list(self._names.remarks)
         if self._names.products:
             said.insert(0, f"read as products: {', '.join(self._names.products)}")
@@ -1039,7 +1053,17 @@ def _without_calls(pieces: list[Piece]) -> list[Piece]:
         called = pieces[start - 1].text
         if start >= len(pieces) or pieces[start].text != "(" or not _closes_at_end(pieces[start:]):
             break
-        if called not in ("array", "asarray", "c", "Matrix", "diag", "stack", "cat", "vector", "list"):
+        if called not in (
+            "array",
+            "asarray",
+            "c",
+            "Matrix",
+            "diag",
+            "stack",
+            "cat",
+            "vector",
+            "list",
+        ):
             break
         inner = pieces[start + 1 : -1]
         single = bool(inner) and inner[0].text == "[" and _closes_at_end(inner)

@@ -94,9 +94,7 @@ def scan(text: str) -> Scan:
 
 
 class _Scanner:
-    def __init__(
-        self, text: str, locations: tuple[SourceLocation, ...], *, latex: bool
-    ) -> None:
+    def __init__(self, text: str, locations: tuple[SourceLocation, ...], *, latex: bool) -> None:
         self._text = text
         self._locations = locations
         self._latex = latex
@@ -165,7 +163,9 @@ class _Scanner:
 
     def _number(self, written: str, match: re.Match[str]) -> None:
         following = self._text[match.end() : match.end() + 2]
-        if re.match(r"_[0-9]|[xob][0-9]|[ij](?![A-Za-z_])|[eE](?![\^*A-Za-z_({ ])|e\*(?!\*)", following):
+        if re.match(
+            r"_[0-9]|[xob][0-9]|[ij](?![A-Za-z_])|[eE](?![\^*A-Za-z_({ ])|e\*(?!\*)", following
+        ):
             hint = "a number is written in decimal digits, such as 0.5 or 1e-3"
             raise EquationError(self._locations[match.end()], following[:1], hint)
         self._add("number", written, match)

@@ -85,7 +85,10 @@ def _without_empty_lines(pieces: list[Piece]) -> list[Piece]:
     return [
         piece
         for index, piece in enumerate(pieces)
-        if piece.kind != "break" or piece.text == ";" or index == 0 or pieces[index - 1].kind != "break"
+        if piece.kind != "break"
+        or piece.text == ";"
+        or index == 0
+        or pieces[index - 1].kind != "break"
     ]
 
 
@@ -155,7 +158,9 @@ def _encloses_whole(pieces: list[Piece], start: int, end: int) -> bool:
     """Return True if quotation marks enclose a whole statement, or a whole right side or entry."""
     before = pieces[start - 1] if start else None
     after = pieces[end + 1] if end + 1 < len(pieces) else None
-    opens = before is None or before.kind == "break" or before.text in ("=", "<-", "(", "[", "{", ",")
+    opens = (
+        before is None or before.kind == "break" or before.text in ("=", "<-", "(", "[", "{", ",")
+    )
     closes = after is None or after.kind == "break" or after.text in (")", "]", "}", ",", ":")
     return opens and closes
 
@@ -298,8 +303,10 @@ def _separates(line: list[Piece], index: int, scan: Scan) -> bool:
         return not (rest and rest[0].kind == "sign" and rest[0].text in _OPERATORS)
     if piece.text == ":":
         has_choice = any(before.text == "?" for before in line[:index])
-        return not has_choice and any(map(is_relation, rest)) and not any(
-            map(is_relation, line[:index])
+        return (
+            not has_choice
+            and any(map(is_relation, rest))
+            and not any(map(is_relation, line[:index]))
         )
     if piece.kind == "other" and piece.text == ".":
         following = scan.text[piece.span[1] : piece.span[1] + 1]
@@ -317,7 +324,9 @@ _LABEL = re.compile(r"[\[(]?\s*(?:[A-Z]\.?)?\d+(?:\.\d+)*[a-z]?\s*[\])]\.?")
 
 def _without_number(pieces: list[Piece], scan: Scan) -> list[Piece]:
     """Leave out the number of an equation, such as (2.3), before or behind it."""
-    while pieces and pieces[0].kind in ("command", "other") and pieces[0].text in ("quad", ">", "•"):
+    while (
+        pieces and pieces[0].kind in ("command", "other") and pieces[0].text in ("quad", ">", "•")
+    ):
         pieces = pieces[1:]
     if not pieces:
         return pieces

@@ -33,7 +33,9 @@ TEXT_COMMANDS = frozenset("text textrm textit textbf mbox mathrm operatorname ma
 ACCENTS = {"bar": "bar", "hat": "hat", "tilde": "tilde", "overline": "bar", "widehat": "hat",
            "widetilde": "tilde"}  # fmt: skip
 DOTS = {"dot": 1, "ddot": 2}
-DROPPED_WITH_GROUP = frozenset("label tag tag* vspace hspace ref eqref cite color begin end".split())
+DROPPED_WITH_GROUP = frozenset(
+    "label tag tag* vspace hspace ref eqref cite color begin end".split()
+)
 ENVIRONMENTS_KEPT = frozenset(["cases", "dcases", "rcases"])
 
 FUNCTION_NAMES = {

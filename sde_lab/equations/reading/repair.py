@@ -1,0 +1,122 @@
+"""A line with a mistake → the line as it would work, found by trying small changes."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+
+from sde_lab.equations.errors import EquationError
+from sde_lab.equations.functions import FUNCTIONS
+from sde_lab.equations.reading import read, vocabulary
+
+MAX_TRIALS = 40
+"""Changes that are tried at most."""
+MAX_LINE_CHARS = 400
+"""Length of a line up to which changes are tried."""
+_LOOKALIKES = str.maketrans(
+    "аеорсухіѕԁАВЕКМНОРСТХοΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "aeopcyxisdABEKMHOPCTXoABEZHIKMNOPTYX"
+)
+_PAIRS = {"]": ")", ")": "]", "}": ")", "[": "(", "{": "("}
+
+
+def repaired_line(text: str, error: EquationError) -> str | None:
+    """Return the line of an error as it would work, or None if no small change helps.
+
+    A change counts if the whole text can be read with it, or if what cannot be read afterwards
+    stands in a later line. Nothing is claimed of what was meant: it is a proposal to look at.
+    """
+    lines = text.split("\n")
+    if not 1 <= error.line <= len(lines) or len(lines[error.line - 1]) > MAX_LINE_CHARS:
+        return None
+    line = lines[error.line - 1]
+    tried: set[str] = {line}
+    for candidate in _candidates(line, error):
+        if candidate in tried or not candidate.strip():
+            continue
+        tried.add(candidate)
+        if len(tried) > MAX_TRIALS:
+            break
+        if _works("\n".join([*lines[: error.line - 1], candidate, *lines[error.line :]]), error):
+            return candidate.strip()
+    return None
+
+
+def _works(text: str, error: EquationError) -> bool:
+    try:
+        read(text)
+    except EquationError as other:
+        return other.line > error.line
+    return True
+
+
+def _candidates(line: str, error: EquationError) -> Iterator[str]:
+    """Yield lines with one change each, the likeliest first."""
+    place = min(error.column - 1, len(line))
+    before, rest = line[:place], line[place:]
+    token = re.match(r"\\?\w+|\S", rest)
+    word = token[0] if token else ""
+    after = rest[len(word) :]
+    plain = line.translate(_LOOKALIKES)
+    if plain != line:
+        yield plain
+    if "==" in line:
+        yield line.replace("==", "=")
+    if word in _PAIRS:
+        yield f"{before}{_PAIRS[word]}{after}"
+    if "put *" in error.hint:
+        for name in _with_star(before, word, after):
+            yield name
+    if "neither dt nor a noise" in error.hint:
+        yield from _with_differential(line, place)
+    if "is not a function" in error.hint or "does not define" in error.hint:
+        for name in difflib.get_close_matches(word, [*FUNCTIONS, *vocabulary.FUNCTION_NAMES], 2):
+            yield f"{before}{name}{after}"
+        yield f"{before}{word}*{after.lstrip()}"
+    if match := re.search(r"did you mean (\w+)", error.hint):
+        yield f"{before}{match[1]}{after}"
+    yield from _with_bracket(line, place)
+    yield f"{before}{after}"
+    yield f"{before.rstrip().rstrip('+-*/^')}{rest}"
+    yield f"{before.rstrip().rstrip('+-*/^')} {after.lstrip()}"
+    yield f"{before}*{rest}"
+    yield f"{before.rstrip()}*{rest}"
+    yield re.sub(r"([-+*/^])\s*[+*/^]", r"\1 ", line)
+    yield line + "*dt"
+    yield f"{before}1{rest}"
+    if "=" not in line:
+        yield re.sub(r"^(\s*d\w+)\s+", r"\1 = ", line)
+    yield before.rstrip().rstrip("+-*/^,")
+
+
+def _with_star(before: str, word: str, after: str) -> Iterator[str]:
+    yield f"{before}{word}*{after.lstrip()}"
+    yield f"{before}*{word}{after}"
+
+
+def _with_differential(line: str, place: int) -> Iterator[str]:
+    """Yield the line with dt behind the term that begins at a place, or behind later ones."""
+    depth = 0
+    for index in range(place, len(line)):
+        depth += (line[index] in "([{") - (line[index] in ")]}")
+        if depth <= 0 and index > place and (line[index] in "+-;," or line[index] in ")"):
+            yield f"{line[:index].rstrip()}*dt {line[index:]}"
+    yield f"{line.rstrip()}*dt"
+    head, relation, right = line.partition("=")
+    if relation:
+        yield f"{head}= ({right.strip()})*dt"
+
+
+def _with_bracket(line: str, place: int) -> Iterator[str]:
+    """Yield the line with one more bracket: before the differentials, at the place, at an end."""
+    opened = line.count("(") - line.count(")")
+    if opened > 0:
+        for match in re.finditer(r"\s*\*?\s*\bd(?:t|[WBZ]\w*)", line):
+            yield f"{line[: match.start()]}){line[match.start() :]}"
+        yield f"{line[:place]}){line[place:]}"
+        yield line.rstrip() + ")" * opened
+    elif opened < 0:
+        head, relation, right = line.partition("=")
+        yield f"{head}{relation} ({right.lstrip()}"
+        for match in reversed(list(re.finditer(r"\)", line))):
+            yield f"{line[: match.start()]}{line[match.end() :]}"
