@@ -12,6 +12,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from sde_lab.equations.errors import EquationError, SourceLocation
+from sde_lab.equations.identifiers import GREEK
 
 _SPACES = "\t\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f"
 _DROPPED = "\u200b\u2060\u2061\u2062\u2063\ufeff\u00ad\ufe0e\ufe0f"
@@ -34,6 +35,7 @@ _REPLACED = {
 _DOTS = {"\u0307": r"\dot{", "\u0308": r"\ddot{", "\u0304": r"\bar{", "\u0302": r"\hat{",
          "\u0303": r"\tilde{"}  # fmt: skip
 _MATHEMATICAL = range(0x1D400, 0x1D800)
+_MATHEMATICA = re.compile(r"\\\[([A-Z][A-Za-z]+)\]")
 _PIECES = re.compile(f"[{''.join(map(re.escape, _SUPERSCRIPTS))}]+|.", re.DOTALL)
 
 
@@ -56,9 +58,10 @@ def scanner_characters(text: str) -> SourceText:
     Raises:
         EquationError: at a control character or one that turns the direction of writing.
     """
+    text = _MATHEMATICA.sub(_from_mathematica, text.replace("Itô", "Ito"))
     characters: list[str] = []
     locations: list[SourceLocation] = []
-    for number, line in enumerate(text.replace("Itô", "Ito").split("\n"), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         for match in _PIECES.finditer(line):
             location = SourceLocation(number, match.start() + 1)
             accent = _DOTS.get(match[0])
@@ -72,6 +75,13 @@ def scanner_characters(text: str) -> SourceText:
         characters.append("\n")
         locations.append(SourceLocation(number, len(line) + 1))
     return SourceText("".join(characters[:-1]), tuple(locations))
+
+
+def _from_mathematica(match: re.Match[str]) -> str:
+    r"""Return a letter for ``\[Sigma]``, as long as what it replaces, so that columns stay."""
+    name = match[1]
+    letter = "d" if name in ("DifferentialD", "DD") else GREEK.get(name.lower(), "")
+    return letter.ljust(len(match[0]), "\u200b") if letter else match[0]
 
 
 def _replacement(piece: str, location: SourceLocation) -> str:

@@ -648,7 +648,7 @@ class Formula:
         inside, behind = self.ahead(), self.ahead(2)
         name = piece.text
         if self.piece.text == "[":
-            if not self.piece.spaced:
+            if not self.piece.spaced and behind.text == "]":
                 raise self.error("an array index such as [1], or a bracket (…), works")
             return
         written = self._meaning.written(*piece.span)
@@ -731,7 +731,7 @@ class Formula:
     def _call(self, piece: Piece) -> Node:
         name = vocabulary.FUNCTION_NAMES[piece.text]
         index: Node | None = None
-        if name == "sqrt" and self.piece.text == "[":
+        if piece.text == "sqrt" and self.piece.text == "[" and self._meaning.names.latex:
             index = self._bracket()
         if name == "log" and self.piece.text == "_":
             self.advance()

@@ -72,7 +72,8 @@ def survey(parts: Iterable[Part], *, latex: bool) -> Names:
     names = Names(latex)
     listed = list(parts)
     for part in listed:
-        first = part.pieces[0].text.lower()
+        leads = part.pieces[0].text == "@" and len(part.pieces) > 1
+        first = part.pieces[leads].text.lower()
         if part.relation is None and first in ("wiener", "brownians", "brownian"):
             names.white |= {piece.text for piece in part.pieces[1:] if piece.kind == "name"}
     for part in listed:
@@ -122,6 +123,12 @@ def _survey_left(part: Part, names: Names) -> None:
             and not re.fullmatch(r"d[WBZwbz]\w*", piece.text)
         ):
             names.defined.add(piece.text)
+
+
+def _is_of_function(left: list[Piece], index: int) -> bool:
+    """Return True if the prime at an index belongs to a function of a state, as in V'(x)."""
+    behind = [piece.text for piece in left[index + 1 : index + 3]]
+    return len(behind) == 2 and behind[0] == "(" and behind[1] not in ("t", "0")  # noqa: PLR2004
 
 
 def _are_two(left: list[Piece]) -> bool:
@@ -464,6 +471,9 @@ class Folder:
             primes = self._primes() if last else 0
             if primes and not timed and self._at_time():
                 self._index += 3
+            elif primes and self._is_derivative_of_function(symbol):
+                self._emit(replace(piece, kind="name", text=f"{symbol}_prime"))
+                return
             if primes:
                 self._emit(replace(piece, kind="state", text=symbol, order=primes, timed=timed))
             else:
@@ -495,6 +505,11 @@ class Folder:
             self._index += 3
             return 1
         return 0
+
+    def _is_derivative_of_function(self, symbol: str) -> bool:
+        """Return True for V'(x), which is no derivative by time."""
+        inside = self._peek(1)
+        return self._is_sign(0, "(") and (inside is None or inside.text != "0")
 
     def _primes(self) -> int:
         count = 0
@@ -587,6 +602,7 @@ class Folder:
                 and part[0] not in LETTERS
                 and not result[-1][-1].isdigit()
                 and not self._is_known(part)
+                and not (len(part) == 1 and part.isupper())
             )
             if joined:
                 result[-1] += part

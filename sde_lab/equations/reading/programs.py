@@ -226,6 +226,11 @@ def _julia(pieces: list[Piece]) -> list[Piece]:
     while index < len(pieces):
         piece = pieces[index]
         if piece.text != "function":
+            inline = _in_place(pieces, index)
+            if inline is not None:
+                rates, index = inline
+                result += rates
+                continue
             result.append(piece)
             index += 1
             continue
@@ -252,6 +257,25 @@ def _julia(pieces: list[Piece]) -> list[Piece]:
         result += [_stop(piece), *_rates(pieces[end + 1 : stop], first, noise=noise), _stop(piece)]
         index = stop + 1
     return result
+
+
+def _in_place(pieces: list[Piece], index: int) -> tuple[list[Piece], int] | None:
+    """Read ``f(du, u, p, t) = (du .= …)``; return the rate, and the index behind it."""
+    piece = pieces[index]
+    if piece.kind != "name" or index + 2 >= len(pieces) or pieces[index + 1].text != "(":
+        return None
+    first = pieces[index + 2].text
+    if not first.startswith("d") or first in ("dt", "d"):
+        return None
+    end = _closing(pieces, index + 1)
+    if end is None or [p.text for p in pieces[end + 1 : end + 4]] != ["=", "(", first]:
+        return None
+    close = _closing(pieces, end + 2)
+    if close is None:
+        return None
+    noise = _NOISE_FUNCTION.fullmatch(piece.text) is not None
+    body = _rates(pieces[end + 3 : close], first, noise=noise)
+    return [_stop(piece), *body, _stop(piece)], close + 1
 
 
 def _rates(body: list[Piece], first: str, *, noise: bool) -> list[Piece]:

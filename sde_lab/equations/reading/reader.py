@@ -639,10 +639,10 @@ class Reader:
     # Drift and diffusion apart
 
     def _coefficients_apart(self) -> None:
-        pair = next(
-            (p for p in _PAIRS if all(n in self._sources or n in self._constants() for n in p)),
-            None,
-        )
+        constants = self._constants()
+        given = [p for p in _PAIRS if all(n in self._sources or n in constants for n in p)]
+        given.sort(key=lambda pair: -sum(bool(self._sources.get(n, ((), None))[0]) for n in pair))
+        pair = given[0] if given else None
         drift_only = next((p for p in _PAIRS if p[0] in self._sources), None)
         if pair is None and (drift_only is None or drift_only[0] not in ("drift", "f")):
             return
@@ -694,6 +694,9 @@ class Reader:
     def _matrix(self, name: str, size: int) -> list[list[Node]]:
         """Return the rows of the diffusion; a list of as many entries as states is diagonal."""
         pieces = self._source(name)
+        by_column = self._by_column(pieces, size)
+        if by_column is not None:
+            return by_column
         entries = self._entries(pieces)
         rows = [self._entries(entry) for entry in entries]
         if size == 1:
@@ -705,6 +708,16 @@ class Reader:
             self._names.remark(f"{name} is the diagonal of the diffusion: a noise for each state")
             return [[node if i == k else ZERO for k in range(size)] for i, node in enumerate(nodes)]
         return [[self._parse(entry) for entry in row] for row in rows]
+
+    def _by_column(self, pieces: list[Piece], size: int) -> list[list[Node]] | None:
+        """Read matrix(c(…), rows, columns) of R, which fills column by column."""
+        if len(pieces) < 4 or pieces[0].text != "matrix" or pieces[1].text != "(":  # noqa: PLR2004
+            return None
+        first = _split_commas(pieces[2:-1])[0]
+        entries = [self._parse(entry) for entry in self._entries(first)]
+        if len(entries) % size:
+            raise self._error(pieces[0], f"{size} rows, one for each state, work")
+        return [entries[row::size] for row in range(size)]
 
     def _states_of(self, drift: str, diffusion: str, size: int) -> list[str]:
         arguments = self._sources[drift][0] if drift in self._sources else ()

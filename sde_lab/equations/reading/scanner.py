@@ -135,7 +135,8 @@ class _Scanner:
         elif written == "&" and not self._environments and self._is_alignment(match):
             return
         else:
-            self._add(kind, {"&&": "and"}.get(written, written), match)
+            equal = written == "==" and "[t]" in self._text
+            self._add(kind, "=" if equal else {"&&": "and"}.get(written, written), match)
 
     def _is_alignment(self, match: re.Match[str]) -> bool:
         """Return True for the & of an alignment, as in &=."""
@@ -223,6 +224,9 @@ class _Scanner:
             return
         self._position = group.end()
         kind = group[1].strip().rstrip("*")
+        if kind in vocabulary.ENVIRONMENTS_KEPT and self._is_system(name):
+            self._add("break", "\n", match)
+            return
         if kind in vocabulary.ENVIRONMENTS_KEPT or kind.endswith("matrix"):
             shape = "matrix" if kind.endswith("matrix") else "cases"
             if name == "begin":
@@ -236,6 +240,14 @@ class _Scanner:
             if kind in ("array", "aligned", "alignat") and argument:
                 self._position = argument.end()
             self._add("break", "\n", match)
+
+    def _is_system(self, name: str) -> bool:
+        """Return True for a brace around several equations, False for the cases of a function."""
+        if name == "end":
+            return not self._environments
+        end = self._text.find("\\end{", self._position)
+        inside = self._text[self._position : end if end >= 0 else None]
+        return re.search(r"(?<![<>!:=])=(?!=)", inside) is not None
 
     def _words(self, match: re.Match[str]) -> None:
         """Add what ``\\mathrm{…}`` or ``\\text{…}`` holds: a name, or words, one after another."""
