@@ -174,7 +174,7 @@ class Scenario:
 
 def _model_name_or_text(model: object) -> str:
     """Validate the field ``model``; return the name in MODELS or the equation in plain grammar."""
-    if isinstance(model, str) and "=" in model:
+    if isinstance(model, str) and any(sign in model for sign in "=~\n"):
         return read_sde(model).text
     if not isinstance(model, str) or model not in MODELS:
         known = ", ".join(MODELS)

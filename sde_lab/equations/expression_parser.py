@@ -57,6 +57,9 @@ class NodeBuilder:
             except (ArithmeticError, ValueError):
                 hint = "this has no finite value"
             else:
+                if node.size > MAX_OPERATIONS:
+                    hint = f"with what it refers to, {node.size} operations: {MAX_OPERATIONS} work"
+                    raise EquationError(location, written, hint)
                 if abs(node.value or 0.0) <= MAX_NUMBER and node.nested_power <= MAX_NESTED_POWER:
                     return node
                 hint = (

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import sde_lab as lab
+from sde_lab.equations import Reading, read_sde
 from sde_lab.models.base import Model
 
 FOLDER = Path(__file__).parent / "collection"
@@ -69,3 +70,39 @@ def agree(text: str, plain: str) -> bool:
     ) and torch.allclose(
         covariance[:, order][:, :, order], right_covariance, rtol=1e-9, atol=1e-12, equal_nan=True
     )
+
+
+NOT_UNDERSTOOD = {
+    "first.txt": {"Merton's short rate"},  # the star of dW* is taken for a product
+    "second.txt": {"Allen textbook"},  # a parameter d directly before X(t) is taken for dX
+}
+"""Texts that are not read as their plain forms; of the second collection 34 of 47 were, when it was
+first tried, and the rest but one since then."""
+
+
+@pytest.mark.parametrize(("name", "least"), [("first.txt", 120), ("second.txt", 40)])
+def test_nine_in_ten_are_understood_as_written(name: str, least: int) -> None:
+    found = entries(name)
+    wrong = {head for head, text, plain in found if not agree(text, plain)}
+    assert wrong == NOT_UNDERSTOOD[name]
+    assert len(found) >= least
+    assert len({text for _, text, _ in found}) == len(found)
+    assert len(wrong) <= 0.1 * len(found)
+
+
+@pytest.mark.parametrize("name", NOT_UNDERSTOOD)
+def test_how_a_text_was_read_is_plain_and_reads_as_itself(name: str) -> None:
+    for head, text, _ in entries(name):
+        if head in NOT_UNDERSTOOD[name]:
+            continue
+        reading = read_sde(text)
+        assert read_sde(reading.text) == Reading(reading.text, ()), head
+        assert lab.Scenario(model=text).model == reading.text
+
+
+def test_the_plain_form_of_a_text_that_is_not_understood_is_never_claimed() -> None:
+    for name, heads in NOT_UNDERSTOOD.items():
+        for head, text, _ in entries(name):
+            if head in heads:
+                with pytest.raises(lab.EquationError):
+                    lab.parse_sde(text)

@@ -62,6 +62,7 @@ def read(text: str) -> Reading:
 
 def _require_equations(reader: Reader) -> None:
     if not reader.increments:
+        reader.refuse_without_differentials()
         hint = "an equation works, such as dx = kappa*(theta - x)*dt + sigma*dW"
         raise EquationError(SourceLocation(1, 1), "", hint)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sde_lab.equations.errors import EquationError
-from sde_lab.equations.expression_parser import RESERVED, NodeBuilder
+from sde_lab.equations.expression_parser import MAX_OPERATIONS, RESERVED, NodeBuilder
 from sde_lab.equations.expression_tree import Node
 from sde_lab.equations.functions import ALIASES, FUNCTIONS
 from sde_lab.equations.lexer import MAX_NUMBER
@@ -663,18 +663,26 @@ class Formula:
             raise EquationError(piece.location, written, hint)
         if name in names.states or name == "pi" or self.piece.spaced:
             return
-        undefined = inside.kind == "name" and (inside.text in names.states or inside.text == "t")
+        base = name.rstrip("0123456789").partition("_")[0]
+        letter = len(base) == 1 or base in vocabulary.GREEK_COMMANDS
+        listed = ", ".join(FUNCTIONS)
+        if name in vocabulary.UNKNOWN_FUNCTIONS - set(vocabulary.GREEK_COMMANDS):
+            raise EquationError(
+                piece.location, written, f"{written} is not a function here; those are {listed}"
+            )
+        undefined = (
+            (len(name) < 3 or "_" in name or letter)
+            and inside.kind == "name"
+            and (inside.text in names.states or inside.text == "t")
+        )
         if undefined and behind.text in (")", ","):
             hint = (
                 f"{written}(…) is a function that the text does not define: add a line"
                 f" {written}({inside.text}) = …, or write {written}*({inside.text})"
             )
             raise EquationError(piece.location, written, hint)
-        base = name.rstrip("0123456789").partition("_")[0]
-        letter = len(base) == 1 or base in vocabulary.GREEK_COMMANDS
         known = letter or self._stands_alone(name)
-        if not known or name in vocabulary.UNKNOWN_FUNCTIONS - {"gamma", "beta", "zeta", "Gamma"}:
-            listed = ", ".join(FUNCTIONS)
+        if not known:
             hint = f"{written} is not a function: put * before ( or use one of {listed}"
             raise EquationError(piece.location, written, hint)
         end = self._closing()
@@ -713,6 +721,9 @@ class Formula:
             count = ", ".join(definition.arguments)
             raise EquationError(piece.location, piece.text, f"{piece.text}({count}) works")
         body = substitute(definition.body, dict(zip(definition.arguments, values, strict=True)))
+        if body.size > MAX_OPERATIONS:
+            hint = f"with what it refers to, {body.size} operations: {MAX_OPERATIONS} work"
+            raise EquationError(piece.location, piece.text, hint)
         return body
 
     def _arguments(self, piece: Piece) -> list[Node]:

@@ -16,6 +16,7 @@ from sde_lab.equations.reading import vocabulary
 from sde_lab.equations.reading.scanner import Piece
 from sde_lab.equations.reading.statements import Part, depth_change
 
+_MAX_RUN_CHARS = 60
 _GREEK = "".join(LETTERS)
 _GLUED = re.compile(
     r"(.*?[A-Za-z0-9_)" + _GREEK + r"])(d(?:t|[WBZ][A-Za-z]?[0-9]*(?:_?t)?(?:_[A-Za-z0-9]+)?))"
@@ -39,6 +40,7 @@ class Names:
         alone: runs that stand in the text by themselves.
         defined: names on the left of a relation, which are never split.
         glued_time: True if "t" behind a state's name is time, as in Xt beside dWt.
+        first_raised: True if a noise has the raised index 1, so that 2 is no square.
         white: names that it declares as white noise.
         functions: names that the text defines as functions.
         remarks: what was decided, in sentences, in order.
@@ -53,6 +55,7 @@ class Names:
     defined: set[str] = field(default_factory=set)
     glued_time: bool = False
     white: set[str] = field(default_factory=set)
+    first_raised: bool = False
     functions: set[str] = field(default_factory=set)
     remarks: dict[str, None] = field(default_factory=dict)
     products: dict[str, None] = field(default_factory=dict)
@@ -85,6 +88,9 @@ def survey(parts: Iterable[Part], *, latex: bool) -> Names:
         re.search(r"d[WBZ]\d*t$", run) for run in names.alone
     )
     for part in listed:
+        texts = "".join(piece.text for piece in part.pieces)
+        if re.search(r"([WBZ]|xi|ξ|eta|η)(_\{?t\}?|\(t\))?\^\{?\(?1", texts):
+            names.first_raised = True
         if part.relation is not None:
             _survey_left(part, names)
     return names
@@ -338,6 +344,9 @@ class Folder:
     def _run(self, piece: Piece) -> None:
         """Fold a run of letters; it may hold several factors, of which the last has the index."""
         self._index += 1
+        if len(piece.text) > _MAX_RUN_CHARS:
+            hint = f"letters without a space or sign between, at most {_MAX_RUN_CHARS}, work"
+            raise EquationError(piece.location, piece.text[:_MAX_RUN_CHARS], hint)
         if piece.text == "d" and self._lone_d(piece):
             return
         if self._is_word(piece):
@@ -754,7 +763,7 @@ class Folder:
         if not re.fullmatch(r"[A-Za-z]+|[0-9]|[A-Za-z][0-9]", text):
             return False
         if raised or re.fullmatch(r"[WBZ]_?\w?|xi|eta|zeta", base):
-            return True
+            return text != "2" or self._names.first_raised
         return (base, text) in self._names.raised and (bracketed or text.isalpha() or True)
 
     def _at_time(self) -> bool:

@@ -753,6 +753,17 @@ class Reader:
                 return names
         return []
 
+    def refuse_without_differentials(self) -> None:
+        """Refuse dx = −x, where no equation was found.
+
+        Raises:
+            EquationError: at its right side.
+        """
+        for name, (arguments, part) in self._sources.items():
+            if re.fullmatch(r"d[A-Za-z]\w?", name) and not arguments:
+                hint = "this term has neither dt nor a noise: multiply it by dt or dW"
+                raise EquationError(part.right[0].location, "", hint)
+
     # Noises
 
     def _is_mean_of_noise(self, left: list[Piece]) -> bool:

@@ -17,6 +17,15 @@ MAX_LINE_CHARS = 400
 _LOOKALIKES = str.maketrans(
     "аеорсухіѕԁАВЕКМНОРСТХοΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "aeopcyxisdABEKMHOPCTXoABEZHIKMNOPTYX"
 )
+_NO_REPAIR = (
+    "no value",
+    "no finite value",
+    "at most",
+    "numbers up to",
+    "powers up to",
+    "operations",
+)
+"""Hints on values and sizes, which no change of signs mends."""
 _PAIRS = {"]": ")", ")": "]", "}": ")", "[": "(", "{": "("}
 
 
@@ -27,6 +36,8 @@ def repaired_line(text: str, error: EquationError) -> str | None:
     stands in a later line. Nothing is claimed of what was meant: it is a proposal to look at.
     """
     lines = text.split("\n")
+    if any(words in error.hint for words in _NO_REPAIR):
+        return None
     if not 1 <= error.line <= len(lines) or len(lines[error.line - 1]) > MAX_LINE_CHARS:
         return None
     line = lines[error.line - 1]
@@ -64,15 +75,27 @@ def _candidates(line: str, error: EquationError) -> Iterator[str]:
         yield line.replace("==", "=")
     if word in _PAIRS:
         yield f"{before}{_PAIRS[word]}{after}"
+    if "delays" in error.hint:
+        yield re.sub(r"\(\s*t\s*-[^)]*\)", "", line)
+        return
+    if "not possible" in error.hint:
+        yield _without_term(line, place)
+        return
+    if "lies outside" in error.hint or "is empty" in error.hint:
+        yield re.sub(r"\s*in\s*\[[^\]]*\]", "", line)
+        return
+    if "leave dt out" in error.hint:
+        yield re.sub(r"\s*\*?\s*\bdt\b(?!\s*=)(?<!/dt)", "", line)
+    if "is not a function" in error.hint or "does not define" in error.hint:
+        for name in difflib.get_close_matches(word, [*FUNCTIONS, *vocabulary.FUNCTION_NAMES], 2):
+            yield f"{before}{name}{after}"
+        if "put *" in error.hint or len(word) < 3:  # noqa: PLR2004
+            yield f"{before}{word}*{after.lstrip()}"
     if "put *" in error.hint:
         for name in _with_star(before, word, after):
             yield name
     if "neither dt nor a noise" in error.hint:
         yield from _with_differential(line, place)
-    if "is not a function" in error.hint or "does not define" in error.hint:
-        for name in difflib.get_close_matches(word, [*FUNCTIONS, *vocabulary.FUNCTION_NAMES], 2):
-            yield f"{before}{name}{after}"
-        yield f"{before}{word}*{after.lstrip()}"
     if match := re.search(r"did you mean (\w+)", error.hint):
         yield f"{before}{match[1]}{after}"
     yield from _with_bracket(line, place)
@@ -87,6 +110,13 @@ def _candidates(line: str, error: EquationError) -> Iterator[str]:
     if "=" not in line:
         yield re.sub(r"^(\s*d\w+)\s+", r"\1 = ", line)
     yield before.rstrip().rstrip("+-*/^,")
+
+
+def _without_term(line: str, place: int) -> str:
+    """Return the line without the term, or the part behind a semicolon, at a place."""
+    start = max(line.rfind(sign, 0, place) for sign in "+-;")
+    ends = [end for sign in "+-;" if (end := line.find(sign, place)) >= 0]
+    return line[: max(start, 0)].rstrip() + (f" {line[min(ends) :]}" if ends else "")
 
 
 def _with_star(before: str, word: str, after: str) -> Iterator[str]:
