@@ -17,9 +17,7 @@ from sde_lab.equations.reading.repair import repaired_line
 from tests.equations.test_equations import BUILT_IN, EXPRESSIONS
 
 
-@pytest.mark.parametrize(
-    "text", [*(example.text for example in EXAMPLES), *BUILT_IN.values()]
-)
+@pytest.mark.parametrize("text", [*(example.text for example in EXAMPLES), *BUILT_IN.values()])
 def test_plain_texts_stay_as_they_are(text: str) -> None:
     reading = read_sde(text)
     assert reading.text == text.strip()

@@ -291,10 +291,10 @@ WHOLE = [
     "dx = a*dt; t in [1, 2]", "dx = a*dt; t = 1", "dx = a*dt; t in [0, -1]",
     "dx = a*dt; a = 1 in [nan, 1]", "dx = a*dt; a = inf", "dx = a*dt; pi = 3",
     "dpi = dt", "dexp = dt", "dsin = dW", "de = dt",
-    "din = dt", "dx = x∘dW + x*dV", "dx = x∘x*dt", "dx = x∘dt", "dx = ∘dW", 
+    "din = dt", "dx = x∘dW + x*dV", "dx = x∘x*dt", "dx = x∘dt", "dx = ∘dW",
     "dx = x∘dW1 + dW2", "dx = x*dW; stratonovich; ito", "dx = x∘dW; ito", "ito", "stratonovich x",
     "dx = dt\n\n\ndy = x.y*dt", "# only a remark", "", " ", "\n\n", ";", ";;;", "dx = dt dy = dt",
-    "; ".join(f"d{s}=dt" for s in "abcfghklmnq"), "1 = dt", 
+    "; ".join(f"d{s}=dt" for s in "abcfghklmnq"), "1 = dt",
     "dx = " + "+".join(f"a{i}*dt" for i in range(25)),
     "dx = " + "+".join(f"dW{i}" for i in range(11)),
 ]  # fmt: skip

@@ -284,9 +284,9 @@ class Formula:
             or name in self._meaning.definitions
             or self._meaning.is_white_noise(name, piece.timed)
         )
-        if known or len(name) < 2 or not name.isalpha() or not name.islower() or piece.whole:  # noqa: PLR2004
+        if known or len(name) < 2 or not name.isalpha() or not name.islower() or piece.whole:
             return False
-        return self._meaning.names.count(name) < 2 and (len(name) > 2 or name in ("os", "is", "or"))  # noqa: PLR2004
+        return self._meaning.names.count(name) < 2 and (len(name) > 2 or name in ("os", "is", "or"))
 
     def _is_circle_letter(self) -> bool:
         """Return True for a letter o that stands before a noise, as a circle in plain text."""
@@ -389,14 +389,8 @@ class Formula:
             negative = self.piece.kind == "sign" and self.piece.text in ("-", "+")
             lead = self.advance() if negative else None
             node = self._atom()
-            if (
-                self.piece.kind == "sign"
-                and self.piece.text == "**"
-                or (
-                    self.piece.text == "^"
-                    and self.piece.kind == "sign"
-                    and not self._is_part_sign()
-                )
+            if (self.piece.kind == "sign" and self.piece.text == "**") or (
+                self.piece.text == "^" and self.piece.kind == "sign" and not self._is_part_sign()
             ):
                 again = self.advance()
                 node = self._node("pow", (node, self._exponent(again)), again)
@@ -902,7 +896,7 @@ def renamed(name: str) -> str:
 
 def _complete(branches: list[tuple[Node, Node | None]]) -> bool:
     """Return True if two cases are each other's opposite, such as x < 0 and x >= 0."""
-    if len(branches) != 2:  # noqa: PLR2004
+    if len(branches) != 2:
         return False
     first, last = (condition for _, condition in branches)
     if first is None or last is None:

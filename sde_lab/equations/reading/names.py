@@ -134,7 +134,7 @@ def _survey_left(part: Part, names: Names) -> None:
 def _is_of_function(left: list[Piece], index: int) -> bool:
     """Return True if the prime at an index belongs to a function of a state, as in V'(x)."""
     behind = [piece.text for piece in left[index + 1 : index + 3]]
-    return len(behind) == 2 and behind[0] == "(" and behind[1] not in ("t", "0")  # noqa: PLR2004
+    return len(behind) == 2 and behind[0] == "(" and behind[1] not in ("t", "0")
 
 
 def _are_two(left: list[Piece]) -> bool:
@@ -371,7 +371,7 @@ class Folder:
 
     def _is_coefficient_and_state(self, run: str) -> bool:
         """Return True for rx, unless the state stands beside it, as in kx*x."""
-        if len(run) != 2 or run[1] not in self._names.states or run[0] in self._names.states:  # noqa: PLR2004
+        if len(run) != 2 or run[1] not in self._names.states or run[0] in self._names.states:
             return False
         if self._is_kept(run) or self._is_differential(run) or not run.isascii():
             return False
@@ -530,7 +530,7 @@ class Folder:
     def _is_differential(self, run: str) -> bool:
         if run == "dt":
             return True
-        if len(run) < 2 or run[0] != "d" or run in self._names.defined or run in GREEK:  # noqa: PLR2004
+        if len(run) < 2 or run[0] != "d" or run in self._names.defined or run in GREEK:
             return False
         rest = run[1:]
         if rest[0] == "2" and len(rest) > 1:
@@ -636,7 +636,7 @@ class Folder:
             return [run]
         letters, digits = list(match[1]), match[2]
         inside = {letter for letter in letters}
-        if len(letters) > 2 and not inside <= (self._names.states | self._names.alone):  # noqa: PLR2004
+        if len(letters) > 2 and not inside <= (self._names.states | self._names.alone):
             return [run]
         cut = match[1].find("d")
         if 0 < cut < len(letters) - 1 and self._is_differential(match[1][cut:]):
@@ -652,7 +652,7 @@ class Folder:
         if all(letter in known for letter in letters):
             return True
         missing = {letter for letter in letters if letter in names.states} - names.alone
-        return bool(missing) and len(letters) == 2  # noqa: PLR2004
+        return bool(missing) and len(letters) == 2
 
     def raised_symbol(self) -> tuple[str, tuple[str, str] | None]:
         """Return the name that begins here, and (base, index) if its index is raised."""

@@ -135,7 +135,7 @@ class Reader:
             return
         left = self._fold(part.left)
         if not left or not part.right:
-            if left and part.alone and len(left) < 5:  # noqa: PLR2004
+            if left and part.alone and len(left) < 5:
                 raise self._error(part.pieces[part.relation or 0], "a right side works behind =")
             self._leave_out(part)
         elif left[0].text == "corr" and left[0].kind == "name":
@@ -152,9 +152,9 @@ class Reader:
         states = self._names.states
         labels = [p.text for p in left if p.kind == "differential" and p.text not in (*states, "t")]
         moves = [
-            p for p in left if p.kind == "state" or p.text in states and p.kind == "differential"
+            p for p in left if p.kind == "state" or (p.text in states and p.kind == "differential")
         ]
-        if len(labels) == 2 and not moves:  # noqa: PLR2004
+        if len(labels) == 2 and not moves:
             self._correlation(part, (labels[0], labels[1]))
         elif len(labels) == 1 and not moves and len(left) == 1:
             self._check_new_state(left[0])
@@ -187,7 +187,7 @@ class Reader:
             raise self._error(left[-1], "a closing ) works before =")
         if text in ("Corr", "rho_") or (len(left) > 1 and text in ("E", "Cov", "cov")):
             labels = self._labels(left[1:])
-            if len(labels) == 2:  # noqa: PLR2004
+            if len(labels) == 2:
                 self._correlation(part, (labels[0], labels[1]))
             else:
                 self._leave_out(part)
@@ -199,7 +199,7 @@ class Reader:
                 self._define(text, (), part)
             return
         arguments = self._argument_names(left)
-        is_start = len(left) == 4 and left[2].text in ("0",)  # noqa: PLR2004
+        is_start = len(left) == 4 and left[2].text in ("0",)
         if is_start or (left[1].text == "(" and "=" in [p.text for p in part.right]):
             later.append((part, left))
         elif arguments is not None:
@@ -230,9 +230,11 @@ class Reader:
         start = 0
         for index, piece in enumerate(left[:-1]):
             following = left[index + 1]
-            if piece.kind == "other" or piece.text in (":", ">"):
-                start = index + 1
-            elif piece.kind == "name" and following.kind == "name" and following.spaced:
+            if (
+                piece.kind == "other"
+                or piece.text in (":", ">")
+                or (piece.kind == "name" and following.kind == "name" and following.spaced)
+            ):
                 start = index + 1
         return left[start:]
 
@@ -240,9 +242,11 @@ class Reader:
         """Return the left side of an equation without words, such as a label, before it."""
         start = 0
         for index, piece in enumerate(left[:-1]):
-            if piece.kind == "other" or piece.text in (":", ">", "?", ","):
-                start = index + 1
-            elif piece.kind == "name" and self._is_prose(piece, part):
+            if (
+                piece.kind == "other"
+                or piece.text in (":", ">", "?", ",")
+                or (piece.kind == "name" and self._is_prose(piece, part))
+            ):
                 start = index + 1
         if start:
             self._left_out.append(self._scan.written(left[0].span[0], left[start].span[0]))
@@ -253,7 +257,7 @@ class Reader:
 
     def _is_prose(self, piece: Piece, part: Part) -> bool:
         text = piece.text
-        if text in vocabulary.GREEK_COMMANDS or not text.isalpha() or len(text) < 3:  # noqa: PLR2004
+        if text in vocabulary.GREEK_COMMANDS or not text.isalpha() or len(text) < 3:
             return False
         used = [p for p in self._all_pieces() if p.kind == "name" and p.text == text]
         return len(used) <= sum(p.text == text for p in part.left)
@@ -305,9 +309,7 @@ class Reader:
             part.alone
             and head is not None
             and head.kind == "name"
-            and (
-                (len(pieces) < 3 and self._names.count(head.text) > 1) or head.text == "corr"  # noqa: PLR2004
-            )
+            and ((len(pieces) < 3 and self._names.count(head.text) > 1) or head.text == "corr")
         ):
             hint = f"{head.text} = 1 or {head.text} in [0, 5] works"
             if head.text == "corr":
@@ -358,7 +360,7 @@ class Reader:
         """Read name in [low, high]."""
         bounds = self._bounds(pieces)
         if name.text == "t":
-            if bounds is not None and len(bounds) == 2:  # noqa: PLR2004
+            if bounds is not None and len(bounds) == 2:
                 start = self._value(bounds[0])
                 if start != 0.0:
                     raise self._error(name, "time starts at 0: t in [0, 10] works")
@@ -372,10 +374,10 @@ class Reader:
         self.settings.append(Setting(name.text, None, low, high, name.location))
 
     def _bounds(self, pieces: list[Piece]) -> list[list[Piece]] | None:
-        if len(pieces) < 4 or pieces[0].text not in "[(" or pieces[-1].text not in "])":  # noqa: PLR2004
+        if len(pieces) < 4 or pieces[0].text not in "[(" or pieces[-1].text not in "])":
             return None
         bounds = _split_commas(pieces[1:-1])
-        return bounds if len(bounds) == 2 else None  # noqa: PLR2004
+        return bounds if len(bounds) == 2 else None
 
     # Formulas
 
@@ -437,7 +439,7 @@ class Reader:
             return allowed and not any(p.kind in ("differential", "state") for p in tail[1:])
         return len(texts) == 1 and rest.text == "."
 
-    def _white_noise(self, name: str, timed: bool) -> bool:  # noqa: FBT001
+    def _white_noise(self, name: str, timed: bool) -> bool:
         """Return True if a name is white noise, in an equation of rates."""
         if name in self._names.states or name in self._sources or name in self._names.defined:
             return False
@@ -459,7 +461,7 @@ class Reader:
             for piece in self._all_pieces()
         ) and any(piece.text in ("noise", "white", "Langevin") for piece in self._all_pieces())
 
-    def _timed_noise(self, name: str, timed: bool) -> bool:  # noqa: FBT001
+    def _timed_noise(self, name: str, timed: bool) -> bool:
         """Return True if a name is white noise in an equation of differentials: as ξ(t) only."""
         return timed and self._white_noise(name, timed)
 
@@ -711,7 +713,7 @@ class Reader:
 
     def _by_column(self, pieces: list[Piece], size: int) -> list[list[Node]] | None:
         """Read matrix(c(…), rows, columns) of R, which fills column by column."""
-        if len(pieces) < 4 or pieces[0].text != "matrix" or pieces[1].text != "(":  # noqa: PLR2004
+        if len(pieces) < 4 or pieces[0].text != "matrix" or pieces[1].text != "(":
             return None
         first = _split_commas(pieces[2:-1])[0]
         entries = [self._parse(entry) for entry in self._entries(first)]
@@ -740,7 +742,7 @@ class Reader:
         unpacked = self._unpacked(size)
         if unpacked:
             return unpacked
-        guesses = ["x", "v"] if "v" in used and size == 2 else ["x", "y", "z"]  # noqa: PLR2004
+        guesses = ["x", "v"] if "v" in used and size == 2 else ["x", "y", "z"]
         if size <= len(guesses) and set(guesses[:size]) & set(used):
             return guesses[:size]
         return [f"x{k + 1}" for k in range(size)]
@@ -797,7 +799,7 @@ class Reader:
             marks = ("t", "s", "u", "E", "tau", "d")
             labels = [p.text for p in left if p.kind == "name" and p.text not in marks]
         right = self._fold(part.right)
-        if len(labels) < 2:  # noqa: PLR2004
+        if len(labels) < 2:
             if labels:
                 self._intensity.setdefault(labels[0], None)
             self._leave_out(part)
@@ -824,7 +826,7 @@ class Reader:
 
     def _named_correlation(self, part: Part, left: list[Piece]) -> None:
         """Read corr(dW1, dW2) = rho, the form of the plain grammar."""
-        shape = [piece.text for piece in (left[1], left[3], left[-1])] if len(left) == 6 else []  # noqa: PLR2004
+        shape = [piece.text for piece in (left[1], left[3], left[-1])] if len(left) == 6 else []
         if shape != ["(", ",", ")"]:
             raise self._error(left[-1], "corr(dW1, dW2) = rho works")
         for piece in (left[2], left[4]):
@@ -978,7 +980,7 @@ class Reader:
     def _unused(self, setting: Setting, used: set[str]) -> None:
         """Leave out a value that no equation uses; one that looks misspelt is refused."""
         name = setting.name
-        similar = difflib.get_close_matches(name, sorted(used), 1, 0.75) if len(name) > 3 else []  # noqa: PLR2004
+        similar = difflib.get_close_matches(name, sorted(used), 1, 0.75) if len(name) > 3 else []
         if similar:
             hint = f"{name} stands in no equation; did you mean {similar[0]}?"
             raise EquationError(setting.location, name, hint)
@@ -1007,12 +1009,12 @@ class Reader:
             text if len(text) < 40 else f"{text[:38]}…"
             for text in (*self._left_out, *unused)
             if text
-        ]  # noqa: PLR2004
+        ]
         said = list(self._names.remarks)
         if self._names.products:
             said.insert(0, f"read as products: {', '.join(self._names.products)}")
         if left_out:
-            said.append(f"left out: {'; '.join(left_out[:4])}{'; …' if len(left_out) > 4 else ''}")  # noqa: PLR2004
+            said.append(f"left out: {'; '.join(left_out[:4])}{'; …' if len(left_out) > 4 else ''}")
         return tuple(said)
 
 
@@ -1072,7 +1074,7 @@ def _is_nested(entries: list[list[Piece]]) -> bool:
 
 def _without_calls(pieces: list[Piece]) -> list[Piece]:
     """Return the pieces without np.array( … ), c( … ) or Matrix([ … ]) around them."""
-    while len(pieces) > 2 and pieces[0].kind == "name":  # noqa: PLR2004
+    while len(pieces) > 2 and pieces[0].kind == "name":
         start = 3 if pieces[1].text == "." else 1
         called = pieces[start - 1].text
         if start >= len(pieces) or pieces[start].text != "(" or not _closes_at_end(pieces[start:]):

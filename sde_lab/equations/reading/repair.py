@@ -89,7 +89,7 @@ def _candidates(line: str, error: EquationError) -> Iterator[str]:
     if "is not a function" in error.hint or "does not define" in error.hint:
         for name in difflib.get_close_matches(word, [*FUNCTIONS, *vocabulary.FUNCTION_NAMES], 2):
             yield f"{before}{name}{after}"
-        if "put *" in error.hint or len(word) < 3:  # noqa: PLR2004
+        if "put *" in error.hint or len(word) < 3:
             yield f"{before}{word}*{after.lstrip()}"
     if "put *" in error.hint:
         for name in _with_star(before, word, after):

@@ -130,7 +130,7 @@ class _Scanner:
             self._number(written, match)
         elif kind == "name":
             self._name(written, match)
-        elif kind == "sign" and len(written) == 2 and written[0] == ".":  # noqa: PLR2004
+        elif kind == "sign" and len(written) == 2 and written[0] == ".":
             self._add("sign", written[1], match)
         elif written == "&" and not self._environments and self._is_alignment(match):
             return

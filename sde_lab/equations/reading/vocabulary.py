@@ -19,22 +19,75 @@ SIGNS = {
 }  # fmt: skip
 """LaTeX commands that are signs."""
 SPACING = frozenset(
-    "left right bigl bigr Bigl Bigr biggl biggr big Big bigg Bigg , ; : ! quad qquad space displaystyle"
-    " textstyle limits nolimits nonumber notag noindent rm it bf middle mathstrut hfill hspace"
-    " ensuremath centering allowbreak thinspace medspace /".split()
+    [
+        "left",
+        "right",
+        "bigl",
+        "bigr",
+        "Bigl",
+        "Bigr",
+        "biggl",
+        "biggr",
+        "big",
+        "Big",
+        "bigg",
+        "Bigg",
+        ",",
+        ";",
+        ":",
+        "!",
+        "quad",
+        "qquad",
+        "space",
+        "displaystyle",
+        "textstyle",
+        "limits",
+        "nolimits",
+        "nonumber",
+        "notag",
+        "noindent",
+        "rm",
+        "it",
+        "bf",
+        "middle",
+        "mathstrut",
+        "hfill",
+        "hspace",
+        "ensuremath",
+        "centering",
+        "allowbreak",
+        "thinspace",
+        "medspace",
+        "/",
+    ]
 ) | {" "}
 """LaTeX commands without a meaning for the formula."""
 TRANSPARENT = frozenset(
-    "mathbf boldsymbol bm mathcal mathbb mathsf mathit pmb mathfrak underline vec operatorname*".split()
+    [
+        "mathbf",
+        "boldsymbol",
+        "bm",
+        "mathcal",
+        "mathbb",
+        "mathsf",
+        "mathit",
+        "pmb",
+        "mathfrak",
+        "underline",
+        "vec",
+        "operatorname*",
+    ]
 )
 """LaTeX commands that change the look of what they hold."""
-TEXT_COMMANDS = frozenset("text textrm textit textbf mbox mathrm operatorname mathop hbox".split())
+TEXT_COMMANDS = frozenset(
+    ["text", "textrm", "textit", "textbf", "mbox", "mathrm", "operatorname", "mathop", "hbox"]
+)
 """LaTeX commands that hold words or names."""
 ACCENTS = {"bar": "bar", "hat": "hat", "tilde": "tilde", "overline": "bar", "widehat": "hat",
            "widetilde": "tilde"}  # fmt: skip
 DOTS = {"dot": 1, "ddot": 2}
 DROPPED_WITH_GROUP = frozenset(
-    "label tag tag* vspace hspace ref eqref cite color begin end".split()
+    ["label", "tag", "tag*", "vspace", "hspace", "ref", "eqref", "cite", "color", "begin", "end"]
 )
 ENVIRONMENTS_KEPT = frozenset(["cases", "dcases", "rcases"])
 
@@ -58,12 +111,56 @@ FUNCTION_NAMES = {
 SHORT_FUNCTIONS = frozenset(["th", "ch", "sh", "tg", "int", "step", "where", "If", "sec", "sign"])
 """Names that are functions only before a bracket."""
 UNKNOWN_FUNCTIONS = frozenset(
-    "erf erfc gamma Gamma beta floor ceil round mod besselj Bessel zeta atan2 arctan2 sum prod mean"
-    " diff grad div rand randn random".split()
+    [
+        "erf",
+        "erfc",
+        "gamma",
+        "Gamma",
+        "beta",
+        "floor",
+        "ceil",
+        "round",
+        "mod",
+        "besselj",
+        "Bessel",
+        "zeta",
+        "atan2",
+        "arctan2",
+        "sum",
+        "prod",
+        "mean",
+        "diff",
+        "grad",
+        "div",
+        "rand",
+        "randn",
+        "random",
+    ]
 )
 BRACKETLESS = frozenset(
-    "sin cos tan sinh cosh tanh exp log ln sqrt atan cot sec csc coth asin acos arctan arcsin arccos"
-    " sgn".split()
+    [
+        "sin",
+        "cos",
+        "tan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "exp",
+        "log",
+        "ln",
+        "sqrt",
+        "atan",
+        "cot",
+        "sec",
+        "csc",
+        "coth",
+        "asin",
+        "acos",
+        "arctan",
+        "arcsin",
+        "arccos",
+        "sgn",
+    ]
 )
 """Functions whose bracket is often left out."""
 MODULES = frozenset(["np", "numpy", "math", "torch", "jnp", "sp", "sympy", "jax", "Math", "self"])
@@ -89,10 +186,75 @@ UNITS = {
 """Units, with the factor to the SI unit; read in values only, where the name means nothing else."""
 
 STOP_WORDS = frozenset(
-    "where with for and under which is are so then given subject let here such that satisfies satisfying"
-    " solves solve solution follows following by the of process consider equation sde unless starting"
-    " from when while as on denotes both independent standard motion noise white gaussian"
-    " we have has of at to this these can be written model system also assume assuming using its"
-    " if otherwise else a an".split()
+    [
+        "where",
+        "with",
+        "for",
+        "and",
+        "under",
+        "which",
+        "is",
+        "are",
+        "so",
+        "then",
+        "given",
+        "subject",
+        "let",
+        "here",
+        "such",
+        "that",
+        "satisfies",
+        "satisfying",
+        "solves",
+        "solve",
+        "solution",
+        "follows",
+        "following",
+        "by",
+        "the",
+        "of",
+        "process",
+        "consider",
+        "equation",
+        "sde",
+        "unless",
+        "starting",
+        "from",
+        "when",
+        "while",
+        "as",
+        "on",
+        "denotes",
+        "both",
+        "independent",
+        "standard",
+        "motion",
+        "noise",
+        "white",
+        "gaussian",
+        "we",
+        "have",
+        "has",
+        "of",
+        "at",
+        "to",
+        "this",
+        "these",
+        "can",
+        "be",
+        "written",
+        "model",
+        "system",
+        "also",
+        "assume",
+        "assuming",
+        "using",
+        "its",
+        "if",
+        "otherwise",
+        "else",
+        "a",
+        "an",
+    ]
 ) - {"a", "if", "otherwise", "else", "noise"}
 """Words that end a formula, or stand before one."""
