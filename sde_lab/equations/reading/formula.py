@@ -12,10 +12,13 @@ from sde_lab.equations.functions import ALIASES, FUNCTIONS
 from sde_lab.equations.lexer import MAX_NUMBER
 from sde_lab.equations.reading import vocabulary
 from sde_lab.equations.reading.names import Names
+from sde_lab.equations.reading.other_functions import OF_ONE, OF_SEVERAL
 from sde_lab.equations.reading.scanner import Piece
 
 _MAX_NAME_CHARS = 24
 _MAX_NUMBER_CHARS = 24
+_MAX_SHORT_NAME = 2
+"""Letters of a name that may be a function of the theory, such as f or mu, at most."""
 NOISE = "W:"
 """Begins the name of a noise in a tree: no text can hold it."""
 CLOSERS = {"(": ")", "[": "]", "{": "}"}
@@ -319,9 +322,9 @@ class Formula:
         """Parse what stands behind "/": of ω/2π both factors."""
         piece = self.piece
         below = self._signed()
-        if piece.kind != "number" or above.op == "number":
-            if piece.kind != "number" or not (self.piece.text == "pi" and not self.piece.spaced):
-                return below
+        is_two_pi = self.piece.text == "pi" and not self.piece.spaced
+        if piece.kind != "number" or (above.op == "number" and not is_two_pi):
+            return below
         start = piece.span[0]
         while self._begins_factor() and not self.piece.spaced and self._is_plain_factor():
             last = self.piece
@@ -410,22 +413,28 @@ class Formula:
 
     def _atom(self) -> Node:
         piece = self.piece
-        if piece.kind == "number":
-            return self._number_atom()
-        if piece.kind == "name":
-            return self._name_atom()
-        if piece.kind in ("differential", "state"):
-            self.advance()
-            return self._moving(piece)
-        if piece.kind == "sign" and piece.text in self._brackets():
+        parsers: dict[str, Callable[[], Node]] = {
+            "number": self._number_atom,
+            "name": self._name_atom,
+            "differential": self._moving,
+            "state": self._moving,
+            "command": self._command_atom,
+            "sign": self._sign_atom,
+        }
+        if piece.kind not in parsers:
+            raise self.error(_hint(piece))
+        return parsers[piece.kind]()
+
+    def _sign_atom(self) -> Node:
+        """Parse what begins with a sign: a bracket, an absolute value or a root."""
+        text = self.piece.text
+        if text in self._brackets():
             return self._bracket()
-        if piece.kind == "sign" and piece.text == "|" and not self._bars:
+        if text == "|" and not self._bars:
             return self._absolute()
-        if piece.kind == "sign" and piece.text == "√":
+        if text == "√":
             return self._root()
-        if piece.kind == "command":
-            return self._command_atom()
-        raise self.error(_hint(piece))
+        raise self.error(_hint(self.piece))
 
     def _number_atom(self) -> Node:
         piece = self.advance()
@@ -439,8 +448,9 @@ class Formula:
             raise self.error("an operator such as * or + stands between two numbers")
         return self._number(piece.text, piece)
 
-    def _moving(self, piece: Piece) -> Node:
-        """Return a differential, a derivative by time, or a noise."""
+    def _moving(self) -> Node:
+        """Parse a differential, a derivative by time, or a noise."""
+        piece = self.advance()
         states = self._meaning.names.states
         if piece.kind == "state":
             name = piece.text + "'" * piece.order
@@ -532,7 +542,7 @@ class Formula:
         return node
 
     def _cases(self) -> Node:
-        """Parse ``\\begin{cases} a & x < 0 \\\\ b & otherwise \\end{cases}``."""
+        r"""Parse ``\begin{cases} a & x < 0 \\ b & otherwise \end{cases}``."""
         opening = self.advance()
         self._deeper(opening)
         branches: list[tuple[Node, Node | None]] = []
@@ -570,16 +580,22 @@ class Formula:
 
     def _name_atom(self) -> Node:
         piece = self.advance()
-        name = piece.text
-        if name in vocabulary.MODULES and self.piece.kind == "other" and self.piece.text == ".":
+        if (
+            self.piece.kind == "other"
+            and self.piece.text == "."
+            and piece.text in vocabulary.MODULES
+        ):
             return self._of_module(piece)
         if self._is_function(piece):
             return self._call(piece)
-        if name in _WORDS:
+        if piece.text in _WORDS:
             raise self.error("a value works here", piece)
-        definition = self._meaning.definitions.get(name)
-        if definition is not None:
-            return self._defined(definition, piece)
+        definition = self._meaning.definitions.get(piece.text)
+        return self._symbol(piece) if definition is None else self._defined(definition, piece)
+
+    def _symbol(self, piece: Piece) -> Node:
+        """Return white noise, the unit step, a state or a parameter."""
+        name = piece.text
         if self._meaning.is_white_noise(name, piece.timed):
             return Node("name", text=NOISE + name, location=piece.location)
         if name in ("H", "Theta") and self.piece.text == "(" and name not in self._known():
@@ -638,51 +654,60 @@ class Formula:
         """Refuse a bracket behind a name where it is no product: f(x), x(0), x(t - 1)."""
         if self.piece.kind != "sign" or self.piece.text not in ("(", "["):
             return
-        names = self._meaning.names
-        inside, behind = self.ahead(), self.ahead(2)
-        name = piece.text
         if self.piece.text == "[":
-            if not self.piece.spaced and behind.text == "]":
+            if not self.piece.spaced and self.ahead(2).text == "]":
                 raise self.error("an array index such as [1], or a bracket (…), works")
             return
-        written = self._meaning.written(*piece.span)
-        if inside.text == "t" and behind.text == "-" and name in names.states:
-            hint = f"delays are not possible: {written}(t - …) would need the whole past"
-            raise EquationError(piece.location, written, hint)
-        if behind.text == ")" and name in names.states and inside.text == "0":
-            hint = f"{written}(0) is the start: a parameter works in its place"
-            raise EquationError(piece.location, written, hint)
-        if inside.kind == "number" and behind.text == ")" and name != "pi":
-            hint = f"put * before (, if {written} times {inside.text} is meant"
-            raise EquationError(piece.location, written, hint)
-        if name in names.states or name == "pi" or self.piece.spaced:
+        self._refuse_other_time(piece)
+        names = self._meaning.names
+        if piece.text in names.states or piece.text == "pi" or self.piece.spaced:
             return
-        base = name.rstrip("0123456789").partition("_")[0]
-        letter = len(base) == 1 or base in vocabulary.GREEK_COMMANDS
-        listed = ", ".join(FUNCTIONS)
-        if name in vocabulary.UNKNOWN_FUNCTIONS - set(vocabulary.GREEK_COMMANDS):
-            raise EquationError(
-                piece.location, written, f"{written} is not a function here; those are {listed}"
-            )
-        undefined = (
-            (len(name) < 3 or "_" in name or letter)
-            and inside.kind == "name"
-            and (inside.text in names.states or inside.text == "t")
-        )
-        if undefined and behind.text in (")", ","):
-            hint = (
-                f"{written}(…) is a function that the text does not define: add a line"
-                f" {written}({inside.text}) = …, or write {written}*({inside.text})"
-            )
-            raise EquationError(piece.location, written, hint)
-        known = letter or self._stands_alone(name)
-        if not known:
-            hint = f"{written} is not a function: put * before ( or use one of {listed}"
-            raise EquationError(piece.location, written, hint)
+        self._refuse_function(piece)
         end = self._closing()
         if end is not None:
             product = self._meaning.written(piece.span[0], end.span[1])
             names.products.setdefault(product)
+
+    def _refuse_other_time(self, piece: Piece) -> None:
+        """Refuse a state at another time than t."""
+        written = self._meaning.written(*piece.span)
+        inside, behind = self.ahead(), self.ahead(2)
+        is_state = piece.text in self._meaning.names.states
+        hint = ""
+        if inside.text == "t" and behind.text == "-" and is_state:
+            hint = f"delays are not possible: {written}(t - …) would need the whole past"
+        elif behind.text == ")" and is_state and inside.text == "0":
+            hint = f"{written}(0) is the start: a parameter works in its place"
+        elif inside.kind == "number" and behind.text == ")" and piece.text != "pi":
+            hint = f"put * before (, if {written} times {inside.text} is meant"
+        if hint:
+            raise EquationError(piece.location, written, hint)
+
+    def _refuse_function(self, piece: Piece) -> None:
+        """Refuse the call of a function that neither the list has nor the text defines."""
+        name, names = piece.text, self._meaning.names
+        written = self._meaning.written(*piece.span)
+        inside, behind = self.ahead(), self.ahead(2)
+        base = name.rstrip("0123456789").partition("_")[0]
+        letter = len(base) == 1 or base in vocabulary.GREEK_COMMANDS
+        of_state = inside.kind == "name" and (inside.text in names.states or inside.text == "t")
+        listed = ", ".join(FUNCTIONS)
+        hint = ""
+        if name in vocabulary.UNKNOWN_FUNCTIONS - set(vocabulary.GREEK_COMMANDS):
+            hint = f"{written} is not a function here; those are {listed}"
+        elif (
+            (letter or "_" in name or len(name) <= _MAX_SHORT_NAME)
+            and of_state
+            and behind.text in (")", ",")
+        ):
+            hint = (
+                f"{written}(…) is a function that the text does not define: add a line"
+                f" {written}({inside.text}) = …, or write {written}*({inside.text})"
+            )
+        elif not letter and not self._stands_alone(name):
+            hint = f"{written} is not a function: put * before ( or use one of {listed}"
+        if hint:
+            raise EquationError(piece.location, written, hint)
 
     def _stands_alone(self, name: str) -> bool:
         return name in self._meaning.names.defined or any(
@@ -828,8 +853,6 @@ class Formula:
 
     def _composed(self, name: str, values: list[Node], piece: Piece) -> Node:
         """Return a function that the list does not have, by those that it has."""
-        counts = {"pow": 2, "clip": 3, "ifelse": 3, "hypot": 2}
-        self._require_count(values, counts.get(name, 1), piece)
 
         def make(op: str, *parts: Node | str) -> Node:
             nodes = tuple(
@@ -837,55 +860,16 @@ class Formula:
             )
             return self._node(op, nodes, piece)
 
-        x = values[0]
         if name == "ifelse":
-            self._require_truth(x)
-            return self._choose(x, values[1], values[2])
-        if name == "pow":
-            return make("pow", *values)
-        if name == "clip":
-            return make("min", make("max", x, values[1]), values[2])
-        if name == "hypot":
-            return make("sqrt", make("add", make("pow", x, "2"), make("pow", values[1], "2")))
-        if name == "int":
-            return x
-        square = ("square", "asin", "acos", "asinh")
-        power = make("pow", x, "2") if name in square else x
-        inverse = {"cot": "tan", "sec": "cos", "csc": "sin", "coth": "tanh", "sech": "cosh",
-                   "csch": "sinh"}  # fmt: skip
-        if name in inverse:
-            return make("div", "1", make(inverse[name], x))
-        if name in ("log10", "log2", "exp2"):
-            base = "10" if name == "log10" else "2"
-            if name == "exp2":
-                return make("pow", base, x)
-            return make("div", make("log", x), make("log", base))
-        return self._composed_more(name, x, power, make)
-
-    def _composed_more(self, name: str, x: Node, power: Node, make: Callable[..., Node]) -> Node:
-        arcsine = ("asin", "acos")
-        if name in arcsine:
-            angle = make("atan", make("div", x, make("sqrt", make("sub", "1", power))))
-            half = make("div", Node("name", text="pi", location=x.location), "2")
-            return angle if name == "asin" else make("sub", half, angle)
-        if name == "asinh":
-            return make("log", make("add", x, make("sqrt", make("add", power, "1"))))
-        if name == "square":
-            return power
-        table: dict[str, Callable[[], Node]] = {
-            "log1p": lambda: make("log", make("add", "1", x)),
-            "expm1": lambda: make("sub", make("exp", x), "1"),
-            "cbrt": lambda: make(
-                "mul", make("sign", x), make("pow", make("abs", x), make("div", "1", "3"))
-            ),
-            "sigmoid": lambda: make("div", "1", make("add", "1", make("exp", make("neg", x)))),
-            "relu": lambda: make("max", x, "0"),
-            "softplus": lambda: make("log", make("add", "1", make("exp", x))),
-            "sinc": lambda: make("div", make("sin", x), x),
-            "neg": lambda: make("neg", x),
-            "logit": lambda: make("log", make("div", x, make("sub", "1", x))),
-        }
-        return table[name]()
+            self._require_count(values, 3, piece)
+            self._require_truth(values[0])
+            return self._choose(values[0], values[1], values[2])
+        if name in OF_ONE:
+            self._require_count(values, 1, piece)
+            return OF_ONE[name](make, values[0])
+        count, function = OF_SEVERAL[name]
+        self._require_count(values, count, piece)
+        return function(make, *values)
 
 
 def renamed(name: str) -> str:

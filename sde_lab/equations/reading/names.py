@@ -1,7 +1,7 @@
 """Runs of letters, with their indices and arguments → names, differentials and derivatives.
 
-``X_t``, ``X(t)``, ``X_{t}``, ``X[t]`` and, beside ``dWt``, ``Xt`` are one state X. ``kx`` is k·x where
-the text speaks of a state x. Which it is depends on the whole text, so that is surveyed first.
+``X_t``, ``X(t)``, ``X_{t}``, ``X[t]`` and, beside ``dWt``, ``Xt`` are one state X. ``kx`` is k·x
+where the text speaks of a state x. Which it is depends on the whole text, so that is surveyed first.
 """
 
 from __future__ import annotations
@@ -280,7 +280,7 @@ class Folder:
         return symbol, timed
 
     def _fraction_of_differentials(self, piece: Piece) -> bool:
-        """Read ``\\frac{dx}{dt}``, ``\\frac{d^2 x}{dt^2}`` and ``\\frac{d}{dt} x``."""
+        r"""Read ``\frac{dx}{dt}``, ``\frac{d^2 x}{dt^2}`` and ``\frac{d}{dt} x``."""
         text = "".join(part.text for part in self._pieces[self._index + 1 : self._index + 24])
         match = re.match(
             r"\{(?:d|partial|\\partial)(?:\^\{?2\}?)?(?P<inside>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}"
@@ -400,13 +400,7 @@ class Folder:
         if following is None:
             return False
         if self._is_sign(0, "/"):
-            over = self._peek(1)
-            if over is not None and over.kind == "name" and over.text == "dt":
-                self._index += 2
-                symbol, timed = self._braced_symbol(piece)
-                self._emit(replace(piece, kind="state", text=symbol, order=1, timed=timed))
-                return True
-            return False
+            return self._operator_of_time(piece)
         if self._is_sign(0, "^", "**"):
             return self._second_order(piece)
         if self._is_sign(0, "(") or (following.kind == "name" and following.text in ("log", "ln")):
@@ -414,25 +408,29 @@ class Folder:
         if following.kind == "command" and following.text in vocabulary.ACCENTS:
             self._index += 1
             symbol, timed = self._braced_symbol(following)
-            self._emit(
-                replace(piece, kind="differential", text=f"{symbol}_{following.text}", timed=timed)
-            )
+            text = f"{symbol}_{following.text}"
+            self._emit(replace(piece, kind="differential", text=text, timed=timed))
             return True
-        if following.kind != "name":
-            return False
-        at_start = not self._result or self._result[-1].text in ("{",)
-        is_known = (
-            following.text == "t"
-            or self._is_noise_name(to_ascii(following.text))
-            or (piece.whole and not following.whole)
-            or piece.whole
-            or at_start
-            or not following.spaced
-        )
-        if not is_known:
+        if following.kind != "name" or not self._belongs_to_d(piece, following):
             return False
         self._index += 1
         self._one(replace(piece, whole=False), f"d{following.text}", last=True)
+        return True
+
+    def _belongs_to_d(self, piece: Piece, following: Piece) -> bool:
+        """Return True if a name behind a d that stands alone makes a differential with it."""
+        at_start = not self._result or self._result[-1].text == "{"
+        is_moving = following.text == "t" or self._is_noise_name(to_ascii(following.text))
+        return is_moving or piece.whole or at_start or not following.spaced
+
+    def _operator_of_time(self, piece: Piece) -> bool:
+        """Read d/dt x."""
+        over = self._peek(1)
+        if over is None or over.kind != "name" or over.text != "dt":
+            return False
+        self._index += 2
+        symbol, timed = self._braced_symbol(piece)
+        self._emit(replace(piece, kind="state", text=symbol, order=1, timed=timed))
         return True
 
     def _second_order(self, piece: Piece) -> bool:
@@ -480,7 +478,7 @@ class Folder:
             primes = self._primes() if last else 0
             if primes and not timed and self._at_time():
                 self._index += 3
-            elif primes and self._is_derivative_of_function(symbol):
+            elif primes and self._is_derivative_of_function():
                 self._emit(replace(piece, kind="name", text=f"{symbol}_prime"))
                 return
             if primes:
@@ -515,7 +513,7 @@ class Folder:
             return 1
         return 0
 
-    def _is_derivative_of_function(self, symbol: str) -> bool:
+    def _is_derivative_of_function(self) -> bool:
         """Return True for V'(x), which is no derivative by time."""
         inside = self._peek(1)
         return self._is_sign(0, "(") and (inside is None or inside.text != "0")
@@ -530,22 +528,24 @@ class Folder:
     def _is_differential(self, run: str) -> bool:
         if run == "dt":
             return True
-        if len(run) < 2 or run[0] != "d" or run in self._names.defined or run in GREEK:
+        if run[0] != "d" or run == "d" or run in self._names.defined or run in GREEK:
             return False
         rest = run[1:]
         if rest[0] == "2" and len(rest) > 1:
             return _timeless(to_ascii(rest[1:]), self._names) in self._names.states
-        if not (rest[0].isalpha() or rest[0] in LETTERS):
-            return False
+        return rest[0].isalpha() and self._may_move(rest)
+
+    def _may_move(self, rest: str) -> bool:
+        """Return True for the name behind a d of a state, a noise or a jump process."""
         name = _timeless(to_ascii(rest), self._names)
         base = re.sub(r"_.*|\d+$", "", name)
+        is_indexed = self._is_sign(0, "_", "[", "^") and any(
+            state.startswith(f"{name}_") or state.rstrip("0123456789") == name
+            for state in self._names.states
+        )
         return (
             name in self._names.states
-            or any(
-                state.startswith(f"{name}_") or state.rstrip("0123456789") == name
-                for state in self._names.states
-                if self._is_sign(0, "_", "[", "^")
-            )
+            or is_indexed
             or self._is_noise_name(name)
             or (base in vocabulary.JUMPS and len(base) == 1)
             or (len(rest) == 1 and rest.isupper())
@@ -561,28 +561,27 @@ class Folder:
 
     def split(self, run: str) -> list[str]:
         """Return the factors of a run of letters."""
-        names = self._names
         if len(run) == 1 or self._is_kept(run):
             return [run]
         before_time = _AFTER_TIME.fullmatch(run)
         if before_time:
             return [*self.split(before_time[1]), *self.split(before_time[2])]
-        glued = _GLUED.fullmatch(run)
-        if glued and not self._is_differential(run):
-            return [*self.split(glued[1]), glued[2]]
         if self._is_differential(run):
             return [run]
+        glued = _GLUED.fullmatch(run)
+        if glued:
+            return [*self.split(glued[1]), glued[2]]
         pieces = self._split_greek(run)
         if len(pieces) > 1:
             return [factor for piece in pieces for factor in self.split(piece)]
-        if names.latex:
-            return self._split_latex(run)
+        return self._split_latex(run) if self._names.latex else self._split_letters(run)
+
+    def _split_letters(self, run: str) -> list[str]:
         timed = re.fullmatch(r"([A-Za-z]+?)([A-Za-z]\d*(?:_?t))", run)
-        if timed and _timeless(timed[2], names) in names.states and timed[2] != run:
+        if timed and _timeless(timed[2], self._names) in self._names.states:
             return [*self.split(timed[1]), timed[2]]
-        letters = list(run)
-        if run.isalpha() and run.isascii() and self._are_factors(letters):
-            return letters
+        if run.isalpha() and run.isascii() and self._are_factors(list(run)):
+            return list(run)
         return [run]
 
     def _is_kept(self, run: str) -> bool:
@@ -635,7 +634,7 @@ class Folder:
         if match is None or run.isdigit():
             return [run]
         letters, digits = list(match[1]), match[2]
-        inside = {letter for letter in letters}
+        inside = set(letters)
         if len(letters) > 2 and not inside <= (self._names.states | self._names.alone):
             return [run]
         cut = match[1].find("d")
@@ -690,9 +689,7 @@ class Folder:
         if not kept:
             return plain, timed
         joined = "_".join(kept)
-        return to_ascii(
-            f"{plain}_{joined}" if not plain[-1].isdigit() else f"{plain}_{joined}"
-        ), timed
+        return to_ascii(f"{plain}_{joined}"), timed
 
     def _group_index(self) -> list[str]:
         self._index += 1

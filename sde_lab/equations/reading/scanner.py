@@ -40,7 +40,7 @@ _SYMBOL = re.compile(r"\s*\{\s*(\\[A-Za-z]+|[A-Za-z])\s*\}")
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of a text.
+    r"""A piece of a text.
 
     Attributes:
         kind: what it is; "differential" is dx, with the name of x as text.
@@ -48,7 +48,7 @@ class Piece:
         location: where it begins in the original text.
         span: where it stands in the text of the scanner, [start, end).
         spaced: True if a space stands before it.
-        whole: True for letters that belong together, such as those of ``\\mathrm{rate}``.
+        whole: True for letters that belong together, such as those of ``\mathrm{rate}``.
         order: of the derivative by time, for a state.
         timed: True if it was written as a function of time.
     """
@@ -185,38 +185,39 @@ class _Scanner:
         self._add("name", found[0], found)
 
     def _command(self, name: str, match: re.Match[str]) -> None:
-        after = self._position
-        if name in ("begin", "end"):
-            self._environment(name, match)
-        elif name in vocabulary.SPACING or not name.strip():
-            if name in ("quad", "qquad"):
-                self._add("command", "quad", match)
-            self._spaced = True
-            if name in ("left", "right") and self._text[after : after + 1] == ".":
-                self._position += 1
+        """Add what a LaTeX command stands for."""
+        if name in vocabulary.SPACING or not name.strip() or name in "[]()":
+            self._space(name, match)
         elif name in vocabulary.SIGNS:
             self._add("sign", vocabulary.SIGNS[name], match)
-        elif name in vocabulary.GREEK_COMMANDS:
-            self._add("name", vocabulary.GREEK_COMMANDS[name], match, whole=True)
-        elif name in vocabulary.TEXT_COMMANDS:
-            self._words(match)
-        elif name in vocabulary.TRANSPARENT:
-            self._transparent(name, match)
+        elif name in vocabulary.NAMES:
+            self._add("name", vocabulary.NAMES[name], match, whole=True)
         elif name in vocabulary.FUNCTION_NAMES and name != "int":
             self._add("name", name, match, whole=True)
+        elif not self._with_group(name, match):
+            self._add("command", {"tfrac": "frac", "dfrac": "frac"}.get(name, name), match)
+
+    def _space(self, name: str, match: re.Match[str]) -> None:
+        if name in ("quad", "qquad"):
+            self._add("command", "quad", match)
+        self._spaced = True
+        if name in ("left", "right") and self._text[self._position : self._position + 1] == ".":
+            self._position += 1
+
+    def _with_group(self, name: str, match: re.Match[str]) -> bool:
+        """Add what a command with a group in braces stands for; return False for any other."""
+        if name in ("begin", "end"):
+            self._environment(name, match)
+        elif name in vocabulary.TEXT_COMMANDS:
+            self._words()
+        elif name in vocabulary.TRANSPARENT:
+            self._transparent(name, match)
         elif name in vocabulary.DROPPED_WITH_GROUP:
-            group = _GROUP.match(self._text, after)
-            self._position = group.end() if group else after
-        elif name in "[]()":
-            self._spaced = True
-        elif name in ("dd", "diff", "d"):
-            self._add("name", "d", match, whole=True)
-        elif name == "tfrac" or name == "dfrac" or name == "cfrac":
-            self._add("command", "frac", match)
-        elif name == "%":
-            self._add("other", "%", match)
+            group = _GROUP.match(self._text, self._position)
+            self._position = group.end() if group else self._position
         else:
-            self._add("command", name, match)
+            return False
+        return True
 
     def _environment(self, name: str, match: re.Match[str]) -> None:
         group = _GROUP.match(self._text, self._position)
@@ -249,8 +250,8 @@ class _Scanner:
         inside = self._text[self._position : end if end >= 0 else None]
         return re.search(r"(?<![<>!:=])=(?!=)", inside) is not None
 
-    def _words(self, match: re.Match[str]) -> None:
-        """Add what ``\\mathrm{…}`` or ``\\text{…}`` holds: a name, or words, one after another."""
+    def _words(self) -> None:
+        r"""Add what ``\mathrm{…}`` or ``\text{…}`` holds: a name, or words, one after another."""
         group = re.compile(r"\s*(?:\{([^{}]*)\}|(\w))").match(self._text, self._position)
         if group is None:
             return

@@ -1,4 +1,4 @@
-"""The words of the notations: LaTeX commands, functions, noises, units, and words around formulas."""
+"""Words of the notations: LaTeX commands, functions, noises, units, and words around formulas."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from sde_lab.equations.identifiers import GREEK
 GREEK_COMMANDS = {**{name: name for name in GREEK}, "varepsilon": "epsilon", "vartheta": "theta",
                   "varphi": "phi", "varrho": "rho", "varsigma": "sigma", "ell": "l", "hbar": "hbar",
                   "infty": "inf"}  # fmt: skip
+"""LaTeX commands that are Greek letters, or stand for a letter."""
+NAMES = {**GREEK_COMMANDS, "dd": "d", "diff": "d", "d": "d"}
 """LaTeX commands that are names."""
 SIGNS = {
     "cdot": "*", "times": "*", "ast": "*", "circ": "∘", "le": "<=", "leq": "<=", "leqslant": "<=",
