@@ -15,9 +15,9 @@ from sde_lab.equations.analysis import EquationSystem, analyse_statements, initi
 from sde_lab.equations.errors import EquationError, SourceLocation
 from sde_lab.equations.expression_parser import MAX_OPERATIONS
 from sde_lab.equations.expression_tree import ONE, ZERO, Node
+from sde_lab.equations.reading.cursor import substitute
 from sde_lab.equations.reading.definitions import Setting
 from sde_lab.equations.reading.equations import Increment
-from sde_lab.equations.reading.formula import substitute
 from sde_lab.equations.reading.reader import Reader
 from sde_lab.equations.reading.scanner import scan
 from sde_lab.equations.statement_parser import (

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sde_lab.equations.errors import SourceLocation
 from sde_lab.equations.expression_tree import ZERO, Node
+from sde_lab.equations.reading.cursor import NOISE
 from sde_lab.equations.reading.definitions import (
     Definitions,
     closes_at_end,
@@ -15,7 +16,6 @@ from sde_lab.equations.reading.definitions import (
 from sde_lab.equations.reading.equations import (
     Increment,
 )
-from sde_lab.equations.reading.formula import NOISE
 from sde_lab.equations.reading.scanner import Piece
 
 _PAIRS = (

@@ -9,17 +9,20 @@ from dataclasses import dataclass, replace
 from sde_lab.equations.errors import EquationError, SourceLocation
 from sde_lab.equations.expression_tree import Node, number
 from sde_lab.equations.reading import vocabulary
+from sde_lab.equations.reading.cursor import Definition, Meaning, substitute
 from sde_lab.equations.reading.equations import (
     Increment,
 )
-from sde_lab.equations.reading.formula import Definition, Formula, Meaning, substitute
-from sde_lab.equations.reading.names import Folder, Names, survey
+from sde_lab.equations.reading.folding import Folder
+from sde_lab.equations.reading.formula import Formula
+from sde_lab.equations.reading.names import Names
 from sde_lab.equations.reading.scanner import Piece, Scan
 from sde_lab.equations.reading.statements import (
     Part,
     depth_change,
     parts_of,
 )
+from sde_lab.equations.reading.survey import survey
 
 
 @dataclass(frozen=True)

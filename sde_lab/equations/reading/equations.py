@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sde_lab.equations.coefficients import split_terms
 from sde_lab.equations.errors import EquationError, SourceLocation
 from sde_lab.equations.expression_tree import ONE, ZERO, Node, add, mul, neg
-from sde_lab.equations.reading.formula import NOISE
+from sde_lab.equations.reading.cursor import NOISE
 
 WHITE = "V:"
 """Begins the name of white noise in an equation of differentials."""

@@ -8,6 +8,7 @@ from sde_lab.equations.errors import EquationError
 from sde_lab.equations.expression_tree import ZERO, Node, mul
 from sde_lab.equations.reading import vocabulary
 from sde_lab.equations.reading.coefficients_apart import CoefficientsApart
+from sde_lab.equations.reading.cursor import NOISE, substitute
 from sde_lab.equations.reading.definitions import (
     split_commas,
     unwrapped,
@@ -21,7 +22,6 @@ from sde_lab.equations.reading.equations import (
     solve,
     tidy,
 )
-from sde_lab.equations.reading.formula import NOISE, substitute
 from sde_lab.equations.reading.noises import Noises
 from sde_lab.equations.reading.scanner import Piece
 from sde_lab.equations.reading.statements import (
