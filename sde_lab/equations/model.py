@@ -56,7 +56,7 @@ def parse_sde(text: str) -> Model:
 def read_sde(text: str) -> Reading:
     """Return how a text is read: the same in the plain grammar, with remarks.
 
-    A text in the plain grammar is returned as it is, so that its links and files stay what they are.
+    A text in the plain grammar is returned as it is, so that links and files stay what they are.
 
     Raises:
         EquationError: with line and column of the error, and what would be valid.

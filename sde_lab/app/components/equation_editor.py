@@ -19,12 +19,12 @@ from sde_lab.models.base import Model
 
 DEFAULT_TEXT = "dx = kappa*(theta - x)*dt + sigma*dW"
 HELP = f"""
-Paste an equation as you find it: LaTeX, `dx/dt = … + ξ(t)`, second order, drift and diffusion apart,
-products without a sign, Unicode. How it was read is shown below. Or write it plainly, one line per
-state: `dx = …*dt + …*dW`. Brownian motions by name: `dW1`, `dW2`; the same name is
-the same Brownian motion, `corr(dW1, dW2) = rho` correlates two. Every other name becomes a
-parameter with a slider: `kappa = 1 in [0, 5]` sets its value and range, `x(0) = 2` the initial
-value, `t in [0, 10]` the horizon. `∘ dW`, or a line `stratonovich`, selects the Stratonovich
+Paste an equation as you find it: LaTeX, `dx/dt = … + ξ(t)`, second order, drift and diffusion
+apart, products without a sign, Unicode. How it was read is shown below. Or write it plainly, one
+line per state: `dx = …*dt + …*dW`. Brownian motions by name: `dW1`, `dW2`; the same name is the
+same Brownian motion, `corr(dW1, dW2) = rho` correlates two. Every other name becomes a parameter
+with a slider: `kappa = 1 in [0, 5]` sets its value and range, `x(0) = 2` the initial value,
+`t in [0, 10]` the horizon. `∘ dW`, or a line `stratonovich`, selects the Stratonovich
 interpretation. Functions: sqrt exp log sin cos tan atan sinh cosh tanh sign step abs max min.
 `#` begins a comment. At most {MAX_STATES} states, {MAX_NOISES} noises, {MAX_PARAMETERS} parameters
 and {MAX_TEXT_CHARS} characters.

@@ -150,19 +150,13 @@ def _statements(reader: Reader, noises: dict[str, str]) -> list[Statement]:
     if _is_stratonovich(reader):
         place = reader.stratonovich or reader.increments[0].location
         result.append(InterpretationStatement("stratonovich", place))
-    for setting in reader.settings:
-        result.append(
-            SettingStatement(
-                setting.name, setting.value, setting.low, setting.high, setting.location
-            )
-        )
-    for state, setting in reader.starts.items():
-        result.append(
-            SettingStatement(
-                initial_name(state), setting.value, setting.low, setting.high, setting.location
-            )
-        )
+    result += [_as_statement(setting.name, setting) for setting in reader.settings]
+    result += [_as_statement(initial_name(state), s) for state, s in reader.starts.items()]
     return result
+
+
+def _as_statement(name: str, setting: Setting) -> SettingStatement:
+    return SettingStatement(name, setting.value, setting.low, setting.high, setting.location)
 
 
 def _right_side(item: Increment, noises: dict[str, str]) -> Node:

@@ -90,12 +90,19 @@ def _replacement(piece: str, location: SourceLocation) -> str:
         return f"^{{{''.join(map(_SUPERSCRIPTS.__getitem__, piece))}}}"
     if piece in _SPACES:
         return " "
-    if piece in _DROPPED or piece in _DOTS:
-        return ""
     if piece in _REPLACED:
         return _REPLACED[piece]
     if piece in _LOW_LETTERS:
         return f"_{_LOW_LETTERS[piece]}"
+    return "" if piece in _DROPPED or piece in _DOTS else _letter(piece, location)
+
+
+def _letter(piece: str, location: SourceLocation) -> str:
+    """Return a mathematical letter as a plain one, and one with dots above as a derivative.
+
+    Raises:
+        EquationError: at a character that cannot be seen.
+    """
     if not piece.isprintable():
         hint = f"{piece!r} cannot be read: it is no visible character; leave it out"
         raise EquationError(location, piece, hint)

@@ -124,19 +124,16 @@ class CoefficientsApart(Definitions):
             return [wanted[0] if wanted else free[0] if free else "x"]
         if len(wanted) == size:
             return wanted
-        bases = wanted[:1] or [name for name in ("x", "X", "y", "u")]
-        for base in bases:
+        for base in wanted[:1] or ("x", "X", "y", "u"):
             found = sorted({name for name in used if re.fullmatch(rf"{base}\d", name)})
-            if len(found) == size:
-                return found
             if found:
-                start = 0 if f"{base}0" in found else 1
-                return [f"{base}{k + start}" for k in range(size)]
-        unpacked = self._unpacked(size)
-        if unpacked:
-            return unpacked
+                start = int(found[0][len(base) :] == "0")
+                return [f"{base}{k + 1 - start}" for k in range(size)]
+        return self._unpacked(size) or self._guessed(set(used), size)
+
+    def _guessed(self, used: set[str], size: int) -> list[str]:
         guesses = ["x", "v"] if "v" in used and size == 2 else ["x", "y", "z"]
-        if size <= len(guesses) and set(guesses[:size]) & set(used):
+        if size <= len(guesses) and set(guesses[:size]) & used:
             return guesses[:size]
         return [f"x{k + 1}" for k in range(size)]
 

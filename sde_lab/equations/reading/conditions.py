@@ -120,7 +120,7 @@ class Conditions(Cursor):
         self._truths.add(node)
         return node
 
-    def _indicator(self, piece: Piece) -> Node:
+    def _indicator(self) -> Node:
         if self.piece.text not in CLOSERS:
             raise self.error("an indicator is 1_{x > 0}")
         opening = self.advance()

@@ -83,6 +83,10 @@ class Cursor:
         self._position = min(self._position + 1, len(self._pieces) - 1)
         return piece
 
+    def remaining(self) -> list[Piece]:
+        """Return the pieces from here to the end."""
+        return self._pieces[self._position : -1]
+
     def accept(self, *texts: str) -> bool:
         """Consume the next piece if it is one of these signs, words or commands."""
         matches = self.piece.kind in ("sign", "command", "name") and self.piece.text in texts

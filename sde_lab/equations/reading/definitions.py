@@ -14,7 +14,7 @@ from sde_lab.equations.reading.equations import (
     Increment,
 )
 from sde_lab.equations.reading.folding import Folder
-from sde_lab.equations.reading.formula import Formula
+from sde_lab.equations.reading.formula import Formula, value_hint
 from sde_lab.equations.reading.names import Names
 from sde_lab.equations.reading.scanner import Piece, Scan
 from sde_lab.equations.reading.statements import (
@@ -123,34 +123,9 @@ class Definitions:
         formula = self._formula(pieces, rate=rate, definitions=definitions)
         node = formula.expression()
         rest = formula.piece
-        if rest.kind == "end" or self._is_unit(formula, rest):
+        if rest.kind == "end" or _is_unit(formula.remaining()):
             return node
-        if rest.kind == "number":
-            raise formula.error("put an operator such as * before it")
-        if rest.text in (")", "]", "}") and rest.kind == "sign":
-            raise formula.error("no bracket is open here")
-        if rest.kind == "other" and rest.text == ".":
-            raise formula.error(
-                "a point only stands inside a number such as 0.5; attributes do not exist here"
-            )
-        raise formula.error("an operator such as + or *, or the end of the line, works here")
-
-    def _is_unit(self, formula: Formula, rest: Piece) -> bool:
-        """Return True if a colon and a unit follow, or the brackets of a condition."""
-        if rest.text not in (":", ".", "'") and rest.text not in ("[", "("):
-            return False
-        tail = []
-        while formula.piece.kind != "end":
-            tail.append(formula.advance())
-        texts = [piece.text for piece in tail]
-        if rest.text == ":":
-            allowed = all(
-                piece.kind in ("name", "number")
-                or piece.text in ("*", "/", "**", "^", "(", ")", "-")
-                for piece in tail[1:]
-            )
-            return allowed and not any(p.kind in ("differential", "state") for p in tail[1:])
-        return len(texts) == 1 and rest.text == "."
+        raise formula.error(_hint_behind(rest))
 
     def _white_noise(self, name: str, timed: bool) -> bool:
         """Return True if a name is white noise, in an equation of rates."""
@@ -165,9 +140,9 @@ class Definitions:
             return True
         if base in vocabulary.WHITE_NOISES and timed:
             return True
-        return base == "eta" and not timed and self._only_noise(base)
+        return base == "eta" and not timed and self._only_noise()
 
-    def _only_noise(self, base: str) -> bool:
+    def _only_noise(self) -> bool:
         """Return True if η is all that can be the noise of the text, and is given no value."""
         return not any(
             piece.kind == "name" and re.fullmatch(r"(xi|ξ).*|d[WBZ].*|.*ξ.*", piece.text)
@@ -243,7 +218,29 @@ class _Lazy(Mapping[str, Definition]):
         return 0
 
 
+def _is_unit(tail: list[Piece]) -> bool:
+    """Return True if a colon and a unit follow, or the point of a sentence."""
+    if [piece.text for piece in tail] == ["."]:
+        return True
+    signs = ("*", "/", "**", "^", "(", ")", "-")
+    return tail[0].text == ":" and all(
+        piece.kind in ("name", "number") or piece.text in signs for piece in tail[1:]
+    )
+
+
+def _hint_behind(rest: Piece) -> str:
+    """Return what would work in place of a piece behind a whole formula."""
+    if rest.kind == "number":
+        return "put an operator such as * before it"
+    if rest.kind == "sign" and rest.text in (")", "]", "}"):
+        return "no bracket is open here"
+    if rest.kind == "other":
+        return value_hint(rest)
+    return "an operator such as + or *, or the end of the line, works here"
+
+
 def split_commas(pieces: list[Piece]) -> list[list[Piece]]:
+    """Return the parts between commas outside all brackets."""
     parts: list[list[Piece]] = [[]]
     depth = 0
     for piece in pieces:
@@ -256,6 +253,7 @@ def split_commas(pieces: list[Piece]) -> list[list[Piece]]:
 
 
 def closes_at_end(pieces: list[Piece]) -> bool:
+    """Return True if the bracket that opens the pieces is closed by the last."""
     depth = 0
     for index, piece in enumerate(pieces):
         depth += depth_change(piece)
@@ -265,4 +263,5 @@ def closes_at_end(pieces: list[Piece]) -> bool:
 
 
 def unwrapped(pieces: list[Piece]) -> list[Piece]:
+    """Return the pieces without a bracket around all of them."""
     return pieces[1:-1] if pieces and pieces[0].text in "([{" and closes_at_end(pieces) else pieces

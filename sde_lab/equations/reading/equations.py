@@ -158,7 +158,7 @@ def _resolve(item: Increment, by_name: Mapping[str, Increment], above: tuple[str
 
 
 def tidy(node: Node) -> Node:
-    """Return the same value with its minus signs where one would write them; this rounds nothing."""
+    """Return the same value, its minus signs where one would write them; nothing is rounded."""
     if not node.operands:
         return node
     parts = tuple(map(tidy, node.operands))

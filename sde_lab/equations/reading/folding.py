@@ -187,10 +187,9 @@ class Folder(Runs):
         following = self._peek()
         if following is None:
             return False
-        if self._is_sign(0, "/"):
-            return self._operator_of_time(piece)
-        if self._is_sign(0, "^", "**"):
-            return self._second_order(piece)
+        if self._is_sign(0, "/", "^", "**"):
+            over = self._is_sign(0, "/")
+            return self._operator_of_time(piece) if over else self._second_order(piece)
         if self._is_sign(0, "(") or (following.kind == "name" and following.text in ("log", "ln")):
             return self._log_differential(piece)
         if following.kind == "command" and following.text in vocabulary.ACCENTS:
@@ -395,7 +394,7 @@ class Folder(Runs):
         return texts
 
     def _first_letter(self, piece: Piece) -> list[str]:
-        """Return the first letter of a run; the rest follows as a factor, since no brace holds it."""
+        """Return the first letter of a run; the rest is a factor, since no brace holds it."""
         if len(piece.text) > 1 and not piece.text.isdigit():
             rest = replace(
                 piece,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 
 from sde_lab.equations.errors import EquationError
@@ -207,7 +208,7 @@ class Formula(Calls):
             "sign": self._sign_atom,
         }
         if piece.kind not in parsers:
-            raise self.error(_hint(piece))
+            raise self.error(value_hint(piece))
         return parsers[piece.kind]()
 
     def _sign_atom(self) -> Node:
@@ -219,7 +220,7 @@ class Formula(Calls):
             return self._absolute()
         if text == "√":
             return self._root()
-        raise self.error(_hint(self.piece))
+        raise self.error(value_hint(self.piece))
 
     def _number_atom(self) -> Node:
         piece = self.advance()
@@ -228,7 +229,7 @@ class Formula(Calls):
             raise EquationError(piece.location, piece.text[:_MAX_NUMBER_CHARS], hint)
         if piece.text == "1" and self.piece.text == "_" and self.ahead().text == "{":
             self.advance()
-            return self._indicator(piece)
+            return self._indicator()
         if self.piece.kind == "number":
             raise self.error("an operator such as * or + stands between two numbers")
         return self._number(piece.text, piece)
@@ -298,7 +299,7 @@ class Formula(Calls):
         if piece.text == "indicator":
             self.advance()
             self.accept("_")
-            return self._indicator(piece)
+            return self._indicator()
         raise self.error(_command_hint(piece.text))
 
     def _argument(self, command: Piece) -> Node:
@@ -315,7 +316,11 @@ class Formula(Calls):
         raise self.error(f"\\{command.text} needs {{…}}")
 
 
-def _hint(piece: Piece) -> str:
+def value_hint(piece: Piece) -> str:
+    """Return what would work in place of a piece where a value is missing."""
+    if piece.kind == "other" and not piece.text.isascii():
+        called = unicodedata.name(piece.text, f"U+{ord(piece.text):04X}").lower()
+        return f"this is {called}; Latin and Greek letters work"
     if piece.kind == "sign" and piece.text in (")", "]", "}"):
         return "a value is missing before it, or the bracket was never opened"
     if piece.kind == "sign" and piece.text == "=":

@@ -1,7 +1,7 @@
 """Runs of letters, with their indices and arguments → names, differentials and derivatives.
 
 ``X_t``, ``X(t)``, ``X_{t}``, ``X[t]`` and, beside ``dWt``, ``Xt`` are one state X. ``kx`` is k·x
-where the text speaks of a state x. Which it is depends on the whole text, so that is surveyed first.
+where the text speaks of a state x. Which it is depends on the whole text: that is surveyed first.
 """
 
 from __future__ import annotations

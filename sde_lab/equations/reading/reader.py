@@ -109,38 +109,45 @@ class Reader(Values, Noises, CoefficientsApart):
         head = left[0] if left else None
         if head is None or head.kind != "name":
             self._tuple_or_nothing(part, left, later)
-            return
-        text = head.text
-        if len(left) == 1 and text.startswith("diffusion_of_"):
-            self._diagonals[text.removeprefix("diffusion_of_")] = part
-            return
-        if text in ("pi", "inf", "nan", "t") and len(left) == 1 and text != "t":
-            raise self._error(head, "this is no parameter: another name works")
-        if sum(map(depth_change, left)):
+        elif len(left) == 1:
+            self._one_name(part, head, later)
+        elif sum(map(depth_change, left)):
             raise self._error(left[-1], "a closing ) works before =")
-        if text in ("Corr", "rho_") or (len(left) > 1 and text in ("E", "Cov", "cov")):
+        elif head.text in ("Corr", "E", "Cov", "cov"):
             labels = self._labels(left[1:])
             if len(labels) == 2:
                 self._correlation(part, (labels[0], labels[1]))
             else:
                 self._leave_out(part)
-            return
-        if len(left) == 1:
-            if self._is_constant(part):
-                later.append((part, left))
-            else:
-                self._define(text, (), part)
-            return
+        else:
+            self._with_bracket(part, left, later)
+
+    def _one_name(self, part: Part, head: Piece, later: list[tuple[Part, list[Piece]]]) -> None:
+        """Enter a = …, a value or an abbreviation, or a part of a diagonal diffusion."""
+        if head.text in ("pi", "inf", "nan"):
+            raise self._error(head, "this is no parameter: another name works")
+        if head.text.startswith("diffusion_of_"):
+            self._diagonals[head.text.removeprefix("diffusion_of_")] = part
+        elif self._is_constant(part):
+            later.append((part, [head]))
+        else:
+            self._define(head.text, (), part)
+
+    def _with_bracket(
+        self, part: Part, left: list[Piece], later: list[tuple[Part, list[Piece]]]
+    ) -> None:
+        """Enter x(0) = … or f(x, t) = …."""
+        text = left[0].text
         arguments = self._argument_names(left)
-        is_start = len(left) == 4 and left[2].text in ("0",)
+        is_start = [piece.text for piece in left[1:]] == ["(", "0", ")"]
         if is_start or (left[1].text == "(" and "=" in [p.text for p in part.right]):
             later.append((part, left))
         elif arguments is not None:
             self._define(text, arguments, part)
+        elif text in self._names.states and left[1].text == "(":
+            hint = f"{text}(0) is the initial value"
+            raise EquationError(left[2].location, left[2].text, hint)
         else:
-            if text in self._names.states and left[1].text == "(":
-                hint = f"{text}(0) is the initial value"
-                raise EquationError(left[2].location, left[2].text, hint)
             self._tuple_or_nothing(part, left, later)
 
     def _tuple_or_nothing(

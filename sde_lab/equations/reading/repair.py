@@ -24,8 +24,11 @@ _NO_REPAIR = (
     "numbers up to",
     "powers up to",
     "operations",
+    "function here",
 )
 """Hints on values and sizes, which no change of signs mends."""
+_IMPOSSIBLE = ("not possible", "lies outside", "is empty")
+"""Hints on what no small change makes possible; the line works without it."""
 _PAIRS = {"]": ")", ")": "]", "}": ")", "[": "(", "{": "("}
 
 
@@ -68,48 +71,52 @@ def _candidates(line: str, error: EquationError) -> Iterator[str]:
     token = re.match(r"\\?\w+|\S", rest)
     word = token[0] if token else ""
     after = rest[len(word) :]
-    plain = line.translate(_LOOKALIKES)
-    if plain != line:
-        yield plain
-    if "==" in line:
-        yield line.replace("==", "=")
-    if word in _PAIRS:
-        yield f"{before}{_PAIRS[word]}{after}"
-    if "delays" in error.hint:
-        yield re.sub(r"\(\s*t\s*-[^)]*\)", "", line)
+    if any(words in error.hint for words in _IMPOSSIBLE):
+        yield from _of_the_possible(line, place, error)
         return
-    if "not possible" in error.hint:
-        yield _without_term(line, place)
-        return
-    if "lies outside" in error.hint or "is empty" in error.hint:
-        yield re.sub(r"\s*in\s*\[[^\]]*\]", "", line)
-        return
-    if "leave dt out" in error.hint:
-        yield re.sub(r"\s*\*?\s*\bdt\b(?!\s*=)(?<!/dt)", "", line)
-    if "is not a function" in error.hint or "does not define" in error.hint:
-        for name in difflib.get_close_matches(word, [*FUNCTIONS, *vocabulary.FUNCTION_NAMES], 2):
-            yield f"{before}{name}{after}"
-        if "put *" in error.hint or len(word) < 3:
-            yield f"{before}{word}*{after.lstrip()}"
-    if "put *" in error.hint:
-        for name in _with_star(before, word, after):
-            yield name
-    if "neither dt nor a noise" in error.hint:
-        yield from _with_differential(line, place)
-    if match := re.search(r"did you mean (\w+)", error.hint):
-        yield f"{before}{match[1]}{after}"
+    yield from _of_the_hint(line, place, word, error)
     yield from _with_bracket(line, place)
     yield f"{before}{after}"
     yield f"{before.rstrip().rstrip('+-*/^')}{rest}"
     yield f"{before.rstrip().rstrip('+-*/^')} {after.lstrip()}"
     yield f"{before}*{rest}"
-    yield f"{before.rstrip()}*{rest}"
     yield re.sub(r"([-+*/^])\s*[+*/^]", r"\1 ", line)
-    yield line + "*dt"
+    yield f"{line}*dt"
     yield f"{before}1{rest}"
     if "=" not in line:
         yield re.sub(r"^(\s*d\w+)\s+", r"\1 = ", line)
     yield before.rstrip().rstrip("+-*/^,")
+
+
+def _of_the_possible(line: str, place: int, error: EquationError) -> Iterator[str]:
+    """Yield the line without what is not possible, or without a range that is none."""
+    if "delays" in error.hint:
+        yield re.sub(r"\(\s*t\s*-[^)]*\)", "", line)
+    elif "not possible" in error.hint:
+        yield _without_term(line, place)
+    else:
+        yield re.sub(r"\s*in\s*\[[^\]]*\]", "", line)
+
+
+def _of_the_hint(line: str, place: int, word: str, error: EquationError) -> Iterator[str]:
+    """Yield the line with what the message names."""
+    before, after = line[:place], line[place + len(word) :]
+    yield line.translate(_LOOKALIKES)
+    yield line.replace("==", "=")
+    if word in _PAIRS:
+        yield f"{before}{_PAIRS[word]}{after}"
+    if "leave dt out" in error.hint:
+        yield re.sub(r"\s*\*?\s*\bdt\b(?!\s*=)(?<!/dt)", "", line)
+    if "is not a function" in error.hint or "does not define" in error.hint:
+        for name in difflib.get_close_matches(word, [*FUNCTIONS, *vocabulary.FUNCTION_NAMES], 2):
+            yield f"{before}{name}{after}"
+    if "put *" in error.hint:
+        yield f"{before}{word}*{after.lstrip()}"
+        yield f"{before}*{word}{after}"
+    if "neither dt nor a noise" in error.hint:
+        yield from _with_differential(line, place)
+    if match := re.search(r"did you mean (\w+)", error.hint):
+        yield f"{before}{match[1]}{after}"
 
 
 def _without_term(line: str, place: int) -> str:
@@ -117,11 +124,6 @@ def _without_term(line: str, place: int) -> str:
     start = max(line.rfind(sign, 0, place) for sign in "+-;")
     ends = [end for sign in "+-;" if (end := line.find(sign, place)) >= 0]
     return line[: max(start, 0)].rstrip() + (f" {line[min(ends) :]}" if ends else "")
-
-
-def _with_star(before: str, word: str, after: str) -> Iterator[str]:
-    yield f"{before}{word}*{after.lstrip()}"
-    yield f"{before}*{word}{after}"
 
 
 def _with_differential(line: str, place: int) -> Iterator[str]:

@@ -288,30 +288,29 @@ def _is_tuple_assignment(line: list[Piece]) -> bool:
 
 
 def _separates(line: list[Piece], index: int, scan: Scan) -> bool:
-    piece, rest = line[index], line[index + 1 :]
-    if piece.kind == "name" and not piece.text.isascii():
-        return False
+    """Return True for a comma, colon, point or word that ends one part of a line."""
+    piece, before, rest = line[index], line[:index], line[index + 1 :]
     if piece.kind == "name":
-        word = piece.text.lower()
-        is_call = word == "where" and bool(rest) and rest[0].text == "(" and not rest[0].spaced
-        if is_call or word not in vocabulary.STOP_WORDS:
-            return False
-        return word != "and" or any(map(is_relation, rest)) or not _is_condition(line[:index])
-    if piece.text == ",":
-        return True
-    if piece.kind == "command" and piece.text == "quad":
-        return not (rest and rest[0].kind == "sign" and rest[0].text in _OPERATORS)
+        return _is_separating_word(piece, before, rest)
+    if piece.kind == "command":
+        operator = bool(rest) and rest[0].kind == "sign" and rest[0].text in _OPERATORS
+        return piece.text == "quad" and not operator
     if piece.text == ":":
-        has_choice = any(before.text == "?" for before in line[:index])
-        return (
-            not has_choice
-            and any(map(is_relation, rest))
-            and not any(map(is_relation, line[:index]))
-        )
+        has_choice = any(earlier.text == "?" for earlier in before)
+        behind = any(map(is_relation, rest))
+        return behind and not has_choice and not any(map(is_relation, before))
     if piece.kind == "other" and piece.text == ".":
         following = scan.text[piece.span[1] : piece.span[1] + 1]
         return not following.strip() or following in "\"'$"
-    return piece.kind == "other" and piece.text == "$"
+    return piece.text == "," or (piece.kind == "other" and piece.text == "$")
+
+
+def _is_separating_word(piece: Piece, before: list[Piece], rest: list[Piece]) -> bool:
+    word = piece.text.lower()
+    is_call = word == "where" and bool(rest) and rest[0].text == "(" and not rest[0].spaced
+    if is_call or word not in vocabulary.STOP_WORDS:
+        return False
+    return word != "and" or any(map(is_relation, rest)) or not _is_condition(before)
 
 
 def _is_condition(pieces: list[Piece]) -> bool:

@@ -74,41 +74,45 @@ class Values(Definitions):
         return bool(right) and self._value(right) is not None
 
     def _setting(self, part: Part, left: list[Piece]) -> None:
-        right = part.right
-        place = top_level(right, lambda piece: piece.text in ("in", "∈") and piece.kind != "number")
-        bounds = None
-        if place is not None:
-            bounds = self._bounds(right[place + 1 :])
-            if bounds is None:
-                at = right[place + 1] if place + 1 < len(right) else right[place]
-                raise self._error(at, "a range [low, high] works")
-            right = right[:place]
-        low = high = None
-        if bounds is not None:
-            low, high = (self._required(bound) for bound in bounds)
-        name = left[0].text
-        location = left[0].location
+        """Enter a value, with its range if it has one."""
+        right, low, high = self._value_and_range(part.right)
+        name, location = left[0].text, left[0].location
         value = self._value(right)
-        if name == "t":
-            if value is None:
-                self._range(left[0], right)
-                return
+        if name == "t" and value is None:
+            self._range(left[0], right)
+        elif name == "t":
             raise self._error(left[0], "time starts at 0: t in [0, 10] works")
-        if value is None:
+        elif value is None:
             self._start_by_name(part, left)
-            return
-        if low is not None and high is not None:
-            self._check_range(location, value, low, high)
-        setting = Setting(name, value, low, high, location)
+        else:
+            if low is not None and high is not None:
+                self._check_range(location, value, low, high)
+            self._enter(Setting(name, value, low, high, location), left)
+
+    def _enter(self, setting: Setting, left: list[Piece]) -> None:
+        """Enter a value as an initial velocity, an initial value, or that of a parameter."""
         if left[0].kind == "state":
-            velocity = self._velocities.get(name)
+            velocity = self._velocities.get(setting.name)
             if velocity:
                 self.starts[velocity] = setting
-            return
-        if len(left) > 1:
+        elif len(left) > 1:
             self._start(setting, left)
         else:
             self.settings.append(setting)
+
+    def _value_and_range(
+        self, right: list[Piece]
+    ) -> tuple[list[Piece], float | None, float | None]:
+        """Return the pieces of a value, and the range behind "in" if there is one."""
+        place = top_level(right, lambda piece: piece.text in ("in", "∈") and piece.kind != "number")
+        if place is None:
+            return right, None, None
+        bounds = self._bounds(right[place + 1 :])
+        if bounds is None:
+            at = right[place + 1] if place + 1 < len(right) else right[place]
+            raise self._error(at, "a range [low, high] works")
+        low, high = (self._required(bound) for bound in bounds)
+        return right[:place], low, high
 
     def _check_range(self, location: SourceLocation, value: float, low: float, high: float) -> None:
         if not low < high:
