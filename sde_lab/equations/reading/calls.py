@@ -112,7 +112,7 @@ class Calls(Conditions):
             return
         self._refuse_function(piece)
         end = self._closing()
-        if end is not None:
+        if end is not None and not piece.whole:
             product = self._meaning.written(piece.span[0], end.span[1])
             names.products.setdefault(product)
 

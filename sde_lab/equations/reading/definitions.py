@@ -91,7 +91,7 @@ class Definitions:
 
     def _leave_out(self, part: Part) -> None:
         written = self._scan.written(part.pieces[0].span[0], part.pieces[-1].span[1])
-        if written.lower() not in ("stratonovich", "ito") and re.search(r"\w", written):
+        if re.search(r"[=<>~]", written):  # words around a formula need no mention
             self._left_out.append(written)
 
     def _fold(self, pieces: list[Piece]) -> list[Piece]:
