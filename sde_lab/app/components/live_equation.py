@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import re
 
+from sde_lab.equations import identifiers
+from sde_lab.equations.latex import scientific
 from sde_lab.figures.theme import Theme
 from sde_lab.scenario import Scenario
+
+_ENDS_WITH_FACTOR = re.compile(
+    rf"(?:[0-9)}}\x00]|(?<![A-Za-z\\])[A-Za-z]|\\(?:{'|'.join(identifiers.GREEK)}))\s*$"
+)
+"""Ends with a number, a closing bracket, a letter of its own, a Greek letter or a mark."""
 
 
 def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
@@ -23,15 +30,33 @@ def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
         live = token.sub(_mark(place, 1), live)
     for place, parameter in enumerate(by_length):
         colour = theme.parameter_colour(parameter.name, model)
-        value = f"{scenario.parameters[parameter.name]:g}"
-        number = f"({value})" if value.startswith("-") else value
+        number = _number(scenario.parameters[parameter.name])
         symbolic = symbolic.replace(
             _mark(place, 0), rf"\textcolor{{{colour}}}{{{parameter.latex}}}"
         )
-        live = live.replace(_mark(place, 1), rf"\textcolor{{{colour}}}{{{number}}}")
+        live = _with_number(live, _mark(place, 1), rf"\textcolor{{{colour}}}{{{number}}}")
     if r"\\" in model.equation:
         return _aligned(symbolic), _values(scenario, theme)
     return symbolic, live
+
+
+def _number(value: float) -> str:
+    """Return LaTeX of a value, in brackets if it is negative or has a power of ten."""
+    text = scientific(f"{value:g}")
+    return f"({text})" if text.startswith("-") or "cdot" in text else text
+
+
+def _with_number(live: str, mark: str, number: str) -> str:
+    """Return the equation with a number for a mark, a dot before it where it follows a factor.
+
+    A letter may stand beside another; beside a digit, 2 and 0.3 would be 20.3.
+    """
+    first, *rest = live.split(mark)
+    result = first
+    for part in rest:
+        dot = r" \cdot " if _ENDS_WITH_FACTOR.search(result) else ""
+        result = f"{result.rstrip() if dot else result}{dot}{number}{part}"
+    return result
 
 
 def _mark(place: int, kind: int) -> str:

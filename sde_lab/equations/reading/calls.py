@@ -74,7 +74,7 @@ class Calls(Conditions):
             return False
         if name in self._meaning.definitions or name in self._meaning.names.defined:
             return self.piece.text == "(" and name not in self._meaning.definitions
-        return name not in vocabulary.SHORT_FUNCTIONS or self.piece.text == "("
+        return name not in vocabulary.SHORT_FUNCTIONS or self.piece.text in ("(", "{")
 
     def _plain_name(self, piece: Piece) -> Node:
         name = piece.text
@@ -196,6 +196,11 @@ class Calls(Conditions):
     def _arguments(self, piece: Piece) -> list[Node]:
         opening = self.advance()
         self._deeper(opening)
+        if opening.text == "{" and self._is_bracket_in_braces():
+            values = self._arguments(piece)
+            self._builder.pop_depth()
+            self.expect("}", "a closing } works")
+            return values
         bars, self._bars = self._bars, 0
         values = [self.expression()]
         while self.accept(","):
@@ -205,6 +210,11 @@ class Calls(Conditions):
         if not self.accept(CLOSERS[opening.text]):
             raise self.error(f"{piece.text}{opening.text}… needs {CLOSERS[opening.text]}")
         return values
+
+    def _is_bracket_in_braces(self) -> bool:
+        r"""Return True in ``\max{\left(a, b\right)}``, where the braces hold one bracket."""
+        end = self._closing() if self.piece.text == "(" else None
+        return end is not None and self._pieces[self._pieces.index(end) + 1].text == "}"
 
     def _call(self, piece: Piece) -> Node:
         name = vocabulary.FUNCTION_NAMES[piece.text]

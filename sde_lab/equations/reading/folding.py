@@ -175,8 +175,14 @@ class Folder(Runs):
         if piece.text not in vocabulary.FUNCTION_NAMES:
             return piece.text in vocabulary.MODULES and self._is_other(0, ".")
         if piece.text in vocabulary.SHORT_FUNCTIONS:
-            return self._is_sign(0, "(")
-        return True
+            return self._is_sign(0, "(", "{")
+        return not self._has_letter_below(piece, 0)
+
+    def _has_letter_below(self, piece: Piece, offset: int) -> bool:
+        r"""Return True for a name such as ``\mathrm{log}_{S}``, which is no function."""
+        below = self._peek(offset + 2)
+        is_braced = self._is_sign(offset, "_") and self._is_sign(offset + 1, "{")
+        return piece.whole and is_braced and below is not None and below.kind == "name"
 
     def _is_other(self, offset: int, text: str) -> bool:
         piece = self._peek(offset)
@@ -190,7 +196,8 @@ class Folder(Runs):
         if self._is_sign(0, "/", "^", "**"):
             over = self._is_sign(0, "/")
             return self._operator_of_time(piece) if over else self._second_order(piece)
-        if self._is_sign(0, "(") or (following.kind == "name" and following.text in ("log", "ln")):
+        is_log = following.kind == "name" and following.text in ("log", "ln")
+        if self._is_sign(0, "(") or (is_log and not self._has_letter_below(following, 1)):
             return self._log_differential(piece)
         if following.kind == "command" and following.text in vocabulary.ACCENTS:
             self._index += 1

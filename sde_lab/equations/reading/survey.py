@@ -17,6 +17,9 @@ _DIFFERENTIAL_END = re.compile(
     r"d(?:t|[WBZ][A-Za-z]?[0-9₀-₉]*(?:_?t)?(?:_\w+)?|[wbz](?:_?t)?|[ξηβζω])$"
 )
 
+_BEFORE_STATE = ("^", "**", "{", "}", "2", "(", "log", "ln", "/")
+"""What may stand between d and the state of a second derivative or a logarithm."""
+
 
 def survey(parts: Iterable[Part], *, latex: bool) -> Names:
     """Return what the names of a text mean, before its formulas are parsed."""
@@ -103,17 +106,9 @@ def _over_time(left: list[Piece], index: int) -> bool:
 def _enter_after_d(left: list[Piece], index: int, names: Names) -> None:
     """Enter the state behind a d that stands alone; d^2 x has a power between."""
     is_log = False
-    while index < len(left) and left[index].text in (
-        "^",
-        "**",
-        "{",
-        "}",
-        "2",
-        "(",
-        "log",
-        "ln",
-        "/",
-    ):
+    while index < len(left) and left[index].text in _BEFORE_STATE:
+        if left[index].text == "log" and index + 1 < len(left) and left[index + 1].text == "_":
+            break
         is_log = is_log or left[index].text in ("log", "ln")
         index += 1
     if (
@@ -131,7 +126,8 @@ def _enter_symbol(
         index += 1
     if index >= len(left) or left[index].kind != "name":
         return
-    if skip == 0 and left[index].text in vocabulary.FUNCTION_NAMES:
+    is_call = index + 1 == len(left) or left[index + 1].text != "_"
+    if skip == 0 and is_call and left[index].text in vocabulary.FUNCTION_NAMES:
         return
     cut = replace(left[index], text=left[index].text[skip:])
     double = re.fullmatch(r"2([A-Za-z]\w*)", cut.text)
