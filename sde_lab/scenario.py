@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 import torch
 
 from sde_lab.equations import parse_sde, read_sde
+from sde_lab.equations.analysis import MAX_HORIZON
 from sde_lab.errors import ScenarioError, short_repr
 from sde_lab.models import MODELS
 from sde_lab.models.base import Model, Parameter
@@ -22,8 +23,6 @@ DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "float64": torch.
 DEVICES = ("cpu", "cuda")
 MAX_STEPS = 1_000_000
 MAX_SAMPLES = 10_000_000
-MAX_HORIZON = 1e6
-"""Largest final time T, in the model's unit of time."""
 MAX_SEED = 2**63 - 1
 MAX_NAME_CHARS = 40
 """Characters of an unknown name that are shown in an error."""

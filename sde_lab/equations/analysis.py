@@ -25,6 +25,8 @@ MAX_STATES = 10
 MAX_NOISES = 10
 MAX_PARAMETERS = 24
 """Largest numbers of states, noises and parameters in one text."""
+MAX_HORIZON = 1e6
+"""Largest final time T, in the model's unit of time."""
 TIME_NAME = "t"
 NOT_STATES = RESERVED | frozenset(FUNCTIONS) | frozenset(ALIASES) | {TIME_NAME, "pi"}
 
@@ -191,6 +193,8 @@ def _settings(
 def _horizon(item: SettingStatement) -> float:
     if item.value is not None or item.low != 0 or item.high is None:
         raise EquationError(item.location, TIME_NAME, "time starts at 0: t in [0, 10] works")
+    if item.high > MAX_HORIZON:
+        raise EquationError(item.location, TIME_NAME, f"a final time up to {MAX_HORIZON:g} works")
     return item.high
 
 

@@ -40,10 +40,11 @@ def parse_sde(text: str) -> Model:
     lines ``corr(dW1, dW2) = rho``, ``kappa = 1 in [0, 5]``, ``x(0) = 2 in [0, 4]``,
     ``t in [0, 10]`` and ``stratonovich`` (or ``∘ dW``). Every other symbol is a parameter.
 
-    ``Scenario(model=text)`` takes the same text. It is never evaluated as code.
+    Other notations, such as LaTeX or dx/dt with white noise, are read as well: see
+    :func:`read_sde`. ``Scenario(model=text)`` takes the same text. It is never evaluated as code.
 
     Args:
-        text: the equations, at most 2000 characters, 6 states, 6 noises and 16 parameters.
+        text: the equations, at most 4000 characters, 10 states, 10 noises and 24 parameters.
 
     Raises:
         EquationError: a ScenarioError with line and column of the error, and what would be valid.

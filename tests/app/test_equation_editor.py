@@ -58,6 +58,22 @@ def test_a_mistake_points_at_its_column_and_the_last_good_picture_stays() -> Non
     assert shown(app).scenario.model == "dX = a*(b - X)*dt + dW"
 
 
+def test_a_pasted_text_is_read_and_the_reading_can_be_edited() -> None:
+    app = opened(model=CUSTOM_MODEL_LABEL, samples=50)
+    typed(app, r"dX_t = \kappa(\theta - X_t)\,dt + \sigma\,dW_t, \quad X_0 = 2")
+    plain = "dX = kappa*(theta - X)*dt + sigma*dW\nX(0) = 2"
+    assert shown(app).scenario.model == plain
+    assert app.code[0].value == plain
+    typed(app, "dX = k(m - X) dt + s dW")
+    assert any("read as products: k(m - X)" in block.value for block in app.get("html"))
+    widget(app, "own_plain").click().run()
+    assert app.text_area(key="equation").value == "dX = k*(m - X)*dt + s*dW"
+    assert not app.code
+    typed(app, "dX = k(m - X]dt + s dW")
+    message = next(block.value for block in app.get("html") if "lab-mistake" in block.value)
+    assert "dX = k(m - X)dt + s dW" in message
+
+
 def test_a_link_with_a_mistake_says_so_and_leaves_a_working_page() -> None:
     app = opened(model=CUSTOM_MODEL_LABEL, equation="dx = __import__('os')*dt")
     assert not app.exception

@@ -37,12 +37,7 @@ def test_an_equation_as_it_is_shown_reads_as_itself(text: str) -> None:
         model = lab.parse_sde(f"dx = ({text})*dt + x*y*dW1; dy = a*b*dt + dW2")
     except lab.EquationError:
         return
-    try:
-        again = read_back(model.equation)
-    except lab.EquationError as error:
-        assert "operations" in error.hint or "levels" in error.hint, model.equation
-        return
-    assert_equal(again, model)
+    assert_equal(read_back(model.equation), model)
 
 
 @pytest.mark.parametrize("name", ["first.txt", "second.txt"])

@@ -130,6 +130,8 @@ def test_each_choice_is_told(text: str, words: str) -> None:
         (r"dX_t = -\nabla V dt + dW_t", "gradients are not read", None),
         ("dx = f(x) dt + dW", "add a line f(x) = …", None),
         ("dx = import os dt", "import is a word", None),
+        ("dx = a*dt; t in [0, 1e9]", "a final time up to 1e+06 works", None),
+        ("dx = 2x dt; 0 <= t <= 1e9", "a final time up to 1e+06 works", None),
         ("dx = dt + dW; dx = dt", "has an equation already", None),
         ("dx = v dt; v = v + 1", "v is defined by itself", None),
     ],

@@ -152,6 +152,9 @@ def _statements(reader: Reader, noises: dict[str, str]) -> list[Statement]:
         result.append(InterpretationStatement("stratonovich", place))
     result += [_as_statement(setting.name, setting) for setting in reader.settings]
     result += [_as_statement(initial_name(state), s) for state, s in reader.starts.items()]
+    if reader.horizon is not None:
+        end, place = reader.horizon
+        result.append(SettingStatement("t", None, 0.0, end, place))
     return result
 
 
