@@ -74,6 +74,17 @@ def test_a_pasted_text_is_read_and_the_reading_can_be_edited() -> None:
     assert "dX = k(m - X)dt + s dW" in message
 
 
+def test_a_new_equation_gets_the_steps_that_it_needs_and_a_link_stays_as_it_was() -> None:
+    fast = "dx = -100*x*dt + dW; t in [0, 5]"
+    app = opened(model=CUSTOM_MODEL_LABEL, equation=fast, samples=50)
+    assert shown(app).scenario.steps == 100
+    typed(app, fast.replace("100", "101"))
+    assert shown(app).scenario.steps == 1600
+    assert shown(app).exploded == 0
+    typed(app, DEFAULT_TEXT)
+    assert shown(app).scenario.steps == 1600
+
+
 def test_a_link_with_a_mistake_says_so_and_leaves_a_working_page() -> None:
     app = opened(model=CUSTOM_MODEL_LABEL, equation="dx = __import__('os')*dt")
     assert not app.exception

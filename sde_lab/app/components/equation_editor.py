@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from sde_lab.app.state.options import TEXT_KEY
+from sde_lab.app.state.options import STEPS, TEXT_KEY
 from sde_lab.app.state.widget_keys import horizon_key, parameter_key
 from sde_lab.equations import EquationError, Reading, normalise_text, parse_sde, read_sde
 from sde_lab.equations.analysis import MAX_NOISES, MAX_PARAMETERS, MAX_STATES
@@ -16,6 +16,8 @@ from sde_lab.equations.examples import EXAMPLES
 from sde_lab.equations.lexer import MAX_TEXT_CHARS
 from sde_lab.equations.reading.repair import repaired_line
 from sde_lab.models.base import Model
+from sde_lab.theory.optional_facts import fact_or_none
+from sde_lab.theory.time_scales import suggested_steps
 
 DEFAULT_TEXT = "dx = kappa*(theta - x)*dt + sigma*dW"
 HELP = f"""
@@ -68,10 +70,24 @@ def draw_equation_editor(**binding: Any) -> Model:
         if good is None:
             raise
         return parse_sde(good)
+    if st.session_state.get(_GOOD, model.name) != model.name:
+        _raise_steps(model)
     st.session_state[_GOOD] = model.name
     _draw_reading(reading, text or "")
     _keep_unchanged_sliders(model)
     return model
+
+
+def _raise_steps(model: Model) -> None:
+    """Raise the number of steps to what a newly typed equation needs; never lower it.
+
+    A link opens as it was saved: this happens when the text changes in a session.
+    """
+    needed = fact_or_none(lambda: suggested_steps(model, model.horizon), "steps", model.name)
+    enough = next((count for count in STEPS if count >= (needed or 0.0)), STEPS[-1])
+    current = st.session_state.get("steps", enough)
+    if enough > current:
+        st.session_state["steps"] = enough
 
 
 def _draw_reading(reading: Reading, text: str) -> None:
