@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -59,8 +61,8 @@ def _rates(model: Model, t: Tensor, x: Tensor, p: dict[str, Tensor]) -> Tensor:
     def noise(x: Tensor) -> Tensor:
         return _rows(model, model.diffusion(t, x, p)).expand_as(x).sum(0)
 
-    slopes = [
-        torch.autograd.functional.jacobian(function, x).abs().sum(-1).amax(0)
-        for function in (drift, noise)
-    ]
-    return slopes[0] + slopes[1] ** 2
+    def slopes(function: Callable[[Tensor], Tensor]) -> Tensor:
+        rows: Tensor = torch.func.jacrev(function)(x)
+        return rows.abs().sum(-1).amax(0)
+
+    return slopes(drift) + slopes(noise) ** 2

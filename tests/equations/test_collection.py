@@ -58,7 +58,9 @@ def agree(text: str, plain: str) -> bool:
     except lab.EquationError:
         return False
     expected = lab.parse_sde(plain)
-    if set(found.components) != set(expected.components) or values(found) != values(expected):
+    if set(found.components) != set(expected.components):
+        return False
+    if values(found) != pytest.approx(values(expected), rel=1e-12):
         return False
     if found.interpretation != expected.interpretation or found.horizon != expected.horizon:
         return False
@@ -75,12 +77,18 @@ def agree(text: str, plain: str) -> bool:
 NOT_UNDERSTOOD = {
     "first.txt": {"Merton's short rate"},  # the star of dW* is taken for a product
     "second.txt": {"Allen textbook"},  # a parameter d directly before X(t) is taken for dX
+    "third.txt": {
+        "inflation, Ornstein-Uhlenbeck in words and LaTeX",  # no state may be called π
+        "leaky accumulator, two units",  # a noise written as ξ √(dt/τ)
+    },
 }
-"""Texts that are not read as their plain forms; of the second collection 34 of 47 were, when it was
-first tried, and the rest but one since then."""
+"""Texts that are refused. The second and third collections were written after the grammar: when they
+were first tried, 34 of 47 and 33 of 40 were understood; what they showed was mended since."""
 
 
-@pytest.mark.parametrize(("name", "least"), [("first.txt", 120), ("second.txt", 40)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("first.txt", 120), ("second.txt", 40), ("third.txt", 40)]
+)
 def test_nine_in_ten_are_understood_as_written(name: str, least: int) -> None:
     found = entries(name)
     wrong = {head for head, text, plain in found if not agree(text, plain)}

@@ -40,7 +40,7 @@ def test_an_equation_as_it_is_shown_reads_as_itself(text: str) -> None:
     assert_equal(read_back(model.equation), model)
 
 
-@pytest.mark.parametrize("name", ["first.txt", "second.txt"])
+@pytest.mark.parametrize("name", ["first.txt", "second.txt", "third.txt"])
 def test_the_collections_as_they_are_shown_read_as_themselves(name: str) -> None:
     for head, _, plain in entries(name):
         model = lab.parse_sde(plain)

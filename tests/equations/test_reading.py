@@ -77,6 +77,10 @@ PLAIN = {
     "dx = xi dt + dW 2": None,
     "dx = (0 < x < 1)*dt + dW": "dx = step(x)*step(1 - x)*dt + dW",
     "dx = (x >= 0)*dt": "dx = (1 - step(-x))*dt",
+    "dx = -x dt + Δω dW": "dx = -x*dt + Deltaomega*dW",
+    r"\dot N = -aNP; \dot P = aNP": "dN = -a*N*P*dt\ndP = a*N*P*dt",
+    "x' = -x + s ξ(τ)": "dx = -x*dt + s*dW",
+    "x' = -k(x - x_∞)": "dx = -k*(x - x_inf)*dt",
     "dx = cot(x) dt + log10(x) dW": "dx = 1/tan(x)*dt + log(x)/log(10)*dW",
 }
 

@@ -190,7 +190,7 @@ def _plain(reader: Reader, noises: dict[str, str]) -> str:
     lines += [_setting_line(setting.name, setting) for setting in reader.settings]
     lines += [_setting_line(f"{state}(0)", setting) for state, setting in reader.starts.items()]
     if reader.horizon is not None:
-        lines.append(f"t in [0, {reader.horizon[0]:.12g}]")
+        lines.append(f"t in [0, {reader.horizon[0]:.15g}]")
     return "\n".join(lines)
 
 
@@ -216,10 +216,10 @@ def _term(node: Node, differential: str) -> str:
 
 
 def _setting_line(name: str, setting: Setting) -> str:
-    value = "" if setting.value is None else f" = {setting.value:.12g}"
+    value = "" if setting.value is None else f" = {setting.value:.15g}"
     if setting.low is None or setting.high is None:
         return f"{name}{value}"
-    return f"{name}{value} in [{setting.low:.12g}, {setting.high:.12g}]"
+    return f"{name}{value} in [{setting.low:.15g}, {setting.high:.15g}]"
 
 
 __all__ = ["EquationSystem", "Reading", "read"]

@@ -45,12 +45,21 @@ class Calls(Conditions):
         """Return white noise, the unit step, a state or a parameter."""
         name = piece.text
         if self._meaning.is_white_noise(name, piece.timed):
+            self._skip_time()
             return Node("name", text=NOISE + name, location=piece.location)
         if name in ("H", "Theta") and self.piece.text == "(" and name not in self._known():
             self._meaning.names.remark(f"{name} is the unit step, 1 above 0")
             return self._node("step", tuple(self._arguments(piece)), piece)
         self._check_bracket(piece)
         return self._plain_name(piece)
+
+    def _skip_time(self) -> None:
+        """Skip another name of time behind white noise, as in ξ(τ)."""
+        inside = self.ahead()
+        is_name = inside.kind == "name" and inside.text not in self._meaning.names.states
+        if self.piece.text == "(" and is_name and self.ahead(2).text == ")":
+            for _ in range(3):
+                self.advance()
 
     def _known(self) -> set[str]:
         """Return the names that the text itself gives a meaning."""

@@ -113,7 +113,7 @@ class Runs:
             return parts
         result = [parts[0]]
         for part in parts[1:]:
-            joined = (
+            joined = result[-1] == "Δ" or (
                 result[-1][0] in LETTERS
                 and part[0] not in LETTERS
                 and not result[-1][-1].isdigit()
@@ -143,7 +143,8 @@ class Runs:
             return [run]
         letters, digits = list(match[1]), match[2]
         inside = set(letters)
-        if len(letters) > 2 and not inside <= (self._names.states | self._names.alone):
+        known = self._names.states | self._names.alone
+        if len(letters) > 2 and not inside & self._names.states and not inside <= known:
             return [run]
         cut = match[1].find("d")
         if 0 < cut < len(letters) - 1 and self._is_differential(match[1][cut:]):

@@ -272,17 +272,19 @@ def _separated(line: list[Piece], scan: Scan) -> Iterator[list[Piece]]:
 
 
 def _is_tuple_assignment(line: list[Piece]) -> bool:
-    """Return True for ``a, b = 1, 2``."""
+    """Return True for ``a, b = 1, 2`` and ``x, v = y``."""
     relations = [index for index, piece in enumerate(line) if is_relation(piece)]
     if len(relations) != 1:
         return False
     left, right = line[: relations[0]], line[relations[0] + 1 :]
     names = left[::2]
+    count = sum(piece.text == "," for piece in right)
+    unpacks = len(right) == 1 and right[0].kind == "name"
     return (
         len(left) > 1
         and all(piece.kind == "name" for piece in names)
         and all(piece.text == "," for piece in left[1::2])
-        and sum(piece.text == "," for piece in right) == len(names) - 1
+        and (unpacks or count == len(names) - 1)
         and not any(depth_change(piece) for piece in right)
     )
 
