@@ -82,8 +82,8 @@ NOT_UNDERSTOOD = {
         "leaky accumulator, two units",  # a noise written as ξ √(dt/τ)
     },
 }
-"""Texts that are refused. The second and third collections were written after the grammar: when they
-were first tried, 34 of 47 and 33 of 40 were understood; what they showed was mended since."""
+"""Texts that are refused. The second and third collections were written after the grammar: when
+first tried, 34 of 47 and 33 of 40 were understood; what they showed was mended since."""
 
 
 @pytest.mark.parametrize(
