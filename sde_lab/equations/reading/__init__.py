@@ -8,6 +8,7 @@ to choose. The text is never evaluated: names, functions and commands come from 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from sde_lab.equations import plain_text
@@ -82,13 +83,7 @@ def _noise_names(reader: Reader) -> dict[str, str]:
     """Return label → name: dW alone, those of one letter by their index, others by their order."""
     labels = list(dict.fromkeys(label for item in reader.increments for label in item.noises))
     if len(labels) == 1:
-        keeps = labels[0].startswith("B")
-        only = (
-            labels[0]
-            if labels[0][1:].isdigit() and labels[0][0] in "WB"
-            else labels[0][:keeps] or "W"
-        )
-        return {labels[0]: f"d{only}"}
+        return {labels[0]: f"d{labels[0]}" if re.fullmatch(r"W\d+", labels[0]) else "dW"}
     indices = [
         label.rpartition("_")[2] if "_" in label else label.lstrip("abcdefghijklmnopqrstuvwxyzWBZ")
         for label in labels

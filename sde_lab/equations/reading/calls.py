@@ -19,6 +19,7 @@ from sde_lab.equations.reading.other_functions import OF_ONE, OF_SEVERAL
 from sde_lab.equations.reading.scanner import Piece
 
 _MAX_NAME_CHARS = 24
+MEAN_HINT = "equations that depend on the mean of all paths (McKean–Vlasov) are not possible"
 _MAX_SHORT_NAME = 2
 """Letters of a name that may be a function of the theory, such as f or mu, at most."""
 
@@ -111,6 +112,8 @@ class Calls(Conditions):
         """Refuse a bracket behind a name where it is no product: f(x), x(0), x(t - 1)."""
         if self.piece.kind != "sign" or self.piece.text not in ("(", "["):
             return
+        if piece.text == "E" and piece.text not in self._known():
+            raise self.error(MEAN_HINT, piece)
         if self.piece.text == "[":
             if not self.piece.spaced and self.ahead(2).text == "]":
                 raise self.error("an array index such as [1], or a bracket (…), works")

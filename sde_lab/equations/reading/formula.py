@@ -9,7 +9,7 @@ from sde_lab.equations.errors import EquationError
 from sde_lab.equations.expression_tree import Node
 from sde_lab.equations.lexer import MAX_NUMBER
 from sde_lab.equations.reading import vocabulary
-from sde_lab.equations.reading.calls import Calls
+from sde_lab.equations.reading.calls import MEAN_HINT, Calls
 from sde_lab.equations.reading.cursor import (
     CLOSERS,
     NOISE,
@@ -300,7 +300,7 @@ class Formula(Calls):
             self.advance()
             self.accept("_")
             return self._indicator()
-        raise self.error(_command_hint(piece.text))
+        raise self.error(command_hint(piece.text))
 
     def _argument(self, command: Piece) -> Node:
         """Parse the argument of a command: a group, or the next single sign."""
@@ -332,14 +332,15 @@ def value_hint(piece: Piece) -> str:
     return "a number, a name or ( works"
 
 
-def _command_hint(name: str) -> str:
+def command_hint(name: str) -> str:
+    """Return why a LaTeX command is not read, and what works in its place."""
     hints = {
         "int": "write the equation in differentials, dX = … dt + … dW, in place of integrals",
         "sum": "sums over components are not read: write out each state, dx1, dx2, …",
         "prod": "products over components are not read: write them out",
         "partial": "partial differential equations are not possible: only the time derivative is",
         "nabla": "gradients are not read: write the derivative of the potential itself",
-        "mean": "equations that depend on the mean of all paths (McKean–Vlasov) are not possible",
+        "mean": MEAN_HINT,
         "matrix": "write one equation for each state in place of a matrix",
         "indicator": "an indicator is 1_{x > 0}",
     }

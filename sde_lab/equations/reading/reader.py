@@ -22,6 +22,7 @@ from sde_lab.equations.reading.equations import (
     solve,
     tidy,
 )
+from sde_lab.equations.reading.formula import command_hint
 from sde_lab.equations.reading.noises import Noises
 from sde_lab.equations.reading.scanner import Piece
 from sde_lab.equations.reading.statements import (
@@ -387,6 +388,9 @@ class Reader(Values, Noises, CoefficientsApart):
         Raises:
             EquationError: at its right side.
         """
+        for piece in self._all_pieces():
+            if piece.kind == "command" and piece.text in ("partial", "int", "sum", "nabla"):
+                raise self._error(piece, command_hint(piece.text))
         for name, (arguments, part) in self._sources.items():
             if re.fullmatch(r"d[A-Za-z]\w?", name) and not arguments:
                 hint = "this term has neither dt nor a noise: multiply it by dt or dW"

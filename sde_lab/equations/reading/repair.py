@@ -103,6 +103,8 @@ def _of_the_hint(line: str, place: int, word: str, error: EquationError) -> Iter
     before, after = line[:place], line[place + len(word) :]
     yield line.translate(_LOOKALIKES)
     yield line.replace("==", "=")
+    if "decimal point" in error.hint:
+        yield re.sub(r"(\d),(\d)", r"\1.\2", line)
     if word in _PAIRS:
         yield f"{before}{_PAIRS[word]}{after}"
     if "leave dt out" in error.hint:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sde_lab.equations.errors import EquationError
 from sde_lab.equations.reading import vocabulary
 from sde_lab.equations.reading.programs import without_code
 from sde_lab.equations.reading.scanner import Piece, Scan
@@ -261,6 +262,8 @@ def _separated(line: list[Piece], scan: Scan) -> Iterator[list[Piece]]:
     depth = 0
     for index, piece in enumerate(line):
         depth = max(0, depth + depth_change(piece))
+        if depth == 0 and piece.text == ",":
+            _refuse_decimal_comma(line, index)
         if depth == 0 and _separates(line, index, scan):
             if current:
                 yield current
@@ -269,6 +272,16 @@ def _separated(line: list[Piece], scan: Scan) -> Iterator[list[Piece]]:
             current.append(piece)
     if current:
         yield current
+
+
+def _refuse_decimal_comma(line: list[Piece], index: int) -> None:
+    if not 0 < index < len(line) - 1:
+        return
+    before, after = line[index - 1], line[index + 1]
+    if before.kind == after.kind == "number" and not after.spaced and not line[index].spaced:
+        written = f"{before.text},{after.text}"
+        hint = f"{written} cannot be read: a decimal point works, {before.text}.{after.text}"
+        raise EquationError(before.location, written, hint)
 
 
 def _is_tuple_assignment(line: list[Piece]) -> bool:
