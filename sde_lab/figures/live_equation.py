@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 
+from sde_lab.equations import identifiers
 from sde_lab.figures.theme import Theme
 from sde_lab.scenario import Scenario
 
+_ENDS_WITH_FACTOR = re.compile(
+    rf"(?:[0-9)}}\x00]|(?<![A-Za-z\\])[A-Za-z]|\\(?:{'|'.join(identifiers.GREEK)}))\s*$"
+)
+"""Ends with a number, a closing bracket, a letter of its own, a Greek letter or a mark."""
 _TEXT = r"\textrm"
 """Marks the numbers, in LaTeX and by the class of that name on the page; nothing else is so set."""
 
@@ -26,12 +31,11 @@ def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
         live = token.sub(_mark(place, 1), live)
     for place, parameter in enumerate(by_length):
         colour = theme.parameter_colour(parameter.name, model)
-        value = scenario.parameters[parameter.name]
-        number = _number(value, "({})" if value < 0 else "{}")
+        number = _number(scenario.parameters[parameter.name], factor=True)
         symbolic = symbolic.replace(
             _mark(place, 0), rf"\textcolor{{{colour}}}{{{parameter.latex}}}"
         )
-        live = live.replace(_mark(place, 1), rf"\textcolor{{{colour}}}{{{number}}}")
+        live = _with_number(live, _mark(place, 1), rf"\textcolor{{{colour}}}{{{number}}}")
     if r"\\" in model.equation:
         return _aligned(symbolic), _values(scenario, theme)
     return symbolic, live
@@ -42,12 +46,31 @@ def equation_numbers(scenario: Scenario, theme: Theme) -> list[str]:
     return re.findall(rf"{re.escape(_TEXT)}\{{(.*?)\}}", live_equation(scenario, theme)[1])
 
 
-def _number(value: float, form: str = "{}") -> str:
+def _number(value: float, *, factor: bool = False) -> str:
     """Return a number as one piece of text: while a slider is dragged a browser exchanges it.
 
     Text has no minus sign, but a dash.
+
+    Args:
+        value: to write.
+        factor: whether it stands among others, where a sign or a power of ten needs brackets.
     """
-    return f"{_TEXT}{{{form.format(f'{value:g}'.replace('-', '–'))}}}"
+    text = f"{value:g}".replace("-", "–")
+    bracketed = factor and (value < 0 or "e" in text)
+    return f"{_TEXT}{{{f'({text})' if bracketed else text}}}"
+
+
+def _with_number(live: str, mark: str, number: str) -> str:
+    """Return the equation with a number for a mark, a dot before it where it follows a factor.
+
+    A letter may stand beside another; beside a digit, 2 and 0.3 would be 20.3.
+    """
+    first, *rest = live.split(mark)
+    result = first
+    for part in rest:
+        dot = r" \cdot " if _ENDS_WITH_FACTOR.search(result) else ""
+        result = f"{result.rstrip() if dot else result}{dot}{number}{part}"
+    return result
 
 
 def _mark(place: int, kind: int) -> str:
