@@ -208,7 +208,7 @@ def test_a_lessons_own_figure_moves_as_it_is_drawn_on_the_page(title: str, hidde
         near = abs(shown - np.nan_to_num(drawn["y"])) <= 0.51 * (high - low) / UNITS
         assert (near | (abs(drawn["y"] - low) > 5 * (high - low))).all()
         if "error_y" in drawn:
-            ends = [arrays[i] * (high - low) / UNITS for i in trace["ends"]]
+            ends = [on_axis(arrays[i], [low, high]) for i in trace["ends"]]
             np.testing.assert_allclose(
                 ends[1] - ends[0], 2 * drawn["error_y"]["array"], atol=1.1 * (high - low) / UNITS
             )
@@ -233,8 +233,12 @@ def values(
     arrays: list[np.ndarray], trace: dict[str, Any], chart: dict[str, Any], direction: str
 ) -> np.ndarray:
     """The coordinates of a trace of a frame."""
-    low, high = chart["axes"][trace["axes"]["xy".index(direction)]]
-    numbers = arrays[trace[direction]]
+    return on_axis(arrays[trace[direction]], chart["axes"][trace["axes"]["xy".index(direction)]])
+
+
+def on_axis(numbers: np.ndarray, ends: list[float]) -> np.ndarray:
+    """Coordinates on an axis with these ends; NaN where a frame has a gap."""
+    low, high = ends
     return np.where(numbers == GAP, np.nan, low + numbers * (high - low) / UNITS)
 
 

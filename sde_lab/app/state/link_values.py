@@ -25,7 +25,7 @@ def said_alone(name: str, besides: Collection[str]) -> str | None:
         name: of the query parameter.
         besides: names that do not count.
     """
-    unread: dict[str, str] = st.session_state[_UNREAD]
+    unread: dict[str, str] = st.session_state.get(_UNREAD, {})
     return unread.get(name) if {name} == unread.keys() - set(besides) else None
 
 
@@ -36,7 +36,7 @@ def take_unread() -> dict[str, str]:
         Name → text of the query parameters that are neither what their widget shows nor were
         rewritten by :func:`accept_spellings`, whether there is a widget of that name or not.
     """
-    unread: dict[str, str] = st.session_state[_UNREAD]
+    unread: dict[str, str] = st.session_state.get(_UNREAD, {})
     st.session_state[_UNREAD] = {}
     return {
         name: text
@@ -89,7 +89,7 @@ def accept_plain_name(key: str, name: str) -> None:
         key: of the widget.
         name: such as ``kappa`` for ``ornstein_uhlenbeck.kappa``.
     """
-    unread: dict[str, str] = st.session_state[_UNREAD]
+    unread: dict[str, str] = st.session_state.get(_UNREAD, {})
     if name == key or name not in unread or key in unread:
         return
     unread[key] = unread.pop(name)
