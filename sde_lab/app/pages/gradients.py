@@ -77,7 +77,7 @@ def _summed_gradient(scenario: Scenario) -> None:
         sums += f". That of {starts[0]} is shown"
     st.markdown(
         r"You want $\partial X_t/\partial x_0$ at every time; `autograd.grad` with `ones_like`"
-        f" gives {count}: {sums}. The bars add up to **{total:.10g}**, equal to it within a"
+        f" gives {count}, {sums}. The bars add up to **{total:.10g}**, equal to it within a"
         f" relative {off:.1e}: it is the sum over all {summed}. The code is the call from"
         " the original question."
     )
