@@ -344,7 +344,8 @@ function drawMarkers(group, trace, x, y) {
   if (!trace.ends || bars.length !== trace.x.length) return;
   bars.forEach((bar, i) => {
     const [from, to] = trace.ends.map((values) => pixels(y, values[i]));
-    bar.setAttribute("d", `M${pixels(x, trace.x[i])},${from}V${to}`);
+    const known = Number.isFinite(from) && Number.isFinite(to);
+    bar.setAttribute("d", known ? `M${pixels(x, trace.x[i])},${from}V${to}` : "");
   });
 }
 
