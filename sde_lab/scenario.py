@@ -10,7 +10,8 @@ from typing import Any, Literal, cast
 
 import torch
 
-from sde_lab.equations import normalise_text, parse_sde
+from sde_lab.equations import parse_sde, read_sde
+from sde_lab.equations.analysis import MAX_HORIZON
 from sde_lab.errors import ScenarioError, short_repr
 from sde_lab.models import MODELS
 from sde_lab.models.base import Model, Parameter
@@ -26,8 +27,6 @@ MAX_FLOAT32_STEPS = 4096
 rounding always goes the same way these errors add up, after so many steps to 2.4e-4 of the state,
 but to a sixteenth of Brownian motion's drift in 262 144."""
 MAX_SAMPLES = 10_000_000
-MAX_HORIZON = 1e6
-"""Largest final time T, in the model's unit of time."""
 MAX_SEED = 2**63 - 1
 MAX_NAME_CHARS = 40
 """Characters of an unknown name that are shown in an error."""
@@ -184,9 +183,9 @@ class Scenario:
 
 
 def _model_name_or_text(model: object) -> str:
-    """Validate the field ``model``; return the name in MODELS or the normalised equation text."""
-    if isinstance(model, str) and "=" in model:
-        return normalise_text(model)
+    """Validate the field ``model``; return the name in MODELS or the equation in plain grammar."""
+    if isinstance(model, str) and any(sign in model for sign in "=~\n"):
+        return read_sde(model).text
     if not isinstance(model, str) or model not in MODELS:
         known = ", ".join(MODELS)
         hint = f"must be one of {known}, or the text of an SDE such as dx = -x*dt + dW"

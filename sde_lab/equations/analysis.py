@@ -22,10 +22,12 @@ from sde_lab.equations.statement_parser import (
     parse_statement,
 )
 
-MAX_STATES = 6
-MAX_NOISES = 6
-MAX_PARAMETERS = 16
+MAX_STATES = 10
+MAX_NOISES = 10
+MAX_PARAMETERS = 24
 """Largest numbers of states, noises and parameters in one text."""
+MAX_HORIZON = 1e6
+"""Largest final time T, in the model's unit of time."""
 TIME_NAME = "t"
 NOT_STATES = RESERVED | frozenset(FUNCTIONS) | frozenset(ALIASES) | {TIME_NAME, "pi"}
 
@@ -68,9 +70,17 @@ def analyse(text: str) -> EquationSystem:
     Raises:
         EquationError: with line and column of the first error.
     """
-    parsed: list[Statement] = [
-        parse_statement(ExpressionParser(tokens)) for tokens in statements(text)
-    ]
+    return analyse_statements(
+        [parse_statement(ExpressionParser(tokens)) for tokens in statements(text)]
+    )
+
+
+def analyse_statements(parsed: list[Statement]) -> EquationSystem:
+    """Check statements against each other and gather them to a system.
+
+    Raises:
+        EquationError: with line and column of the first error.
+    """
     equations = [item for item in parsed if isinstance(item, EquationStatement)]
     if not equations:
         hint = "an equation works, such as dx = kappa*(theta - x)*dt + sigma*dW"
@@ -188,6 +198,8 @@ def _settings(
 def _horizon(item: SettingStatement) -> float:
     if item.value is not None or item.low != 0 or item.high is None:
         raise EquationError(item.location, TIME_NAME, "time starts at 0: t in [0, 10] works")
+    if item.high > MAX_HORIZON:
+        raise EquationError(item.location, TIME_NAME, f"a final time up to {MAX_HORIZON:g} works")
     return item.high
 
 

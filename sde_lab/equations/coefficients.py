@@ -33,15 +33,31 @@ def collect_terms(node: Node, noises: frozenset[str]) -> DifferentialTerms:
     Raises:
         EquationError: where the node is not a sum of terms with one differential each.
     """
-    splitter = _Splitter(noises | {TIME})
-    terms = splitter.split(node)
+    terms, circled, bare = split_terms(node, noises | {TIME})
     if _BARE in terms:
         rest = terms[_BARE]
         hint = "this term has neither dt nor a noise: multiply it by dt or dW"
         raise EquationError(rest.location, "", hint)
-    plain = frozenset(terms) - {TIME} - splitter.circled
-    mixed = splitter.circled & splitter.bare
-    return DifferentialTerms(terms, frozenset(splitter.circled), plain | mixed)
+    plain = frozenset(terms) - {TIME} - circled
+    mixed = circled & bare
+    return DifferentialTerms(terms, frozenset(circled), plain | mixed)
+
+
+def split_terms(
+    node: Node, differentials: frozenset[str]
+) -> tuple[dict[str, Node], set[str], set[str]]:
+    """Split a sum by its differentials.
+
+    Returns:
+        The coefficient of each differential, and under "" the terms without any; the noises written
+        with ∘; and those written without.
+
+    Raises:
+        EquationError: where a differential is no factor of a term.
+    """
+    splitter = _Splitter(differentials)
+    terms = splitter.split(node)
+    return terms, splitter.circled, splitter.bare - {TIME}
 
 
 class _Splitter:

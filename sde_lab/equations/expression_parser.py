@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sde_lab.equations.errors import EquationError
+from sde_lab.equations.errors import EquationError, SourceLocation
 from sde_lab.equations.expression_tree import Node
 from sde_lab.equations.functions import ALIASES, FUNCTIONS
 from sde_lab.equations.lexer import MAX_NUMBER, Token
@@ -28,14 +28,68 @@ def is_noise(name: str) -> bool:
     return _NOISE.fullmatch(name) is not None
 
 
+class NodeBuilder:
+    """Build the nodes of one statement, within the limits of size, depth and value."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._operations = 0
+
+    def node(
+        self, op: str, parts: tuple[Node, ...], location: SourceLocation, written: str
+    ) -> Node:
+        """Return an operation.
+
+        Raises:
+            EquationError: if it is too large or has no finite value.
+        """
+        self._operations += 1
+        hint = ""
+        if self._operations > MAX_OPERATIONS:
+            hint = f"at most {MAX_OPERATIONS} operations in one line work"
+        elif op == "pow" and abs(parts[1].value or 0.0) > MAX_POWER:
+            hint = f"powers up to {MAX_POWER} work"
+        elif op == "div" and parts[1].value == 0.0:
+            hint = "a division by zero has no value"
+        else:
+            try:
+                node = Node(op, parts, location=location)
+            except (ArithmeticError, ValueError):
+                hint = "this has no finite value"
+            else:
+                if node.size > MAX_OPERATIONS:
+                    hint = f"with what it refers to, {node.size} operations: {MAX_OPERATIONS} work"
+                    raise EquationError(location, written, hint)
+                if abs(node.value or 0.0) <= MAX_NUMBER and node.nested_power <= MAX_NESTED_POWER:
+                    return node
+                hint = (
+                    f"numbers up to {MAX_NUMBER:g} work, nested powers up to {MAX_NESTED_POWER:g}"
+                )
+        raise EquationError(location, written, hint)
+
+    def push_depth(self, location: SourceLocation, written: str) -> None:
+        """Enter a bracket, function, sign or power.
+
+        Raises:
+            EquationError: if it is nested too deeply.
+        """
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            hint = f"at most {MAX_DEPTH} levels of brackets, functions and powers work"
+            raise EquationError(location, written, hint)
+
+    def pop_depth(self) -> None:
+        """Leave it."""
+        self._depth -= 1
+
+
 class ExpressionParser:
     """Recursive-descent parser over the tokens of one statement."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
         self._position = 0
-        self._depth = 0
-        self._operations = 0
+        self._builder = NodeBuilder()
 
     @property
     def token(self) -> Token:
@@ -104,7 +158,7 @@ class ExpressionParser:
         sign = self.advance()
         self._push_depth(sign)
         node = self._signed()
-        self._depth -= 1
+        self._builder.pop_depth()
         return node if sign.text == "+" else self._node("neg", (node,), sign)
 
     def _power(self) -> Node:
@@ -114,7 +168,7 @@ class ExpressionParser:
         sign = self.advance()
         self._push_depth(sign)
         exponent = self._signed()
-        self._depth -= 1
+        self._builder.pop_depth()
         return self._node("pow", (base, exponent), sign)
 
     def _atom(self) -> Node:
@@ -131,7 +185,7 @@ class ExpressionParser:
     def _bracket(self) -> Node:
         self._push_depth(self.advance())
         node = self.expression()
-        self._depth -= 1
+        self._builder.pop_depth()
         self.expect(")", "an operator or a closing ) works")
         return node
 
@@ -159,7 +213,7 @@ class ExpressionParser:
         parts = [self.expression()]
         while self.accept(","):
             parts.append(self.expression())
-        self._depth -= 1
+        self._builder.pop_depth()
         if len(parts) != function.arity:
             count = "one argument" if function.arity == 1 else f"{function.arity} arguments"
             raise EquationError(token.location, token.written, f"{token.text} takes {count}")
@@ -175,33 +229,10 @@ class ExpressionParser:
         return node
 
     def _node(self, op: str, parts: tuple[Node, ...], token: Token) -> Node:
-        """Return an operation; raise EquationError if it is too large or has no finite value."""
-        self._operations += 1
-        hint = ""
-        if self._operations > MAX_OPERATIONS:
-            hint = f"at most {MAX_OPERATIONS} operations in one line work"
-        elif op == "pow" and abs(parts[1].value or 0.0) > MAX_POWER:
-            hint = f"powers up to {MAX_POWER} work"
-        elif op == "div" and parts[1].value == 0.0:
-            hint = "a division by zero has no value"
-        else:
-            try:
-                node = Node(op, parts, location=token.location)
-            except (ArithmeticError, ValueError):
-                hint = "this has no finite value"
-            else:
-                if abs(node.value or 0.0) <= MAX_NUMBER and node.nested_power <= MAX_NESTED_POWER:
-                    return node
-                hint = (
-                    f"numbers up to {MAX_NUMBER:g} work, nested powers up to {MAX_NESTED_POWER:g}"
-                )
-        raise EquationError(token.location, token.written, hint)
+        return self._builder.node(op, parts, token.location, token.written)
 
     def _push_depth(self, token: Token) -> None:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            hint = f"at most {MAX_DEPTH} levels of brackets, functions and powers work"
-            raise EquationError(token.location, token.written, hint)
+        self._builder.push_depth(token.location, token.written)
 
 
 _PRODUCTS = {"*": "mul", "/": "div", "∘": "circle"}

@@ -10,7 +10,7 @@ from typing import Literal
 from sde_lab.equations.errors import EquationError, SourceLocation
 from sde_lab.equations.identifiers import LETTERS, SUBSCRIPTS, to_ascii
 
-MAX_TEXT_CHARS = 2000
+MAX_TEXT_CHARS = 4000
 """Largest length of a text, in characters."""
 MAX_NUMBER = 1e12
 """Largest size of a number."""
@@ -59,14 +59,7 @@ def statements(text: str) -> list[list[Token]]:
     Raises:
         EquationError: at the first character that is not allowed.
     """
-    if len(text) > MAX_TEXT_CHARS:
-        head = text[:MAX_TEXT_CHARS]
-        location = SourceLocation(head.count("\n") + 1, MAX_TEXT_CHARS - head.rfind("\n"))
-        raise EquationError(
-            location,
-            text[MAX_TEXT_CHARS : MAX_TEXT_CHARS + 8],
-            f"at most {MAX_TEXT_CHARS} characters work",
-        )
+    require_length(text)
     token_lists = []
     for number, line in enumerate(text.split("\n"), start=1):
         for character, column in zip(line, range(1, len(line) + 1), strict=True):
@@ -80,6 +73,18 @@ def statements(text: str) -> list[list[Token]]:
                 token_lists.append(tokens)
             start += len(part) + 1
     return token_lists
+
+
+def require_length(text: str) -> None:
+    """Raise EquationError if a text is too long."""
+    if len(text) > MAX_TEXT_CHARS:
+        head = text[:MAX_TEXT_CHARS]
+        location = SourceLocation(head.count("\n") + 1, MAX_TEXT_CHARS - head.rfind("\n"))
+        raise EquationError(
+            location,
+            text[MAX_TEXT_CHARS : MAX_TEXT_CHARS + 8],
+            f"at most {MAX_TEXT_CHARS} characters work",
+        )
 
 
 def _tokens(part: str, line: int, start: int) -> list[Token]:

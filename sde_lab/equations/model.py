@@ -25,6 +25,7 @@ from sde_lab.models.base import (
     hstack_rows,
     pushed_through_zero,
 )
+from sde_lab.equations.reading import Reading, read
 from sde_lab.models.laws.base import ExactLaws, LawInputs
 
 CUSTOM_KEY = "own"
@@ -53,17 +54,41 @@ def parse_sde(text: str) -> Model:
     lines ``corr(dW1, dW2) = rho``, ``kappa = 1 in [0, 5]``, ``x(0) = 2 in [0, 4]``,
     ``t in [0, 10]`` and ``stratonovich`` (or ``∘ dW``). Every other symbol is a parameter.
 
-    ``Scenario(model=text)`` takes the same text. It is never evaluated as code.
+    Other notations, such as LaTeX or dx/dt with white noise, are read as well: see
+    :func:`read_sde`. ``Scenario(model=text)`` takes the same text. It is never evaluated as code.
 
     Args:
-        text: the equations, at most 2000 characters, 6 states, 6 noises and 16 parameters.
+        text: the equations, at most 4000 characters, 10 states, 10 noises and 24 parameters.
 
     Raises:
         EquationError: a ScenarioError with line and column of the error, and what would be valid.
     """
     if not isinstance(text, str):
         raise EquationError(SourceLocation(1, 1), "", "a text such as dx = -x*dt + dW works")
-    return _cached(normalise_text(text))
+    return _cached(read_sde(text).text)
+
+
+def read_sde(text: str) -> Reading:
+    """Return how a text is read: the same in the plain grammar, with remarks.
+
+    A text in the plain grammar is returned as it is, so that links and files stay what they are.
+
+    Raises:
+        EquationError: with line and column of the error, and what would be valid.
+    """
+    return _reading(normalise_text(text))
+
+
+@lru_cache(maxsize=_CACHED_MODELS)
+def _reading(text: str) -> Reading:
+    try:
+        _cached(text)
+    except EquationError:
+        reading = read(text)
+    else:
+        return Reading(text, ())
+    _cached(reading.text)
+    return reading
 
 
 @lru_cache(maxsize=_CACHED_MODELS)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 
+from sde_lab.equations import identifiers
 from sde_lab.figures.theme import Theme
 from sde_lab.scenario import Scenario
 
 _TEXT = r"\textrm"
 """Marks the numbers, in LaTeX and by the class of that name on the page; nothing else is so set."""
+_ENDS_WITH_FACTOR = re.compile(
+    rf"(?:[0-9)}}\x00]|(?<![A-Za-z\\])[A-Za-z]|\\(?:{'|'.join(identifiers.GREEK)}))\s*$"
+)
+"""Ends with a number, a closing bracket, a letter of its own, a Greek letter or a mark."""
 
 
 def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
@@ -31,7 +36,7 @@ def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:
         symbolic = symbolic.replace(
             _mark(place, 0), rf"\textcolor{{{colour}}}{{{parameter.latex}}}"
         )
-        live = live.replace(_mark(place, 1), rf"\textcolor{{{colour}}}{{{number}}}")
+        live = _with_number(live, _mark(place, 1), rf"\textcolor{{{colour}}}{{{number}}}")
     if r"\\" in model.equation:
         return _aligned(symbolic), _values(scenario, theme)
     return symbolic, live
@@ -48,6 +53,19 @@ def _number(value: float, form: str = "{}") -> str:
     Text has no minus sign, but a dash.
     """
     return f"{_TEXT}{{{form.format(f'{value:g}'.replace('-', '–'))}}}"
+
+
+def _with_number(live: str, mark: str, number: str) -> str:
+    """Return the equation with a number for a mark, a dot before it where it follows a factor.
+
+    A letter may stand beside another; beside a digit, 2 and 0.3 would be 20.3.
+    """
+    first, *rest = live.split(mark)
+    result = first
+    for part in rest:
+        dot = r" \cdot " if _ENDS_WITH_FACTOR.search(result) else ""
+        result = f"{result.rstrip() if dot else result}{dot}{number}{part}"
+    return result
 
 
 def _mark(place: int, kind: int) -> str:

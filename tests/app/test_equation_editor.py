@@ -58,6 +58,33 @@ def test_a_mistake_points_at_its_column_and_the_last_good_picture_stays() -> Non
     assert shown(app).scenario.model == "dX = a*(b - X)*dt + dW"
 
 
+def test_a_pasted_text_is_read_and_the_reading_can_be_edited() -> None:
+    app = opened(model=CUSTOM_MODEL_LABEL, samples=50)
+    typed(app, r"dX_t = \kappa(\theta - X_t)\,dt + \sigma\,dW_t, \quad X_0 = 2")
+    plain = "dX = kappa*(theta - X)*dt + sigma*dW\nX(0) = 2"
+    assert shown(app).scenario.model == plain
+    assert app.code[0].value == plain
+    typed(app, "dX = k(m - X) dt + s dW")
+    assert any("read as products: k(m - X)" in block.value for block in app.get("html"))
+    widget(app, "own_plain").click().run()
+    assert app.text_area(key="equation").value == "dX = k*(m - X)*dt + s*dW"
+    assert not app.code
+    typed(app, "dX = k(m - X]dt + s dW")
+    message = next(block.value for block in app.get("html") if "lab-mistake" in block.value)
+    assert "dX = k(m - X)dt + s dW" in message
+
+
+def test_a_new_equation_gets_the_steps_that_it_needs_and_a_link_stays_as_it_was() -> None:
+    fast = "dx = -100*x*dt + dW; t in [0, 5]"
+    app = opened(model=CUSTOM_MODEL_LABEL, equation=fast, samples=50)
+    assert shown(app).scenario.steps == 100
+    typed(app, fast.replace("100", "101"))
+    assert shown(app).scenario.steps == 1600
+    assert shown(app).exploded == 0
+    typed(app, DEFAULT_TEXT)
+    assert shown(app).scenario.steps == 1600
+
+
 def test_a_link_with_a_mistake_says_so_and_leaves_a_working_page() -> None:
     app = opened(model=CUSTOM_MODEL_LABEL, equation="dx = __import__('os')*dt")
     assert not app.exception
@@ -67,7 +94,7 @@ def test_a_link_with_a_mistake_says_so_and_leaves_a_working_page() -> None:
     assert shown(app).kept == 1000
 
 
-@pytest.mark.parametrize("text", ["", "   ", "x" * 2001, "dx = \x00", "</textarea><script>", "#"])
+@pytest.mark.parametrize("text", ["", "   ", "x" * 4001, "dx = \x00", "</textarea><script>", "#"])
 def test_nonsense_in_the_link_leaves_a_working_page(text: str) -> None:
     app = AppTest.from_file(APP, default_timeout=60)
     app.query_params["model"] = CUSTOM_MODEL_LABEL

@@ -8,25 +8,32 @@ from typing import Any
 
 import streamlit as st
 
-from sde_lab.app.state.options import TEXT_KEY
+from sde_lab.app.state.options import STEPS, TEXT_KEY
 from sde_lab.app.state.widget_keys import horizon_key, parameter_key
-from sde_lab.equations import EquationError, parse_sde
+from sde_lab.equations import EquationError, Reading, normalise_text, parse_sde, read_sde
+from sde_lab.equations.analysis import MAX_NOISES, MAX_PARAMETERS, MAX_STATES
 from sde_lab.equations.examples import EXAMPLES
 from sde_lab.equations.lexer import MAX_TEXT_CHARS
+from sde_lab.equations.reading.repair import repaired_line
 from sde_lab.models.base import Model
+from sde_lab.theory.optional_facts import fact_or_none
+from sde_lab.theory.time_scales import suggested_steps
 
 DEFAULT_TEXT = "dx = kappa*(theta - x)*dt + sigma*dW"
-HELP = """
-One line per state: `dx = …*dt + …*dW`. Brownian motions by name: `dW1`, `dW2`; the same name is
-the same Brownian motion, `corr(dW1, dW2) = rho` correlates two. Every other name becomes a
-parameter with a slider: `kappa = 1 in [0, 5]` sets its value and range, `x(0) = 2` the initial
-value, `t in [0, 10]` the horizon. `∘ dW`, or a line `stratonovich`, selects the Stratonovich
+HELP = f"""
+Paste an equation as you find it: LaTeX, `dx/dt = … + ξ(t)`, second order, drift and diffusion
+apart, products without a sign, Unicode. How it was read is shown below. Or write it plainly, one
+line per state: `dx = …*dt + …*dW`. Brownian motions by name: `dW1`, `dW2`; the same name is the
+same Brownian motion, `corr(dW1, dW2) = rho` correlates two. Every other name becomes a parameter
+with a slider: `kappa = 1 in [0, 5]` sets its value and range, `x(0) = 2` the initial value,
+`t in [0, 10]` the horizon. `∘ dW`, or a line `stratonovich`, selects the Stratonovich
 interpretation. Functions: sqrt exp log sin cos tan atan sinh cosh tanh sign step abs max min.
-`#` begins a comment.
+`#` begins a comment. At most {MAX_STATES} states, {MAX_NOISES} noises, {MAX_PARAMETERS} parameters
+and {MAX_TEXT_CHARS} characters.
 """
 EXAMPLE_STEPS = 400
 """Steps at least with which an example is loaded: with fewer, some of them diverge."""
-_GOOD, _KNOBS, _MENU = "own_good", "own_knobs", "gallery"
+_GOOD, _KNOBS, _MENU, _READING = "own_good", "own_knobs", "gallery", "own_reading"
 
 # Registered once, on import; mounting registers it again where a new runtime needs it.
 _live = st.components.v2.component(
@@ -55,6 +62,7 @@ def draw_equation_editor(**binding: Any) -> Model:
     _live(key="live")
     _draw_examples()
     try:
+        reading = read_sde(text or "")
         model = parse_sde(text or "")
     except EquationError as error:
         st.html(_error_html(error, text or ""))
@@ -62,16 +70,62 @@ def draw_equation_editor(**binding: Any) -> Model:
         if good is None:
             raise
         return parse_sde(good)
+    if st.session_state.get(_GOOD, model.name) != model.name:
+        _raise_steps(model)
     st.session_state[_GOOD] = model.name
+    _draw_reading(reading, text or "")
     _keep_unchanged_sliders(model)
     return model
 
 
+def _raise_steps(model: Model) -> None:
+    """Raise the number of steps to what a newly typed equation needs; never lower it.
+
+    A link opens as it was saved: this happens when the text changes in a session.
+    """
+    needed = fact_or_none(lambda: suggested_steps(model, model.horizon), "steps", model.name)
+    enough = next((count for count in STEPS if count >= (needed or 0.0)), STEPS[-1])
+    current = st.session_state.get("steps", enough)
+    if enough > current:
+        st.session_state["steps"] = enough
+
+
+def _draw_reading(reading: Reading, text: str) -> None:
+    """Show how a text was read, if it is not in the plain grammar, and offer that form to edit."""
+    if reading.text == normalise_text(text):
+        return
+    with st.container(gap="xsmall", key=_READING):
+        st.caption("Read as")
+        st.code(reading.text, language=None, wrap_lines=True)
+        if reading.remarks:
+            st.html(_remarks_html(reading.remarks))
+        st.button(
+            "Edit this form",
+            key="own_plain",
+            on_click=_load_plain,
+            args=(reading.text,),
+            type="tertiary",
+            help="Put what was read into the field above, to change it there.",
+        )
+
+
+def _remarks_html(remarks: tuple[str, ...]) -> str:
+    """Return the remarks on a reading as a list, as HTML."""
+    entries = "".join(f"<li>{html.escape(remark)}</li>" for remark in remarks)
+    return f'<ul class="lab-remarks">{entries}</ul>'
+
+
+def _load_plain(text: str) -> None:
+    st.session_state[TEXT_KEY] = text
+
+
 def _error_html(error: EquationError, text: str) -> str:
     """Return the line of the error with a caret below its column, and the message, as HTML."""
+    works = repaired_line(normalise_text(text), error)
+    proposal = f"<p>This works:</p><pre>{html.escape(works)}</pre>" if works else ""
     return (
         f'<div class="lab-mistake" role="status"><pre>{html.escape(error.with_caret(text))}</pre>'
-        f"{html.escape(str(error))}</div>"
+        f"{html.escape(str(error))}{proposal}</div>"
     )
 
 
