@@ -17,6 +17,7 @@ from sde_lab.equations.expression_tree import ZERO, Node
 from sde_lab.equations.latex import equation
 from sde_lab.equations.linear_case import LinearEquation, linear_equation
 from sde_lab.equations.noise_structure import Matrix, decorrelated_diffusion, noise_type
+from sde_lab.equations.reading import Reading, read
 from sde_lab.errors import ScenarioError
 from sde_lab.models.base import (
     Interpretation,
@@ -25,7 +26,6 @@ from sde_lab.models.base import (
     hstack_rows,
     pushed_through_zero,
 )
-from sde_lab.equations.reading import Reading, read
 from sde_lab.models.laws.base import ExactLaws, LawInputs
 
 CUSTOM_KEY = "own"

@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 
 import sde_lab as lab
-from sde_lab.figures.live_equation import live_equation
 from sde_lab.equations.examples import EXAMPLES
 from sde_lab.equations.latex import typeset
+from sde_lab.figures.live_equation import live_equation
 from sde_lab.figures.theme import Theme
 from tests.equations.test_collection import at_random_points, entries
 from tests.equations.test_equations import EXPRESSIONS
