@@ -8,12 +8,12 @@ from sde_lab.equations import identifiers
 from sde_lab.figures.theme import Theme
 from sde_lab.scenario import Scenario
 
+_TEXT = r"\textrm"
+"""Marks the numbers, in LaTeX and by the class of that name on the page; nothing else is so set."""
 _ENDS_WITH_FACTOR = re.compile(
     rf"(?:[0-9)}}\x00]|(?<![A-Za-z\\])[A-Za-z]|\\(?:{'|'.join(identifiers.GREEK)}))\s*$"
 )
 """Ends with a number, a closing bracket, a letter of its own, a Greek letter or a mark."""
-_TEXT = r"\textrm"
-"""Marks the numbers, in LaTeX and by the class of that name on the page; nothing else is so set."""
 
 
 def live_equation(scenario: Scenario, theme: Theme) -> tuple[str, str]:

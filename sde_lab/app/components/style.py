@@ -35,6 +35,7 @@ _PAGE = """
 .lab-mistake pre {margin: 0; padding: 0; background: none; font-size: 0.8rem; line-height: 1.2;
   overflow: hidden;}
 .lab-mistake p {margin: 0.3rem 0 0.1rem 0; font-size: inherit;}
+.lab-mistake p + pre {white-space: pre-wrap; overflow-wrap: anywhere;}
 .lab-remarks {margin: 0.2rem 0 0 0; padding-left: 1.1rem; font-size: 0.85rem; line-height: 1.35;}
 .lab-remarks li {margin: 0; font-size: inherit;}
 .katex-display {margin: 0 !important; padding: 0.15rem 0 1rem 0; text-align: left !important;
