@@ -348,7 +348,7 @@ def test_the_curve_has_a_frame_for_each_time_and_moves_only_what_differs() -> No
     early, late = measured(4, known=False), replace(measured(4), value=np.arange(4.0))
     figure = sweep_curve(KAPPA, late, 1.0, Theme(), [early, late])
     uids = [trace["uid"] for trace in figure["data"]]
-    assert uids == ["error", "simulated", "exact", "tangents"]
+    assert {"error", "simulated", "exact", "tangents"} <= set(uids)
     first, last = (dict(zip(uids, frame["data"], strict=True)) for frame in figure["frames"])
     np.testing.assert_allclose(first["simulated"]["y"], early.value, rtol=1e-6)
     assert np.isnan(first["exact"]["y"]).all()

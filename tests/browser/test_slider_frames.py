@@ -15,6 +15,7 @@ from tests.support.browser import DRAWN, FOLLOWED, numbers, settle, thumb, visit
 Page = Any
 
 PICTURE = """() => {
+    const seen = element => element.checkVisibility();
     const charts = [...document.querySelectorAll('.lab-chart')].map(node => {
         const curves = {};
         for (const group of node.querySelectorAll('.scatterlayer .trace, .lab-added')) {
@@ -24,14 +25,14 @@ PICTURE = """() => {
                 path => path.matches('.js-fill') || parseFloat(path.style.strokeWidth) > 0);
             const drawn = paths.map(path => path.getAttribute('d') ?? '')
                 .filter(d => d.includes('L') || d.includes('H') || d.includes('V'));
-            const points = [...group.querySelectorAll('path.point')]
+            const points = [...group.querySelectorAll('path.point')].filter(seen)
                 .map(path => path.getAttribute('transform'));
             if (drawn.length || points.length) curves[uid] = [drawn, points];
         }
         const lines = [...node.querySelectorAll('.shapelayer path')].map(p => p.getAttribute('d'));
         const notes = [...node.querySelectorAll('.annotation-text, .infolayer [class*="title"]')]
             .map(t => t.textContent);
-        const bars = [...node.querySelectorAll('path.yerror')].map(path => {
+        const bars = [...node.querySelectorAll('path.yerror')].filter(seen).map(path => {
             const {y, height} = path.getBBox();
             return [y, y + height];
         });

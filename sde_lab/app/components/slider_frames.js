@@ -333,20 +333,37 @@ function segments(trace, x, y) {
 const pixels = ({ factor, offset }, value) =>
   Math.round(10 * Math.max(-FAR, Math.min(FAR, offset + factor * value))) / 10;
 
+// Markers with their error bars; points that are not known have none.
 function drawMarkers(group, trace, x, y) {
-  const points = group.querySelectorAll(".points path.point");
-  if (points.length !== trace.x.length) return;
-  points.forEach((point, i) => {
+  const places = [...trace.x.keys()].filter((i) => !Number.isNaN(trace.x[i] + trace.y[i]));
+  const points = asMany(group.querySelectorAll(".points path.point"), places.length);
+  points.forEach((point, n) => {
+    const i = places[n];
     const at = `translate(${pixels(x, trace.x[i])},${pixels(y, trace.y[i])})`;
     point.setAttribute("transform", at);
   });
-  const bars = group.querySelectorAll(".errorbar path.yerror");
-  if (!trace.ends || bars.length !== trace.x.length) return;
-  bars.forEach((bar, i) => {
+  if (!trace.ends) return;
+  const bars = asMany(group.querySelectorAll(".errorbar"), places.length);
+  bars.forEach((bar, n) => {
+    const i = places[n];
     const [from, to] = trace.ends.map((values) => pixels(y, values[i]));
-    const known = Number.isFinite(from) && Number.isFinite(to);
-    bar.setAttribute("d", known ? `M${pixels(x, trace.x[i])},${from}V${to}` : "");
+    bar.querySelector("path.yerror")?.setAttribute("d", `M${pixels(x, trace.x[i])},${from}V${to}`);
   });
+}
+
+// As many of these alike elements as are needed: more are copied, others hidden. Plotly takes both
+// back when it draws.
+function asMany(elements, count) {
+  const all = [...elements];
+  while (all.length && all.length < count) {
+    const copy = all[0].cloneNode(true);
+    all[0].parentNode.append(copy);
+    all.push(copy);
+  }
+  all.forEach((element, n) => {
+    element.style.display = n < count ? "" : "none";
+  });
+  return all.slice(0, count);
 }
 
 function blank(group) {
