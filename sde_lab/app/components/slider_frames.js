@@ -343,9 +343,10 @@ function drawMarkers(group, trace, x, y) {
     point.setAttribute("transform", at);
   });
   if (!trace.ends) return;
-  const bars = asMany(group.querySelectorAll(".errorbar"), places.length);
+  const stated = places.filter((i) => !Number.isNaN(trace.ends[0][i] + trace.ends[1][i]));
+  const bars = asMany(group.querySelectorAll(".errorbar"), stated.length);
   bars.forEach((bar, n) => {
-    const i = places[n];
+    const i = stated[n];
     const [from, to] = trace.ends.map((values) => pixels(y, values[i]));
     bar.querySelector("path.yerror")?.setAttribute("d", `M${pixels(x, trace.x[i])},${from}V${to}`);
   });
