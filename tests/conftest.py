@@ -98,8 +98,8 @@ def _group_of(item: pytest.Item) -> str | None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _kernels_are_compiled_once() -> Iterator[None]:
-    """Compile no kernel twice in this process."""
-    with compiled_once():
+    """Compile no kernel twice in this process, and as many as there are tests of."""
+    with compiled_once(), mock.patch("sde_lab.compiled.object_code.MAX_COMPILED", 10_000):
         yield
 
 

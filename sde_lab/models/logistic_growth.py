@@ -21,7 +21,7 @@ class LogisticGrowth(Model):
     parameters = (
         Parameter("r", "r", "r", 1.0, 0.0, 4.0, 0.1, "growth rate"),
         Parameter("K", "K", "K", 1.0, 0.2, 3.0, 0.1, "carrying capacity", minimum=1e-3),
-        Parameter("sigma", "σ", r"\sigma", 0.25, 0.0, 0.6, 0.05, "volatility", minimum=0.0),
+        Parameter("sigma", "σ", r"\sigma", 0.25, 0.0, 0.6, 0.01, "volatility", minimum=0.0),
     )
     noise_type = "diagonal"
     brownian_size = 1

@@ -29,8 +29,8 @@ class LotkaVolterra(Model):
         Parameter("beta", "β", r"\beta", 1.0, 0.1, 3.0, 0.1, "predation rate"),
         Parameter("delta", "δ", r"\delta", 1.0, 0.1, 3.0, 0.1, "conversion rate"),
         Parameter("gamma", "γ", r"\gamma", 1.0, 0.1, 3.0, 0.1, "predator death rate"),
-        Parameter("sigma1", "σ₁", r"\sigma_1", 0.1, 0.0, 0.5, 0.05, "prey noise", minimum=0.0),
-        Parameter("sigma2", "σ₂", r"\sigma_2", 0.1, 0.0, 0.5, 0.05, "predator noise", minimum=0.0),
+        Parameter("sigma1", "σ₁", r"\sigma_1", 0.1, 0.0, 0.5, 0.01, "prey noise", minimum=0.0),
+        Parameter("sigma2", "σ₂", r"\sigma_2", 0.1, 0.0, 0.5, 0.01, "predator noise", minimum=0.0),
     )
     noise_type = "diagonal"
     brownian_size = 2

@@ -44,7 +44,7 @@ def test_a_newcomer_types_a_textbook_equation_with_a_wrong_character_first(
     message.wait_for()
     settle(page)
     assert "line 1, column 14" in message.inner_text()
-    excerpt, caret = message.locator("pre").inner_text().split("\n")[:2]
+    excerpt, caret = message.locator("pre").first.inner_text().split("\n")[:2]
     assert excerpt[caret.index("^")] == "]"
     assert page.evaluate(CHARTS) == before  # the last good picture stays
     assert page.get_by_role("alert").count() == 0

@@ -122,7 +122,12 @@ def test_the_current_value_is_one_of_those_across_the_slider() -> None:
 @pytest.mark.parametrize("last", [False, True])
 def test_every_value_is_a_simulation_on_the_same_noise(model: str, last: bool) -> None:
     scenario = lab.Scenario(model, steps=25, samples=5, dtype="float64")
-    schemes = fitting_schemes(scenario.model_spec)
+    spec = scenario.model_spec
+    schemes = [
+        scheme
+        for scheme in fitting_schemes(spec)
+        if spec.why_unsolved(scenario.parameters, lab.SCHEMES[scheme].interpretation) is None
+    ]
     scenario = scenario.replace(scheme=schemes[-1 if last else 0])
     names = scenario.model_spec.jacobian_columns
     found = predict(scenario, *names)

@@ -342,13 +342,22 @@ function drawMarkers(group, trace, x, y) {
     const at = `translate(${pixels(x, trace.x[i])},${pixels(y, trace.y[i])})`;
     point.setAttribute("transform", at);
   });
-  if (!trace.ends) return;
-  const stated = places.filter((i) => !Number.isNaN(trace.ends[0][i] + trace.ends[1][i]));
-  const bars = asMany(group.querySelectorAll(".errorbar"), stated.length);
-  bars.forEach((bar, n) => {
-    const i = stated[n];
+  if (trace.ends) drawErrorBars(group, trace, x, y);
+}
+
+// Plotly has an element for each point, with a path where the error is known.
+function drawErrorBars(group, trace, x, y) {
+  const bars = group.querySelectorAll(".errorbar");
+  if (bars.length !== trace.x.length) return;
+  const example = group.querySelector("path.yerror");
+  bars.forEach((bar, i) => {
     const [from, to] = trace.ends.map((values) => pixels(y, values[i]));
-    bar.querySelector("path.yerror")?.setAttribute("d", `M${pixels(x, trace.x[i])},${from}V${to}`);
+    let path = bar.querySelector("path.yerror");
+    if (Number.isNaN(from + to)) path?.remove();
+    else {
+      if (!path && example) path = bar.appendChild(example.cloneNode());
+      path?.setAttribute("d", `M${pixels(x, trace.x[i])},${from}V${to}`);
+    }
   });
 }
 
