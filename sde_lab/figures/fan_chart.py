@@ -13,6 +13,7 @@ from sde_lab.figures.traces import (
     MEDIAN,
     Array,
     Trace,
+    as_float32,
     band_traces,
     centre_line,
     corner_note,
@@ -142,7 +143,9 @@ def _marginal(
     )
     if summary.incomplete():
         # Its bins reach as far as the paths that are about to diverge: one bar would fill the view.
-        return [{**outline, "x": outline["x"][:0], "y": outline["y"][:0]}], 1.0
+        # A curve without points would leave the panel's axis without a place.
+        gap = as_float32(np.full(2, np.nan))
+        return [{**outline, "x": gap, "y": gap}], 1.0
     tallest = float(np.max(heights, initial=0.0)) or 1.0
     style: dict[str, Any] = {"dash": theme.dashed, "legendgroup": "exact", "uid": "exact-density"}
     curve = None if exact is None else _density(exact, bins, cursor, component)

@@ -142,6 +142,8 @@ def test_plain_spellings_are_read_without_a_word(
         ({"kapa": "2"}, "`kapa=2` names nothing on this page."),
         ({"hide": "maybe"}, "`hide=maybe` is not one of its values."),
         ({"cursor": "200"}, "`cursor=200` is not one of its values."),
+        ({"": ""}, "`=` names nothing on this page."),
+        ({"$$ID-x": "1"}, "`$$ID-x=1` names nothing on this page."),
         ({"x`[a](http://b)": "1" * 99}, "`x?[a](http://b)=" + "1" * 39 + "…`"),
     ],
 )

@@ -51,7 +51,7 @@ def _line(name: str, text: str, model: Model) -> str:
     written = f"`{_shortened(name)}={_shortened(text)}`"
     if hint := _hint(name, model):
         return f"{written}: {hint}"
-    if name in st.session_state and name in _PLAIN:
+    if name in _PLAIN and name in st.session_state:
         return f"{written} is not one of its values."
     elsewhere = name in _ELSEWHERE or name.partition(".")[0] in _PREFIXES
     if elsewhere or name.endswith(".scheme") or name.startswith(_TRACKING):

@@ -36,13 +36,14 @@ def take_unread() -> dict[str, str]:
         Name → text of the query parameters that are neither what their widget shows nor were
         rewritten by :func:`accept_spellings`, whether there is a widget of that name or not.
     """
-    unread: dict[str, str] = st.session_state.get(_UNREAD, {})
+    unread: dict[str, str] = st.session_state[_UNREAD]
     st.session_state[_UNREAD] = {}
+    values = st.session_state.to_dict() if unread else {}  # a name of a link may be no valid key
     return {
         name: text
         for name, text in unread.items()
-        if st.query_params.get(name) != text or name not in st.session_state
-        if not _says(text, st.session_state.get(name))
+        if name not in values
+        or not (st.query_params.get(name) == text or _says(text, values[name]))
     }
 
 
