@@ -51,15 +51,15 @@ def sweep_animation(
         theme: colours and sizes.
 
     Returns:
-        ``data``, ``layout`` and ``frames``; ``layout.meta.film`` is what the page's own slider and
-        button below the chart need: ``symbol`` and ``colour`` of the parameter, the ``names`` of
-        the frames, the ``start`` among them that ``data`` shows, and ``now``, where the sidebar
+        ``data``, ``layout`` and ``frames``; ``layout.meta.animation`` is what the page's own slider
+        and button below the chart need: ``symbol`` and ``colour`` of the parameter, the ``names``
+        of the frames, the ``start`` among them that ``data`` shows, and ``now``, where the sidebar
         stands.
     """
     done = _finished(fans)
     names = [swept.labels[i] for i in done.tolist()]
     start = names.index(nearest_frame(swept, fans, now))
-    film = {
+    controls = {
         "symbol": swept.symbol,
         "colour": theme.column_colour(swept.colour_index),
         "names": names,
@@ -76,7 +76,7 @@ def sweep_animation(
                 "time": ["xaxis"],
                 "scene": fans.scene,
                 "ground": theme.background,
-                "film": film,
+                "animation": controls,
             },
             uirevision=fans.scene,
         ),
@@ -102,13 +102,13 @@ def _finished(fans: AnimationData) -> NDArray[np.intp]:
 
 def with_controls(animation: dict[str, Any], theme: Theme) -> dict[str, Any]:
     """Return an animation with Plotly's own slider and button, for a page that has no others."""
-    film, size = animation["layout"]["meta"]["film"], theme.font_size
+    controls, size = animation["layout"]["meta"]["animation"], theme.font_size
     margin = {"l": 3.4 * size + 10, "r": 8, "t": 2.0 * size + 6, "b": 8.4 * size + 6}
     layout = {
         **animation["layout"],
         "margin": margin,
-        "sliders": [_slider(film, theme)],
-        "updatemenus": [_player(film["names"], theme)],
+        "sliders": [_slider(controls, theme)],
+        "updatemenus": [_player(controls["names"], theme)],
     }
     return {**animation, "layout": layout}
 
@@ -136,31 +136,31 @@ def _moving(trace: Trace) -> Trace:
     return {"x": as_float32(trace["x"]), "y": as_float32(trace["y"])}
 
 
-def _slider(film: dict[str, Any], theme: Theme) -> dict[str, Any]:
+def _slider(controls: dict[str, Any], theme: Theme) -> dict[str, Any]:
     at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}}
     at_once["transition"] = {"duration": 0}
     size = theme.font_size
     return {
-        "active": film["start"],
+        "active": controls["start"],
         "x": 0.17,
         "len": 0.8,
         "y": 0,
         "yanchor": "top",
         "pad": {"t": 3.4 * size, "b": 0},
         "currentvalue": {
-            "prefix": f"{film['symbol']} = ",
+            "prefix": f"{controls['symbol']} = ",
             "xanchor": "left",
             "offset": 6,
-            "font": {"size": size + 2, "color": film["colour"]},
+            "font": {"size": size + 2, "color": controls["colour"]},
         },
         "font": {"size": size - 1, "color": theme.muted},
         "tickcolor": theme.muted,
         "bgcolor": theme.with_alpha(theme.muted, 0.25),
-        "activebgcolor": film["colour"],
+        "activebgcolor": controls["colour"],
         "bordercolor": theme.muted,
         "steps": [
             {"label": name, "method": "animate", "args": [[name], at_once]}
-            for name in film["names"]
+            for name in controls["names"]
         ],
     }
 

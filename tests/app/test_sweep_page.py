@@ -311,7 +311,7 @@ def test_axes_follow_the_points_whose_paths_do_not_diverge() -> None:
 def test_the_film_starts_where_the_sidebar_stands_and_skips_what_is_not_done() -> None:
     whole = sweep_animation(KAPPA, fans(), 1.1, Theme())
     assert [frame["name"] for frame in whole["frames"]] == ["0", "0.5", "1", "1.5"]
-    film = whole["layout"]["meta"]["film"]
+    film = whole["layout"]["meta"]["animation"]
     assert (film["names"], film["start"], film["now"]) == (["0", "0.5", "1", "1.5"], 2, 1.1)
     mean = whole["data"][2]["y"]
     np.testing.assert_array_equal(mean, whole["frames"][2]["data"][2]["y"])
@@ -332,7 +332,7 @@ def test_the_frame_under_the_hand_is_the_one_that_the_page_then_starts_at(
     value: float, name: str
 ) -> None:
     assert nearest_frame(KAPPA, fans(), value) == name
-    film = sweep_animation(KAPPA, fans(), value, Theme())["layout"]["meta"]["film"]
+    film = sweep_animation(KAPPA, fans(), value, Theme())["layout"]["meta"]["animation"]
     assert film["names"][film["start"]] == name
 
 

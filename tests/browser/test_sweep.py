@@ -31,7 +31,7 @@ CURVE = """() => {
 FILM = """() => {
     const node = [...document.querySelectorAll('.lab-chart')].at(-1);
     const mean = node._fullData.find(trace => trace.uid === 'film-mean');
-    const slider = document.querySelector('.lab-film input');
+    const slider = document.querySelector('.lab-animation input');
     return [[...mean.y], Number(slider.value), Number(slider.max) + 1];
 }"""
 MARKS = """() => [...document.querySelectorAll('.lab-chart .shapelayer path')].map(
@@ -59,7 +59,7 @@ def choose(page: Page, box: str, option: re.Pattern[str]) -> None:
 def test_one_knob_is_turned_and_the_link_says_so(page: Page, server: str, browser: Any) -> None:
     page.goto(server)
     page.get_by_role("link", name="Sweep").click()
-    page.wait_for_function("() => document.querySelector('.lab-film')")
+    page.wait_for_function("() => document.querySelector('.lab-animation')")
     settle(page)
     choose(page, "Sweep parameter", re.compile("^θ"))
     choose(page, "Quantity", re.compile("^mean of X$"))

@@ -122,7 +122,7 @@ function forget(state, layout) {
   link.scene = scene;
 }
 
-// --- a film: frames of the figure, a slider and a button below the chart ------------------------
+// --- an animation: frames of the figure, a slider and a button below the chart ------------------------
 
 const FRAME_MS = 180;
 const AT_ONCE = {
@@ -138,8 +138,8 @@ const PAUSE = "\u2759\u2759";
 // Plotly may keep the older one if two are asked for at once.
 function showFrame(node, name) {
   const state = node.sdeLab;
-  if (state.film) state.frame = name;
-  tellFilm(state);
+  if (state.animation) state.frame = name;
+  tellAnimation(state);
   const waits = state.next !== null;
   state.next = name;
   if (waits) return;
@@ -160,37 +160,37 @@ async function drawFrame(node, name) {
 // It goes on at the frame that was shown last, as long as there is that frame; where the sidebar
 // has moved the parameter since, at that value.
 function cue(state, figure) {
-  if (!state.film) return;
-  const place = state.film.names.indexOf(state.frame);
+  if (!state.animation) return;
+  const place = state.animation.names.indexOf(state.frame);
   const shown = figure.frames[place]?.data ?? [];
   shown.forEach((change, number) => {
     Object.assign(figure.data[number], structuredClone(change)); // Plotly writes into the trace
   });
 }
 
-function tellFilm({ film, frame, controls }) {
-  if (!film) return;
+function tellAnimation({ animation, frame, controls }) {
+  if (!animation) return;
   const { range, value } = controls;
-  range.value = String(film.names.indexOf(frame));
+  range.value = String(animation.names.indexOf(frame));
   range.setAttribute("aria-valuetext", frame);
-  value.textContent = `${film.symbol} = ${frame}`;
+  value.textContent = `${animation.symbol} = ${frame}`;
 }
 
-function setFilm(node, film) {
+function setAnimation(node, animation) {
   const state = node.sdeLab;
-  if (!film) return;
+  if (!animation) return;
   state.controls ??= createControls(node);
   const { bar, range, value } = state.controls;
-  if (state.film?.now !== film.now || !film.names.includes(state.frame)) {
-    state.frame = film.names[film.start];
+  if (state.animation?.now !== animation.now || !animation.names.includes(state.frame)) {
+    state.frame = animation.names[animation.start];
   }
-  state.film = film;
-  range.max = String(film.names.length - 1);
-  range.setAttribute("aria-label", film.symbol);
-  const longest = Math.max(...film.names.map((name) => name.length));
-  value.style.minWidth = `${longest + film.symbol.length + 3}ch`;
-  bar.style.setProperty("--lab-film-colour", film.colour);
-  tellFilm(state);
+  state.animation = animation;
+  range.max = String(animation.names.length - 1);
+  range.setAttribute("aria-label", animation.symbol);
+  const longest = Math.max(...animation.names.map((name) => name.length));
+  value.style.minWidth = `${longest + animation.symbol.length + 3}ch`;
+  bar.style.setProperty("--lab-animation-colour", animation.colour);
+  tellAnimation(state);
 }
 
 function createControls(node) {
@@ -199,18 +199,20 @@ function createControls(node) {
     if (className) element.className = className;
     return element;
   };
-  const bar = make("div", "lab-film");
+  const bar = make("div", "lab-animation");
   const [play, value, range] = [make("button"), make("span"), make("input")];
   play.type = "button";
   range.type = "range";
   range.min = "0";
   bar.append(play, value, range);
   node.after(bar);
-  play.addEventListener("click", () => (node.sdeLab.playing ? pauseFilm : playFilm)(node));
+  play.addEventListener("click", () =>
+    (node.sdeLab.playing ? pauseAnimation : playAnimation)(node),
+  );
   range.addEventListener("input", () => {
-    const { film } = node.sdeLab;
-    pauseFilm(node);
-    showFrame(node, film.names[Number(range.value)]);
+    const { animation } = node.sdeLab;
+    pauseAnimation(node);
+    showFrame(node, animation.names[Number(range.value)]);
   });
   label(play, false);
   return { bar, play, value, range };
@@ -222,22 +224,22 @@ function label(play, playing) {
 }
 
 // From the frame on show to the last one; from the first, if that is the last.
-function playFilm(node) {
+function playAnimation(node) {
   const state = node.sdeLab;
   const next = () => {
-    const { names } = state.film;
+    const { names } = state.animation;
     const place = names.indexOf(state.frame) + 1;
     if (place < names.length) showFrame(node, names[place]);
-    if (place >= names.length - 1) pauseFilm(node);
+    if (place >= names.length - 1) pauseAnimation(node);
   };
   state.playing = setInterval(next, FRAME_MS);
   label(state.controls.play, true);
-  const { names } = state.film;
+  const { names } = state.animation;
   if (state.frame === names.at(-1)) showFrame(node, names[0]);
   else next();
 }
 
-function pauseFilm(node) {
+function pauseAnimation(node) {
   const state = node.sdeLab;
   clearInterval(state.playing);
   state.playing = null;
@@ -273,8 +275,9 @@ function prepare(node, figure) {
 
 function picture(node) {
   const layout = { ...node.layout, paper_bgcolor: node.layout.meta?.ground ?? "#ffffff" };
-  const { film, frame } = node.sdeLab;
-  if (film) layout.title = { text: `${film.symbol} = ${frame}`, x: 0.98, xanchor: "right" };
+  const { animation, frame } = node.sdeLab;
+  if (animation)
+    layout.title = { text: `${animation.symbol} = ${frame}`, x: 0.98, xanchor: "right" };
   const { clientWidth: width, clientHeight: height } = node;
   const options = { format: "png", scale: 2, width, height, filename: node.sdeLab.filename };
   window.Plotly.downloadImage({ data: node.data, layout }, options);
@@ -450,9 +453,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (state.shown !== text) {
     state.shown = text;
     const { figure, height, alt, filename, link, library } = JSON.parse(text);
-    const film = figure.layout.meta?.film;
-    node.style.height = film ? `calc(${height} - var(--lab-film-height))` : height;
-    setFilm(node, film);
+    const animation = figure.layout.meta?.animation;
+    node.style.height = animation ? `calc(${height} - var(--lab-animation-height))` : height;
+    setAnimation(node, animation);
     node.setAttribute("aria-label", alt);
     Object.assign(state, { filename, link, library, pending: figure });
     linkOf(state).nodes.add(node);

@@ -45,7 +45,7 @@ def draw_chart(
         figure: ``data`` and ``layout`` as Plotly knows them, and ``frames`` of an animation;
             ``layout.meta.time`` names the axes that show time, ``layout.meta.scene`` what they
             belong to (a zoom in time lasts as long as it stays the same), ``layout.meta.ground`` is
-            the background of a saved picture; with ``layout.meta.film``
+            the background of a saved picture; with ``layout.meta.animation``
             (:func:`sde_lab.figures.sweep_animation.sweep_animation`) a slider and a button below
             the chart play the frames.
         key: of the component; charts with the same key share one node across runs.

@@ -1,7 +1,8 @@
 // While a slider is dragged, touched or held by a key, draw frames of the charts at its values. Those
 // of a board the server computes (sde_lab/server/slider_frames.py), nearest first, and here the
-// curves that Plotly has drawn are moved; those of a sweep its figures hold already. Streamlit hears of the value on release, as ever; its answer then
-// replaces the last frame. Where a frame is missing, one is interpolated and drawn fainter.
+// curves that Plotly has drawn are moved; those of a sweep its figures hold already. Streamlit hears
+// of the value on release, as ever; its answer then replaces the last frame. Where a frame is
+// missing, one is interpolated and drawn fainter.
 
 const UNITS = 6000; // of figures/frames.py
 const GAP = -32768;

@@ -124,10 +124,10 @@ def number_spellings(
         values: the options, such as 20000.
         label_of: option → its label, such as ``20\u202f000``.
     """
-    labels = {float(value): label_of(value) for value in values}
 
     def read(written: str) -> str | None:
-        return labels.get(number(written))
+        meant = number(written)
+        return next((label_of(value) for value in values if value == meant), None)
 
     return read
 
