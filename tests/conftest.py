@@ -55,6 +55,7 @@ SLOW_FILES = (
 ONE_PROCESS_FILES = (
     "test_crowd.py",
     "test_executors.py",
+    "test_restart.py",
     "test_slider_frames.py",
     "test_sweep_executors.py",
     "test_worker_process.py",

@@ -34,6 +34,23 @@ FOLLOWED = """input => {
     return shown && Math.abs(shown - input.value) < 1e-9;
 }"""
 """Whether the picture is that of the value which a slider has under the hand."""
+SETTLED = """async () => {
+    const busy = () => {
+        const app = document.querySelector('[data-testid="stApp"]');
+        const charts = [...document.querySelectorAll('.lab-chart')];
+        return app?.dataset.testScriptState !== 'notRunning'
+            || charts.some(({sdeLab, clientWidth}) => clientWidth && sdeLab.pending);
+    };
+    const end = Date.now() + 60000;
+    for (let quiet = 0; quiet < 6; quiet += 1) {
+        await new Promise(resolve => setTimeout(resolve, 50));
+        if (busy()) quiet = -1;
+        if (Date.now() > end) throw new Error('the page has not settled within a minute');
+    }
+    await Promise.all([...document.querySelectorAll('.lab-chart')].map(n => n.sdeLab.work));
+}"""
+"""Wait until nothing happens for 0.3 s, longer than the 0.2 s for which a slider keeps its value.
+Counted in the window itself: where the machine is busy, its clock and the page's wait together."""
 
 
 def find_chromium() -> str | None:
@@ -171,9 +188,8 @@ def visit(page: Page, server: str, query: str = "") -> None:
 
 
 def settle(page: Page) -> None:
-    """Wait until the script has finished."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    page.wait_for_timeout(250)
+    """Wait until the script has finished and the charts are drawn."""
+    page.evaluate(SETTLED)
 
 
 def numbers(page: Page) -> str:
