@@ -308,11 +308,15 @@ def test_axes_follow_the_points_whose_paths_do_not_diverge() -> None:
     assert high < 4.0
 
 
-def test_the_film_starts_where_the_sidebar_stands_and_skips_what_is_not_done() -> None:
+def test_the_animation_starts_where_the_sidebar_stands_and_skips_what_is_not_done() -> None:
     whole = sweep_animation(KAPPA, fans(), 1.1, Theme())
     assert [frame["name"] for frame in whole["frames"]] == ["0", "0.5", "1", "1.5"]
-    film = whole["layout"]["meta"]["animation"]
-    assert (film["names"], film["start"], film["now"]) == (["0", "0.5", "1", "1.5"], 2, 1.1)
+    animation = whole["layout"]["meta"]["animation"]
+    assert (animation["names"], animation["start"], animation["now"]) == (
+        ["0", "0.5", "1", "1.5"],
+        2,
+        1.1,
+    )
     mean = whole["data"][2]["y"]
     np.testing.assert_array_equal(mean, whole["frames"][2]["data"][2]["y"])
     part = fans()
@@ -332,8 +336,8 @@ def test_the_frame_under_the_hand_is_the_one_that_the_page_then_starts_at(
     value: float, name: str
 ) -> None:
     assert nearest_frame(KAPPA, fans(), value) == name
-    film = sweep_animation(KAPPA, fans(), value, Theme())["layout"]["meta"]["animation"]
-    assert film["names"][film["start"]] == name
+    animation = sweep_animation(KAPPA, fans(), value, Theme())["layout"]["meta"]["animation"]
+    assert animation["names"][animation["start"]] == name
 
 
 def test_a_file_has_controls_of_plotly_and_the_first_press_plays() -> None:
@@ -433,7 +437,7 @@ def test_the_program_prints_the_table(times: Any, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(printed)), expected, check_exact=True)
 
 
-def test_a_film_goes_into_the_page_that_needs_nothing_else() -> None:
+def test_an_animation_goes_into_the_page_that_needs_nothing_else() -> None:
     figure = sweep_animation(KAPPA, fans(), 1.0, Theme())
     page = export.to_html([figure], lab.Scenario(), note="Swept: <κ>.").decode()
     found = json.loads(page.split('id="figures">')[1].split("</script>")[0])

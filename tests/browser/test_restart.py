@@ -124,6 +124,10 @@ def test_a_browser_finds_its_picture_again_after_the_server_was_killed(restart: 
     assert picture(page) == restart.before
     press(page, "κ", "ArrowLeft", 1)
     press(page, "κ", "ArrowRight", 1)
+    # A server that has just started answers late: a timeout here is a picture that never came back.
+    page.wait_for_function(
+        f"charts => String(({CHARTS})()) === String(charts)", arg=restart.before[2]
+    )
     assert picture(page)[1:] == restart.before[1:]
 
 

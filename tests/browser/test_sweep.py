@@ -1,4 +1,4 @@
-"""The sweep page in a real browser: turning one knob and two, the film, a stop, files, a click."""
+"""The sweep page in a real browser: one knob and two, the animation, a stop, files, a click."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CURVE = """() => {
     const trace = document.querySelector('.lab-chart')._fullData.find(t => t.uid === 'simulated');
     return [...trace.y];
 }"""
-FILM = """() => {
+ANIMATION = """() => {
     const node = [...document.querySelectorAll('.lab-chart')].at(-1);
     const mean = node._fullData.find(trace => trace.uid === 'film-mean');
     const slider = document.querySelector('.lab-animation input');
@@ -98,38 +98,38 @@ def test_the_strokes_have_the_slope_of_the_curve(page: Page, server: str, look: 
     np.testing.assert_allclose(slopes[1:-1], found[1:-1], atol=0.02)
 
 
-def test_the_film_runs_in_the_browser_alone(page: Page, server: str, browser: Any) -> None:
+def test_the_animation_runs_in_the_browser_alone(page: Page, server: str, browser: Any) -> None:
     visit(page, server, "sweep.points=11")
     page.evaluate("() => document.querySelectorAll('.lab-chart').forEach(n => n.kept = true)")
-    before, active, frames = page.evaluate(FILM)
+    before, active, frames = page.evaluate(ANIMATION)
     assert (active, frames) == (2, 11)
-    # Under the hand on the sidebar's slider, film and mark are where the answer then has them.
-    during, answer = follow(page, "κ", 60, f"() => [({FILM})(), ({MARKS})()]")
+    # Under the hand on the sidebar's slider, animation and mark are where the answer then has them.
+    during, answer = follow(page, "κ", 60, f"() => [({ANIMATION})(), ({MARKS})()]")
     assert during[0] == answer[0]
     assert during[1][0] == pytest.approx(answer[1][0], abs=0.5)
     assert 2 < answer[0][1] < 10
     curve = page.evaluate(CURVE)
     during, answer = follow(page, "Time", -120, CURVE)
     assert during == answer != curve
-    before = page.evaluate(FILM)[0]
+    before = page.evaluate(ANIMATION)[0]
     page.context.set_offline(True)
     slider = page.get_by_role("slider", name="κ", exact=True)
     slider.press("End")
-    page.wait_for_function(f"() => ({FILM})()[1] === 10")
-    page.wait_for_function(f"before => ({FILM})()[0][40] !== before", arg=before[40])
-    after = page.evaluate(FILM)[0]
+    page.wait_for_function(f"() => ({ANIMATION})()[1] === 10")
+    page.wait_for_function(f"before => ({ANIMATION})()[0][40] !== before", arg=before[40])
+    after = page.evaluate(ANIMATION)[0]
     assert slider.get_attribute("aria-valuetext") == "5"
     page.get_by_role("button", name="Play").press("Enter")  # from the end: it starts over
     page.get_by_role("button", name="Pause").press("Enter")
     page.get_by_role("button", name="Play").wait_for()
     slider.press("End")
-    page.wait_for_function(f"after => ({FILM})()[0][40] === after", arg=after[40])
+    page.wait_for_function(f"after => ({ANIMATION})()[0][40] === after", arg=after[40])
     page.context.set_offline(False)
     page.wait_for_timeout(300)
     handle = page.get_by_role("slider", name=re.compile("^σ"))
     handle.press("PageUp")
-    page.wait_for_function(f"before => ({FILM})()[0][40] !== before", arg=after[40])
-    assert page.evaluate(FILM)[1] == 10
+    page.wait_for_function(f"before => ({ANIMATION})()[0][40] !== before", arg=after[40])
+    assert page.evaluate(ANIMATION)[1] == 10
     assert page.evaluate("() => [...document.querySelectorAll('.lab-chart')].every(n => n.kept)")
 
 
@@ -229,9 +229,9 @@ def test_files_parse_and_the_program_prints_the_table(
     ).stdout
     pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(printed)), table, check_exact=True)
     offline = browser.new_context(offline=True).new_page()
-    film = tmp_path / "film.html"
-    film.write_bytes(take(page, "HTML"))
-    offline.set_content(film.read_text(encoding="utf-8"))
+    saved = tmp_path / "animation.html"
+    saved.write_bytes(take(page, "HTML"))
+    offline.set_content(saved.read_text(encoding="utf-8"))
     offline.wait_for_function("() => document.querySelectorAll('.main-svg').length >= 4")
     assert "Swept: κ at 6 points from 0 to 5" in offline.inner_text("body")
     drawn = (

@@ -30,12 +30,12 @@ from sde_lab.figures.phase_portrait import phase_portrait
 from sde_lab.figures.sensitivity_panels import sensitivity_panels
 from sde_lab.figures.serialize import figure_to_json
 from sde_lab.figures.theme import Theme
-from sde_lab.schemes import fitting_schemes
 from sde_lab.summaries.chunked_run import simulate_summary
 from sde_lab.summaries.summary import display_times
 from sde_lab.theory.exact_laws import exact_laws
 from tests.load.browser import Answer, Tab, opened
 from tests.support.fuzz import share_of
+from tests.support.schemes import solving_schemes
 from tests.support.server import ROOT, start_server, stop_server
 
 PATIENCE = 30.0
@@ -200,11 +200,6 @@ def drawn(draw: st.DrawFn) -> lab.Scenario:
         )
 
     parameters = {parameter.name: place(parameter) for parameter in model.parameters}
-    schemes = [
-        scheme
-        for scheme in fitting_schemes(model)
-        if model.why_unsolved(parameters, lab.SCHEMES[scheme].interpretation) is None
-    ]
     return lab.Scenario(
         model=model.name,
         parameters=parameters,
@@ -212,7 +207,7 @@ def drawn(draw: st.DrawFn) -> lab.Scenario:
         horizon=draw(st.sampled_from(HORIZONS)),
         steps=draw(st.sampled_from(STEPS[:3])),
         samples=draw(st.sampled_from(SAMPLES[:6])),
-        scheme=draw(st.sampled_from(schemes)),
+        scheme=draw(st.sampled_from(solving_schemes(model, parameters))),
         seed=draw(st.integers(0, 999_999)),
     )
 

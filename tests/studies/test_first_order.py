@@ -9,7 +9,6 @@ import pytest
 
 import sde_lab as lab
 from sde_lab.models import MODELS
-from sde_lab.schemes import fitting_schemes
 from sde_lab.solver.simulate import brownian_increments
 from sde_lab.studies.first_order import (
     MAX_SAMPLE_STEPS,
@@ -20,6 +19,7 @@ from sde_lab.studies.first_order import (
     first_order_study,
 )
 from sde_lab.sweeps.grid import with_values
+from tests.support.schemes import solving_schemes
 
 ORNSTEIN_UHLENBECK = lab.Scenario(
     parameters={"kappa": 1.0, "theta": -0.5, "sigma": 0.5},
@@ -123,16 +123,12 @@ def test_the_current_value_is_one_of_those_across_the_slider() -> None:
 def test_every_value_is_a_simulation_on_the_same_noise(model: str, last: bool) -> None:
     scenario = lab.Scenario(model, steps=25, samples=5, dtype="float64")
     spec = scenario.model_spec
-    schemes = [
-        scheme
-        for scheme in fitting_schemes(spec)
-        if not any(
-            spec.why_unsolved({**scenario.parameters, parameter.name: end}, interpretation)
-            for interpretation in [lab.SCHEMES[scheme].interpretation]
-            for parameter in spec.parameters
-            for end in (parameter.default, parameter.high)
-        )
+    ends = [
+        {**scenario.parameters, parameter.name: end}
+        for parameter in spec.parameters
+        for end in (parameter.default, parameter.high)
     ]
+    schemes = solving_schemes(spec, *ends)
     scenario = scenario.replace(scheme=schemes[-1 if last else 0])
     names = scenario.model_spec.jacobian_columns
     found = predict(scenario, *names)

@@ -122,7 +122,7 @@ function forget(state, layout) {
   link.scene = scene;
 }
 
-// --- an animation: frames of the figure, a slider and a button below the chart ------------------------
+// --- an animation: frames of the figure, a slider and a button below the chart -----------------
 
 const FRAME_MS = 180;
 const AT_ONCE = {

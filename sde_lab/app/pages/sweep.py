@@ -40,7 +40,7 @@ HEIGHT = "clamp(390px, calc(100vh - 15.7rem), 900px)"
 """Height of the charts, a CSS length: the window's less what stands above and below them."""
 MAP_KEY = "sweep.map"
 """Of the heatmaps, with their number after it."""
-CURVE_KEY, FILM_KEY, TIME_KEY = "sweep.curve", "sweep.film", "sweep.at"
+CURVE_KEY, ANIMATION_KEY, TIME_KEY = "sweep.curve", "sweep.film", "sweep.at"
 """Of the charts of one parameter, and of the slider that picks a time."""
 MOMENTS = ("mean", "std")
 """Measures that say nothing where some of the paths diverged."""
@@ -160,7 +160,7 @@ def _curve_and_animation(
             return {CURVE_KEY: {"frame": str(_time_index(value / 100, last))}}
         return {
             CURVE_KEY: {"x": axis.coordinate_of(value)},
-            FILM_KEY: {"frame": nearest_frame(axis, fans, value)},
+            ANIMATION_KEY: {"frame": nearest_frame(axis, fans, value)},
         }
 
     _draw_frames(done, {"cursor": 100 * share}, frames_at, _time_label(result))
@@ -176,7 +176,7 @@ def _curve_and_animation(
     with second:
         draw_chart(
             right,
-            key=FILM_KEY,
+            key=ANIMATION_KEY,
             height=HEIGHT,
             alt=f"Fan chart over time; its slider sets {axis.symbol}",
             filename=f"{done.scenario.model_spec.slug}-film-{axis.name}",
