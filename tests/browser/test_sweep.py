@@ -133,6 +133,18 @@ def test_the_animation_runs_in_the_browser_alone(page: Page, server: str, browse
     assert page.evaluate("() => [...document.querySelectorAll('.lab-chart')].every(n => n.kept)")
 
 
+def test_the_animation_stands_at_the_sidebars_value_when_all_is_computed(
+    page: Page, server: str
+) -> None:
+    """Heston's sweep comes in parts: the first frame that is there is the lowest value of μ."""
+    visit(page, server, "model=heston&seed=7")
+    page.wait_for_function(
+        "() => document.querySelector('.lab-animation input').max === '20'", timeout=60_000
+    )
+    settle(page)
+    assert page.evaluate(ANIMATION)[1] == 7  # of −0.5, −0.425, …: 0.025 and 0.1 are as near to 0.05
+
+
 def follow(page: Page, slider: str, pixels: int, look: str) -> tuple[Any, Any]:
     """Drag a slider of the page by some pixels; what is seen before and after it is let go."""
     settle(page)

@@ -181,7 +181,11 @@ function setAnimation(node, animation) {
   if (!animation) return;
   state.controls ??= createControls(node);
   const { bar, range, value } = state.controls;
-  if (state.animation?.now !== animation.now || !animation.names.includes(state.frame)) {
+  // While a sweep still computes, its frames come one by one: where the reader has chosen none, the
+  // nearest to the sidebar's value is another one each time.
+  const { now, names, start } = state.animation ?? {};
+  const chosen = now === animation.now && state.frame !== names[start];
+  if (!chosen || !animation.names.includes(state.frame)) {
     state.frame = animation.names[animation.start];
   }
   state.animation = animation;
